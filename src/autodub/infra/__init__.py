@@ -1,0 +1,1 @@
+"""Hands: one module per outside thing (settings, processes, files, database)."""

@@ -1,0 +1,1 @@
+"""Sound and picture: probe, decode, render, mux, stretch, measure loudness."""

@@ -1,0 +1,1 @@
+"""Nouns: frozen values of the domain. Standard library only, no I/O."""

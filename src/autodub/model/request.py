@@ -1,0 +1,49 @@
+"""What a user asks for."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+ROLES = (
+    "downloader",
+    "detector",
+    "separator",
+    "transcriber",
+    "diarizer",
+    "translator",
+    "synthesizer",
+    "cloner",
+)
+"""Every engine role a dub uses, in the order the pipeline meets them."""
+
+
+@dataclass(frozen=True, slots=True)
+class DubRequest:
+    """One dub: a source, a target language, and whatever the user cares to decide."""
+
+    source: str
+    """An address, or a path of this machine."""
+    target: str
+    """BCP-47 tag of the language to speak."""
+    spoken: str | None = None
+    """BCP-47 tag of the source's language; None = find out."""
+    start: int | None = None
+    """First millisecond of the range to dub; the output is that range."""
+    end: int | None = None
+    subtitles: str | None = None
+    """Path of a subtitle file to speak instead of recognising."""
+    speakers: int | None = None
+    """How many people speak, when known."""
+    engines: Mapping[str, str] = field(default_factory=dict)
+    """Role -> engine name; roles left out are chosen by themselves (``auto``)."""
+    options: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    """Role -> option -> value, as typed by the user; the engine's Options model parses them."""
+    match_voices: bool = False
+    """Move each voice toward the original speaker's pitch and tone. States that you may do so."""
+    keep_original_audio: bool = False
+    """Keep the untouched original sound as a second, tagged track."""
+    loudness: float | None = None
+    """Programme loudness to reach, LUFS; None = the source's own."""
+    output: str | None = None
+    """Where to write the result; None = beside the source."""

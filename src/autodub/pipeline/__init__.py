@@ -1,0 +1,1 @@
+"""The dub itself: plan, then one plain function."""

@@ -1,0 +1,1 @@
+"""Measures of a finished dub, and the receipt they make."""

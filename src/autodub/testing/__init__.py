@@ -1,0 +1,1 @@
+"""Contract suites and fakes for engine authors; ships in the wheel."""
