@@ -31,7 +31,7 @@ from autodub.model.media import Blob, Source, Stems
 from autodub.model.speech import Speech, Transcript, Translations, Turns, Voice, Voices
 
 
-class Options(BaseModel):
+class EngineOptions(BaseModel):
     """Base of every engine's options: strict, frozen, every field described and bounded."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -102,10 +102,10 @@ class Work(Protocol):
 class Engine(Protocol):
     """What all engines have in common. Constructed as ``EngineClass(options, context)``."""
 
-    Options: ClassVar[type[Options]]
+    Options: ClassVar[type[EngineOptions]]
 
     @property
-    def options(self) -> Options: ...
+    def options(self) -> EngineOptions: ...
 
     @classmethod
     def describe(cls) -> Info: ...
