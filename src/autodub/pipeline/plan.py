@@ -1,0 +1,237 @@
+"""From a request and an opened source to a plan, or a clear refusal before anything is spent."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, cast
+
+from autodub.engines import registry
+from autodub.engines.roles import EngineContext, Info, Translator
+from autodub.model.errors import AutodubError, EngineCannot, RequestError, UnknownLanguage, UnsupportedSource
+from autodub.model.job import Degradation
+from autodub.model.language import Language
+from autodub.model.media import AudioStream, MediaInfo, Source, SubtitleStream
+from autodub.model.request import DubRequest
+from autodub.pipeline.outputs import Outputs
+
+TEXT_ENGINE = "subtitles"
+"""The transcriber that reads a transcript instead of listening."""
+
+
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """An engine built for this dub, and why it was taken."""
+
+    engine: Any
+    info: Info
+    why: str
+    named: bool
+    """True when the user named it: then it is never silently replaced."""
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """Everything decided before the first paid or slow call."""
+
+    source: Source
+    target: Language
+    spoken: Language | None
+    """None while the transcriber has to find out."""
+    start: int
+    end: int | None
+    audio: AudioStream
+    subtitles: SubtitleStream | None
+    """Subtitle stream of the source to read, when that is the transcript."""
+    engines: Mapping[str, Chosen]
+    outputs: Outputs
+    notes: tuple[Degradation, ...]
+
+    @property
+    def is_range(self) -> bool:
+        """True when only a part of the source is dubbed."""
+        return self.start > 0 or self.end is not None
+
+
+Builder = Callable[[str, str], Any]
+
+
+def languages(request: DubRequest) -> tuple[Language, Language | None]:
+    """The languages asked for. Raises UnknownLanguage, also when both are the same."""
+    target = Language.parse(request.target)
+    spoken = Language.parse(request.spoken) if request.spoken else None
+    if spoken is not None:
+        refuse_same(spoken, target)
+    return target, spoken
+
+
+def refuse_same(spoken: Language, target: Language) -> None:
+    """Raise UnknownLanguage when a dub would speak the language it already speaks."""
+    if spoken.primary == target.primary:
+        raise UnknownLanguage(
+            f"The source already speaks {target.name}, the language to dub into.",
+            hint="Give another --to, or say with --from which language is really spoken.",
+        )
+
+
+def make_plan(request: DubRequest, source: Source, outputs: Outputs, context: EngineContext) -> Plan:
+    """Choose streams and engines. Raises a RequestError that says what is missing and how to get it."""
+    target, spoken = languages(request)
+    start, end = _range(request, source.info)
+    audio = _sound(source, spoken)
+    if spoken is None and audio.language is not None:
+        spoken = _tagged(audio.language)
+        if spoken is not None and spoken.primary == target.primary:
+            spoken = None  # a wrong tag is common; the transcriber will find out
+    build = _builder(request, context)
+    embedded = _subtitles(source.info, spoken, request)
+    notes: list[Degradation] = []
+    engines: dict[str, Chosen] = {}
+
+    reads = request.subtitles is not None or (embedded is not None and "transcriber" not in request.engines)
+    if reads or request.engines.get("transcriber") == TEXT_ENGINE:
+        if request.subtitles is None and embedded is None:
+            raise EngineCannot(
+                "There are no subtitles to read: none were given and the source holds no text subtitles.",
+                hint="Give a file with --subtitles, or leave --transcriber out.",
+            )
+        why = "subtitles were given" if request.subtitles else "the source holds subtitles of its own"
+        engines["transcriber"] = _named("transcriber", TEXT_ENGINE, build, why=why, named=True)
+        if spoken is None and embedded is not None and embedded.language:
+            spoken = _tagged(embedded.language)
+        if spoken is None:
+            raise UnknownLanguage(
+                "Subtitles do not say which language they are in.", hint="Give it with --from, such as --from en."
+            )
+    for role in ("detector", "separator", "transcriber", "diarizer", "translator", "synthesizer", "cloner"):
+        if role in engines or (role == "cloner" and not request.match_voices):
+            continue
+        wanted = {"synthesizer": target, "transcriber": spoken}.get(role)
+        engines[role] = _choose(role, request, build, language=wanted)
+    if spoken is None and (only := engines["transcriber"].info.languages) is not None and len(only) == 1:
+        spoken = Language.parse(next(iter(only)))
+        notes.append(
+            Degradation(
+                "language",
+                f"the source is taken to speak {spoken.name}",
+                f"nothing says which language it is, and {engines['transcriber'].info.name} "
+                f"understands {spoken.name} only",
+            )
+        )
+    if spoken is not None:
+        refuse_same(spoken, target)
+        translator: Translator = engines["translator"].engine
+        translator.route(spoken.tag, target.tag)
+    return Plan(
+        source=source, target=target, spoken=spoken, start=start, end=end, audio=audio,
+        subtitles=embedded if engines["transcriber"].info.name == TEXT_ENGINE else None,
+        engines=engines, outputs=outputs, notes=tuple(notes),
+    )  # fmt: skip
+
+
+def _range(request: DubRequest, info: MediaInfo) -> tuple[int, int | None]:
+    start, end = request.start or 0, request.end
+    if start < 0 or (end is not None and end <= start):
+        raise RequestError(
+            "The range to dub ends before it starts.", hint="Give --start before --end, both within the source."
+        )
+    if start >= info.duration:
+        raise RequestError(
+            f"The range starts at {start / 1000:g} s, but the source is only {info.duration / 1000:g} s long.",
+            hint="Give a smaller --start.",
+        )
+    return start, None if end is None or end >= info.duration else end
+
+
+def _sound(source: Source, spoken: Language | None) -> AudioStream:
+    streams = source.info.audio
+    if not streams:
+        raise UnsupportedSource(
+            f"{source.title} has no sound, so there is nothing to dub.", hint="Give a file with a sound track."
+        )
+    if spoken is not None:
+        for stream in streams:
+            tagged = _tagged(stream.language) if stream.language else None
+            if tagged is not None and tagged.primary == spoken.primary:
+                return stream
+    return next((stream for stream in streams if stream.is_default), streams[0])
+
+
+def _tagged(tag: str) -> Language | None:
+    try:
+        return Language.parse(tag)
+    except UnknownLanguage:  # containers carry all sorts of tags; an odd one is no reason to refuse
+        return None
+
+
+def _subtitles(info: MediaInfo, spoken: Language | None, request: DubRequest) -> SubtitleStream | None:
+    if request.subtitles is not None or request.engines.get("transcriber", TEXT_ENGINE) != TEXT_ENGINE:
+        return None
+    texts = [stream for stream in info.subtitles if stream.is_text]
+    for stream in texts:
+        tagged = _tagged(stream.language) if stream.language else None
+        if spoken is not None and tagged is not None and tagged.primary == spoken.primary:
+            return stream
+    if "transcriber" in request.engines and texts:  # the user asked to read: an untagged stream will do
+        return next((stream for stream in texts if stream.language is None), texts[0])
+    return None
+
+
+def _builder(request: DubRequest, context: EngineContext) -> Builder:
+    unknown = sorted(set(request.options) - set(registry.roles()))
+    if unknown:
+        raise EngineCannot(
+            f"There is no engine role called {unknown[0]!r}.", hint="Roles: " + ", ".join(registry.roles()) + "."
+        )
+
+    def build(role: str, name: str) -> Any:
+        return registry.build(role, name, request.options.get(role, {}), context)
+
+    return build
+
+
+def _named(role: str, name: str, build: Builder, *, why: str, named: bool) -> Chosen:
+    engine = build(role, name)
+    ready = engine.readiness()
+    if ready.state != "ready":
+        raise EngineCannot(f"The {role} {name} cannot run here: {ready.detail}.", hint=ready.fix)
+    return Chosen(engine, engine.describe(), why, named)
+
+
+def _serves(info: Info, language: Language | None) -> bool:
+    return language is None or info.languages is None or language.primary in info.languages
+
+
+def _rank(info: Info) -> int:
+    """Order of ``auto``: a cloud account first, then a local model, then what needs nothing."""
+    return 0 if info.resource == "net" else 1 if info.needs_weights else 2
+
+
+def _choose(role: str, request: DubRequest, build: Builder, *, language: Language | None) -> Chosen:
+    name = request.engines.get(role, "auto")
+    if name != "auto":
+        chosen = _named(role, name, build, why="asked for", named=True)
+        if not _serves(chosen.info, language):
+            raise EngineCannot(
+                f"The {role} {name} does not know {cast(Language, language).name}.",
+                hint="Run `autodub engines` to see which engine does.",
+            )
+        return chosen
+    passed: list[str] = []
+    fixes: list[str] = []
+    candidates = [(n, registry.load(role, n).describe()) for n in registry.names(role) if n != TEXT_ENGINE]
+    for candidate, info in sorted(candidates, key=lambda pair: (_rank(pair[1]), pair[0])):
+        if not _serves(info, language):
+            passed.append(f"{candidate} does not know {cast(Language, language).name}")
+            continue
+        try:
+            engine = build(role, candidate)
+        except AutodubError as problem:
+            passed.append(f"{candidate}: {problem.message}")
+            continue
+        ready = engine.readiness()
+        if ready.state == "ready":
+            return Chosen(engine, info, "; ".join([*passed, "ready"]), named=False)
+        passed.append(f"{candidate} {ready.state}")
+        fixes.append(ready.fix)
+    raise EngineCannot(f"No {role} can run here: {'; '.join(passed)}.", hint=" Or: ".join(filter(None, fixes)))

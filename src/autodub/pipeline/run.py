@@ -1,0 +1,63 @@
+"""What one dub carries along: the gateway, the stages with their times, and the decisions to do less."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from autodub.gateway.gateway import Gateway
+from autodub.model.job import Degradation, Event, Listener
+
+
+@dataclass(frozen=True, slots=True)
+class StageTime:
+    """How long a stage took, wall seconds."""
+
+    stage: str
+    seconds: float
+
+
+class Run:
+    """One dub under way. Thread-safe: stages may run side by side."""
+
+    def __init__(self, gateway: Gateway, listener: Listener) -> None:
+        self.gateway = gateway
+        self._listener = listener
+        self._lock = threading.Lock()
+        self.degradations: list[Degradation] = []
+        self.stages: list[StageTime] = []
+
+    def call(self, engine: Any, verb: str, request: Any, *, stage: str) -> Any:
+        """Ask an engine through the gateway."""
+        return self.gateway.call(engine, verb, request, stage=stage)
+
+    @contextlib.contextmanager
+    def stage(self, name: str, message: str) -> Iterator[None]:
+        """Announce a stage and take its time."""
+        self._listener(Event("stage.started", name, message))
+        began = time.monotonic()
+        try:
+            yield
+        finally:
+            seconds = time.monotonic() - began
+            with self._lock:
+                self.stages.append(StageTime(name, seconds))
+        self._listener(Event("stage.finished", name, message, 1.0, {"seconds": round(seconds, 3)}))
+
+    def progress(self, stage: str, fraction: float, message: str) -> None:
+        """Say how far a stage is that consists of many calls."""
+        self._listener(Event("stage.progress", stage, message, fraction))
+
+    def degrade(self, what: str, message: str, reason: str) -> None:
+        """Decide to do less than asked: announced now, and written on the receipt."""
+        with self._lock:
+            self.degradations.append(Degradation(what, message, reason))
+        self._listener(Event("degraded", "", f"{message} ({reason})", data={"what": what}))
+
+    def chosen(self, role: str, name: str, why: str) -> None:
+        """Announce which engine serves a role, and why."""
+        self._listener(Event("engine.chosen", "", f"{role}: {name} ({why})", data={"role": role, "engine": name}))
