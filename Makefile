@@ -1,0 +1,32 @@
+# Everything a person types here. `make demo` and `make test` work on a fresh clone with nothing else typed.
+
+INPUT ?=
+TO ?= es
+FROM ?=
+BENCH ?=
+
+.PHONY: help setup demo test check bench lock clean
+
+help: ## what there is to type
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+setup: ## install what is missing (idempotent; the second run does nothing)
+	@scripts/setup
+
+demo: setup ## dub a one-minute clip into Spanish; INPUT=my.mp4 TO=fr [FROM=en] for your own
+	@INPUT='$(subst ','\'',$(INPUT))' TO='$(TO)' FROM='$(FROM)' scripts/demo
+
+test: setup ## format, lint, types, import layers, tests
+	@scripts/check
+
+check: setup ## the same without the tests
+	@scripts/check --no-tests
+
+bench: setup ## measure synchrony, cost and crash safety; BENCH=--quick for the short form
+	@scripts/bench $(BENCH)
+
+lock: setup ## resolve the locked requirements again (needs uv)
+	@scripts/lock
+
+clean: ## remove what was built here; the data directory of your own dubs is not touched
+	@rm -rf .venv build dist demo bench .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
