@@ -42,8 +42,13 @@ _ON = 0.5
 _OFF = 0.35
 _SURE = 0.65  # a run that never gets this likely is not speech
 _PATIENCE = 3  # chunks below _OFF that end a run (96 ms)
-_REACH_OUT = 16  # frames an edge may move away from the run
-_REACH_IN = 12  # frames an edge may move into the run
+_OUT = 24  # frames an edge may move away from the run
+_IN = 12  # frames an edge may move into the run
+_MARGIN = 8  # frames beside a run that may still be speech
+_ABOVE_FLOOR = 6.0  # dB over the noise's 60th percentile
+_BELOW_SPEECH = 32.0  # dB under the speech level: fainter is not counted
+_HIDDEN = 22.0  # a floor closer than this (dB) to the speech hides faint consonants
+_LATE = (4, -2)  # frames by which the model's onset and offset usually come late there
 _BRIDGE = 6  # quiet frames an edge may cross to reach more speech (stop closures)
 
 
@@ -135,11 +140,22 @@ def _spans(probabilities: Samples, levels: Samples, frames: int) -> tuple[Span, 
     runs = _runs(probabilities)
     scale = _CHUNK / _FRAME
     edges = [(round(a * scale), min(count, round(b * scale))) for a, b in runs]
+    silent = np.ones(count, np.bool_)
+    for start, end in edges:
+        silent[max(0, start - _MARGIN) : end + _MARGIN] = False
     found: list[Span] = []
     for at, (start, end) in enumerate(edges):
         before = edges[at - 1][1] if at else 0
         after = edges[at + 1][0] if at + 1 < len(edges) else count
-        begin, stop = _refined(levels, start, end, before, after)
+        speech = float(np.percentile(levels[start:end], 75))
+        left = _threshold(_around(levels, silent, start, back=True), speech)
+        right = _threshold(_around(levels, silent, end, back=False), speech)
+        inner = min(end, start + _IN)
+        outward = levels[max(before, start - _OUT) : inner][::-1]
+        begin = start - _reach(outward, left, inner - start, _LATE[0])
+        inner = max(start, end - _IN)
+        outward = levels[inner : min(after, end + _OUT)]
+        stop = end + _reach(outward, right, end - inner, _LATE[1])
         if stop > begin:
             found.append(Span(begin * GRID, stop * GRID))
     return tuple(span for span in merged(found, gap=MERGE - 1) if span.duration >= SHORTEST)
@@ -169,31 +185,32 @@ def _runs(probabilities: Samples) -> list[tuple[int, int]]:
     return out
 
 
-def _refined(levels: Samples, start: int, end: int, before: int, after: int) -> tuple[int, int]:
-    """The run [start, end) of 10 ms frames with both edges put where the energy rises and falls."""
-    speech = float(np.percentile(levels[start:end], 75))
-    left = _threshold(levels[max(before, start - 60) : max(before, start - 5)], speech)
-    right = _threshold(levels[min(after, end + 5) : min(after, end + 60)], speech)
-    first = _edge(levels[max(before, start - _REACH_OUT) : min(end, start + _REACH_IN)][::-1] > left)
-    last = _edge(levels[max(start, end - _REACH_IN) : min(after, end + _REACH_OUT)] > right)
-    begin = start if first is None else min(end, start + _REACH_IN) - first
-    stop = end if last is None else max(start, end - _REACH_IN) + last
-    return begin, stop
+def _around(levels: Samples, silent: npt.NDArray[np.bool_], edge: int, *, back: bool) -> Samples:
+    """Levels of the nearest frames without speech, on the outer side of an edge where there are enough."""
+    for reach in (60, 200):
+        near = slice(max(0, edge - reach), edge) if back else slice(edge, edge + reach)
+        found = levels[near][silent[near]]
+        if len(found) >= 10:
+            return found
+    near = slice(max(0, edge - 300), edge + 300)
+    found = levels[near][silent[near]]
+    return found if len(found) >= 10 else np.sort(levels[near])[: max(1, len(levels[near]) // 20)]
 
 
-def _threshold(around: Samples, speech: float) -> float:
-    """Level a frame must exceed to be speech, given the frames outside and the speech level (dB)."""
-    floor = float(np.percentile(around, 60)) if len(around) >= 5 else -120.0
-    return min(max(floor + 6.0, speech - 32.0), speech - 6.0)
+def _threshold(around: Samples, speech: float) -> tuple[float, bool]:
+    """(level in dB a frame must exceed to be speech, whether that hides faint speech)."""
+    floor = float(np.percentile(around, 60)) + _ABOVE_FLOOR
+    return max(floor, speech - _BELOW_SPEECH), floor > speech - _HIDDEN
 
 
-def _edge(active: npt.NDArray[np.bool_]) -> int | None:
-    """Frames from inside outward that still are speech; None when no frame is.
+def _reach(outward: Samples, threshold: tuple[float, bool], inside: int, usual: int) -> int:
+    """Frames (signed) an edge moves away from its run; ``outward`` starts ``inside`` frames within it.
 
-    ``active`` starts inside the run. Quiet stretches of up to _BRIDGE frames are crossed.
+    Quiet stretches of up to _BRIDGE frames are crossed. Where noise hides faint speech the model is
+    trusted too, less the ``usual`` distance of its edge from the true one.
     """
-    on = np.flatnonzero(active)
-    if not len(on):
-        return None
+    level, masked = threshold
+    on = np.flatnonzero(outward > level)
     breaks = np.flatnonzero(np.diff(on) > _BRIDGE + 1)
-    return int(on[breaks[0]] if len(breaks) else on[-1]) + 1
+    heard = int(on[breaks[0]] if len(breaks) else on[-1]) + 1 - inside if len(on) else 0
+    return max(heard, min(usual, len(outward) - inside)) if masked or not len(on) else heard
