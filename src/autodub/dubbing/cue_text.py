@@ -63,7 +63,7 @@ def parts(text: str, *, speaker: str | None, known: Collection[str], unspoken: C
             if dialogue:
                 current, fresh = speaker, True
         if _MUSIC.search(line) or re.fullmatch(r"#.*#", line):
-            unspoken["line of music"] += 1
+            unspoken["music line"] += 1
             continue
         spoken = _ASIDE.sub(_without_asides(line), line)
         sounds += line.count("(") + line.count("（") - spoken.count("(") - spoken.count("（")
@@ -84,7 +84,7 @@ def parts(text: str, *, speaker: str | None, known: Collection[str], unspoken: C
             out[-1][1].append(line)
         fresh = False
     if sounds:
-        unspoken["description of a sound"] += sounds
+        unspoken["sound description"] += sounds
     return [Part(" ".join(said), who) for who, said in out]
 
 
