@@ -1,0 +1,73 @@
+"""The identity of an answer: everything that can change it, and nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import fields, is_dataclass
+from hashlib import sha256
+from typing import Any, get_type_hints
+
+from autodub.infra.codec import canonical
+from autodub.model.calls import Spans
+from autodub.model.media import Blob, Source, Stems
+from autodub.model.speech import Speech, Transcript, Translations, Turns, Voice, Voices
+
+ANSWERS: dict[str, type] = {
+    "download": Source,
+    "detect": Spans,
+    "separate": Stems,
+    "transcribe": Transcript,
+    "diarize": Turns,
+    "translate": Translations,
+    "list_voices": Voices,
+    "synthesize": Speech,
+    "clone": Voice,
+}
+"""What each role's verb answers."""
+
+
+def key(engine: Any, verb: str, request: object) -> str:
+    """sha256 of the engine's name, role, version and options, the verb and the request."""
+    info = engine.describe()
+    options = getattr(engine, "options", None)
+    identity = (info.role, info.name, info.version, options, verb, type(request).__name__, request)
+    return sha256(canonical(identity)).hexdigest()
+
+
+def answer_type(engine: Any, verb: str) -> type[Any]:
+    """What the verb answers: known for the roles, otherwise the method's return annotation.
+
+    Raises TypeError when a verb of one's own does not say what it returns.
+    """
+    known = ANSWERS.get(verb)
+    if known is not None:
+        return known
+    method = getattr(type(engine), verb)
+    annotation = method.__annotations__.get("return")
+    if isinstance(annotation, str):
+
+        def bare() -> None: ...
+
+        bare.__annotations__ = {"return": annotation}
+        annotation = get_type_hints(bare, globalns=method.__globals__)["return"]
+    if annotation in (None, Any):
+        raise TypeError(f"{type(engine).__name__}.{verb} needs a return annotation to be kept")
+    kind: type[Any] = annotation
+    return kind
+
+
+def values(value: object, kind: type[Any]) -> Iterator[Any]:
+    """Every value of that type inside a value, in order of its fields."""
+    if isinstance(value, kind):
+        yield value
+    elif isinstance(value, (tuple, list)):
+        for item in value:
+            yield from values(item, kind)
+    elif is_dataclass(value):
+        for field in fields(value):
+            yield from values(getattr(value, field.name), kind)
+
+
+def blobs(value: object) -> tuple[Blob, ...]:
+    """Every file a value names, each once."""
+    return tuple(dict.fromkeys(values(value, Blob)))

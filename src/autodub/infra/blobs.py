@@ -1,0 +1,196 @@
+"""Files named by their content, and the scratch folders they are made in.
+
+::
+
+    <folder>/blobs/ab/abcdef....wav     finished files, read-only, never changed
+    <folder>/tmp/<pid>-<random>/        scratch of one running process
+    <folder>/tmp/<pid>-<random>.alive   locked while that process lives; its mtime is when it began
+"""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import os
+import re
+import secrets
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO
+
+from autodub.infra.locks import FileLock, held
+from autodub.model.errors import OutputProblem
+from autodub.model.media import Blob
+
+_BLOCK = 1 << 20
+_DIGEST = re.compile(r"[0-9a-f]{64}")
+_SUFFIX = re.compile(r"(\.[A-Za-z0-9]{1,10}){0,2}")
+_NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+
+
+class Blobs:
+    """The files of one data directory. Safe for many threads and processes at once."""
+
+    def __init__(self, folder: Path) -> None:
+        self._root = folder
+        self._folder = folder / "blobs"
+        self._tmp = folder / "tmp"
+        with writing(folder):
+            self._folder.mkdir(parents=True, exist_ok=True)
+            self._tmp.mkdir(exist_ok=True)
+            self._gate = self._folder / ".lock"
+            self._clean()
+            self._session = self._tmp / f"{os.getpid()}-{secrets.token_hex(4)}"
+            self._alive = FileLock(self._session.with_suffix(".alive"))
+            self._alive.take()
+            self._session.mkdir()
+        self._kept: set[Path] = set()  # by this object: never removed under its user's feet
+
+    def path(self, blob: Blob) -> Path:
+        """Where a blob's file lies, or would lie. Raises ValueError for a name no blob can have."""
+        if not _DIGEST.fullmatch(blob.digest) or not _SUFFIX.fullmatch(blob.suffix):
+            raise ValueError(f"not the name of a stored file: {blob.digest!r}{blob.suffix!r}")
+        return self._folder / blob.digest[:2] / (blob.digest + blob.suffix)
+
+    def has(self, blob: Blob) -> bool:
+        """Whether the file is there in its full size."""
+        try:
+            return self.path(blob).stat().st_size == blob.size
+        except (FileNotFoundError, ValueError):
+            return False
+
+    def open(self, blob: Blob) -> IO[bytes]:
+        """The file, for reading. Raises FileNotFoundError when it is not in the store."""
+        return self.path(blob).open("rb")
+
+    def keep(self, file: Path, suffix: str | None = None) -> Blob:
+        """Move a finished file into the store; the first file of some content stays, later ones go.
+
+        ``suffix`` defaults to the file's own. Raises OutputProblem when there is no room.
+        """
+        with writing(self._root):
+            source = self._inside(file)
+            with source.open("rb") as stream:
+                digest = hashlib.file_digest(stream, "sha256").hexdigest()
+                size = os.fstat(stream.fileno()).st_size
+                os.fsync(stream.fileno())
+            blob = Blob(digest, size, file.suffix if suffix is None else suffix)
+            target = self.path(blob)
+            self._kept.add(target)
+            with held(self._gate, shared=True):  # keeps a prune from taking the file we find here
+                if self.has(blob):
+                    os.utime(target)  # used now: younger than any prune that runs beside us
+                    source.unlink()
+                else:
+                    target.parent.mkdir(exist_ok=True)
+                    source.chmod(0o444)
+                    source.replace(target)
+                    os.utime(target)
+            if source != file:
+                file.unlink(missing_ok=True)
+        return blob
+
+    def _inside(self, file: Path) -> Path:
+        """The file on our own file system, so that it can be moved in one step."""
+        if file.stat().st_dev == self._session.stat().st_dev and not file.is_symlink():
+            return file
+        copy = self._session / f"in-{secrets.token_hex(8)}"
+        try:
+            shutil.copyfile(file, copy)
+        except BaseException:
+            copy.unlink(missing_ok=True)
+            raise
+        return copy
+
+    @contextmanager
+    def scratch(self) -> Iterator[Path]:
+        """An empty folder, removed with everything in it at the end."""
+        with writing(self._root):
+            folder = Path(tempfile.mkdtemp(dir=self._session))
+        try:
+            yield folder
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)  # what an abandoned engine still writes goes at close
+
+    def files(self) -> Iterator[Path]:
+        """Every file in the store."""
+        for shelf in sorted(self._folder.glob("[0-9a-f][0-9a-f]")):
+            yield from sorted(path for path in shelf.iterdir() if path.is_file())
+
+    def verify(self) -> tuple[Path, ...]:
+        """Read every file and return those whose content is not what their name says."""
+        damaged = []
+        for path in self.files():
+            with path.open("rb") as stream:
+                if hashlib.file_digest(stream, "sha256").hexdigest() != path.name[:64]:
+                    damaged.append(path)
+        return tuple(damaged)
+
+    def remove(self, path: Path, *, before: float) -> int | None:
+        """Remove one file; the bytes freed, or None when it stays.
+
+        It stays when this object kept it, or when it was kept at or after ``before`` (epoch seconds).
+        """
+        if path in self._kept:
+            return None
+        with held(self._gate):
+            try:
+                entry = path.stat()
+            except FileNotFoundError:
+                return None
+            if entry.st_mtime >= before:
+                return None
+            path.unlink()
+            return entry.st_size
+
+    def oldest_session(self) -> float | None:
+        """When the oldest *other* running process on this folder began, epoch seconds; None when alone."""
+        return min((begun for name, begun in self._others() if name != self._session.name), default=None)
+
+    def _others(self) -> Iterator[tuple[str, float]]:
+        for mark in self._tmp.glob("*.alive"):
+            lock = FileLock(mark)
+            try:
+                begun = mark.stat().st_mtime
+            except FileNotFoundError:
+                continue
+            if lock.take():
+                lock.free()
+            else:
+                yield mark.stem, begun
+
+    def _clean(self) -> None:
+        """Remove scratch of processes that are gone."""
+        alive = {name for name, _ in self._others()}
+        for mark in self._tmp.glob("*.alive"):
+            lock = FileLock(mark)
+            if mark.stem not in alive and lock.take():
+                shutil.rmtree(mark.with_suffix(""), ignore_errors=True)
+                lock.free(remove=True)
+
+    def close(self) -> None:
+        """Remove this process's scratch."""
+        shutil.rmtree(self._session, ignore_errors=True)
+        self._alive.free(remove=True)
+
+
+@contextmanager
+def writing(folder: Path) -> Iterator[None]:
+    """Turn 'no room' and 'not allowed' into sentences about the data directory."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno in _NO_ROOM:
+            raise OutputProblem(
+                f"The data directory {folder} is full.",
+                hint="Free some space, run `autodub cache prune`, or choose another with --data-dir.",
+            ) from error
+        if error.errno in {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EEXIST}:
+            raise OutputProblem(
+                f"The data directory {folder} cannot be written ({error.strerror}).",
+                hint="Make it writable, or choose another with --data-dir or AUTODUB_DATA_DIR.",
+            ) from error
+        raise

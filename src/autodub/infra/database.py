@@ -1,0 +1,170 @@
+"""The data directory's index: kept answers, and digests of large files known from before.
+
+SQLite in WAL mode: readers never wait, and a process killed at any instant leaves the last
+committed state behind. SQLAlchemy Core throughout; no ORM.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    Connection,
+    Engine,
+    Float,
+    MetaData,
+    String,
+    Table,
+    Text,
+    create_engine,
+    event,
+)
+from sqlalchemy.exc import DatabaseError, OperationalError
+
+from autodub.infra.blobs import writing
+from autodub.model.errors import OutputProblem
+
+SCHEMA = 1
+"""Version of the tables below; a data directory of a later one is refused, not guessed at."""
+
+_metadata = MetaData()
+
+answers = Table(
+    "answers",
+    _metadata,
+    Column("key", String, primary_key=True),
+    Column("engine", String, nullable=False),
+    Column("version", String, nullable=False),
+    Column("verb", String, nullable=False),
+    Column("result", Text, nullable=False),
+    Column("digest", String, nullable=False),  # of result, blobs and usage: notices a damaged row
+    Column("blobs", Text, nullable=False),
+    Column("usage", Text, nullable=False),
+    Column("seconds", Float, nullable=False),
+    Column("created", Float, nullable=False),
+    Column("used", Float, nullable=False, index=True),
+    Column("size", BigInteger, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+files = Table(
+    "files",
+    _metadata,
+    Column("path", String, primary_key=True),
+    Column("size", BigInteger, nullable=False),
+    Column("mtime_ns", BigInteger, nullable=False),
+    Column("inode", BigInteger, nullable=False),
+    Column("digest", String, nullable=False),
+)
+
+
+class Database:
+    """Connections to one SQLite file, opened on first use; every thread may use it."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._engine: Engine | None = None
+        self._lock = threading.Lock()
+
+    @contextmanager
+    def reading(self) -> Iterator[Connection]:
+        """A connection for SELECT; sees the last committed state."""
+        with self._errors(), self._open().connect() as connection:
+            yield connection
+
+    @contextmanager
+    def writing(self) -> Iterator[Connection]:
+        """A transaction that has the one writer's place from its first statement."""
+        with self._errors(), self._open().connect() as connection:
+            connection.exec_driver_sql("BEGIN IMMEDIATE")
+            try:
+                yield connection
+            except BaseException:
+                connection.exec_driver_sql("ROLLBACK")
+                raise
+            connection.exec_driver_sql("COMMIT")
+
+    def close(self) -> None:
+        """Close every connection."""
+        with self._lock:
+            if self._engine is not None:
+                self._engine.dispose()
+                self._engine = None
+
+    def _open(self) -> Engine:
+        if self._engine is None:
+            with self._lock:
+                if self._engine is None:
+                    engine = create_engine(f"sqlite:///{self._path}", pool_size=4, max_overflow=32)
+                    event.listen(engine, "connect", _configure)
+                    self._prepare(engine)
+                    self._engine = engine
+        return self._engine
+
+    def _prepare(self, engine: Engine) -> None:
+        """Make the tables once; refuse those of a later release."""
+        with engine.connect() as connection:
+            version = connection.exec_driver_sql("PRAGMA user_version").scalar_one()
+            if version == SCHEMA:
+                return
+            if version > SCHEMA:
+                raise OutputProblem(
+                    f"The index {self._path} was made by a newer Autodub (format {version}).",
+                    hint="Update Autodub, or choose another data directory with --data-dir.",
+                )
+            connection.exec_driver_sql("BEGIN IMMEDIATE")
+            _metadata.create_all(connection, checkfirst=True)
+            connection.exec_driver_sql(f"PRAGMA user_version = {SCHEMA}")
+            connection.exec_driver_sql("COMMIT")
+
+    @contextmanager
+    def _errors(self) -> Iterator[None]:
+        try:
+            with writing(self._path.parent):
+                yield
+        except OperationalError as error:
+            raise self._operational(error) from error
+        except DatabaseError as error:
+            raise OutputProblem(
+                f"The data directory's index {self._path} is damaged.",
+                hint=f"Delete {self._path} and run again: what it knew is made anew.",
+            ) from error
+
+    def _operational(self, error: OperationalError) -> OutputProblem:
+        code = getattr(error.orig, "sqlite_errorcode", 0) & 0xFF
+        if code in (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR):
+            return OutputProblem(
+                f"The data directory {self._path.parent} is full or failing ({error.orig}).",
+                hint="Free some space, run `autodub cache prune`, or choose another with --data-dir.",
+            )
+        if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
+            return OutputProblem(
+                f"Another process has kept the index {self._path} locked for {_PATIENCE_MS // 1000} s.",
+                hint="Wait for it to finish, or end it, and run again.",
+            )
+        return OutputProblem(
+            f"The data directory's index {self._path} cannot be used ({error.orig}).",
+            hint="Make the folder writable, or choose another with --data-dir or AUTODUB_DATA_DIR.",
+        )
+
+
+_PATIENCE_MS = 30_000
+
+
+def _configure(connection: sqlite3.Connection, _record: object) -> None:
+    connection.isolation_level = None  # transactions begin where we say so, not where the driver guesses
+    connection.execute(f"PRAGMA busy_timeout = {_PATIENCE_MS}")
+    connection.execute("PRAGMA journal_mode = WAL")
+    connection.execute("PRAGMA synchronous = NORMAL")
+
+
+def identity(path: Path) -> tuple[int, int, int]:
+    """Size, modification time (ns) and inode: what a file keeps while nobody changes it."""
+    entry = path.stat()
+    return entry.st_size, entry.st_mtime_ns, entry.st_ino
