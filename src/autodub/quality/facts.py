@@ -1,0 +1,202 @@
+"""What a dub hands over to be measured: plain frozen values that survive a trip through JSON.
+
+Measuring never asks the pipeline anything else, so a dub can be measured again, years later, from
+its file, its source and this record.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from autodub.model.job import Degradation
+from autodub.model.speech import Tone, Voice
+from autodub.model.time import Span
+
+Status = Literal["spoken", "kept original", "left out"]
+"""What became of an input line."""
+
+
+@dataclass(frozen=True, slots=True)
+class LineFact:
+    """One input line: what was said, what is said instead, and where it was put."""
+
+    id: str
+    speaker: str
+    source: Span
+    """The line on the source's programme."""
+    text: str
+    """What the source says."""
+    spoken: str = ""
+    """What the dub says; empty unless spoken."""
+    status: Status = "spoken"
+    reason: str = ""
+    """Why the line is not simply spoken, as a sentence."""
+    voice: str = ""
+    """Name of the voice, such as ``espeak:es+f3``."""
+    rate_hz: int = 0
+    """Sample rate of the timeline that ``planned_start``, ``placed_start`` and ``frames`` count in."""
+    planned_start: int = 0
+    """First sample the plan wanted."""
+    placed_start: int = 0
+    """First sample the clip really got."""
+    frames: int = 0
+    """Samples the clip occupies, stretching and inserted pauses included."""
+    predicted_seconds: float | None = None
+    """Length expected before synthesis at the voice's own pace (native rate 1)."""
+    source_predicted_seconds: float | None = None
+    """Length the same duration model expects for the source text."""
+    clip_seconds: float | None = None
+    """Length of the trimmed clip as synthesised, at its native rate."""
+    native: float = 1.0
+    """Speaking rate asked of the synthesizer; above 1 is faster."""
+    stretch: float = 1.0
+    """Samples into the stretcher by samples out of it; above 1 is faster."""
+    phrase_rates: tuple[float, ...] = ()
+    """Total rate per phrase where phrases differ; empty = one rate for the whole line."""
+    syllables: float | None = None
+    source_syllables: float | None = None
+    phonemes: float | None = None
+    source_phonemes: float | None = None
+    pauses: tuple[Span, ...] = ()
+    """Pauses inside the source line, on the programme."""
+    dub_pauses: tuple[Span, ...] = ()
+    """Pauses inside the placed clip, on the programme, as planned."""
+    on_screen: bool | None = None
+    """Whether the speaker's mouth is seen; None = nobody looked."""
+    flags: tuple[str, ...] = ()
+    """Stable words the pipeline attached, such as ``hurried``."""
+    source_lufs: float | None = None
+    """Level of the source line over its speech, LUFS."""
+    dub_lufs: float | None = None
+    """Level of the placed clip over its speech, measured like the source's, LUFS."""
+    edges_db: tuple[float, float] | None = None
+    """Level of the clip's first and last 10 ms against its speech level, dB, before encoding."""
+    overlap_ms: int = 0
+    """Overlap with the clip before that the plan accepted."""
+
+    @property
+    def rate(self) -> float:
+        """How much faster than the voice's own pace the line is spoken; inserted pauses do not count."""
+        return self.native * self.stretch
+
+    @property
+    def clip(self) -> Span | None:
+        """Where the clip lies on the programme; None when nothing was placed."""
+        if self.status != "spoken" or self.frames <= 0 or self.rate_hz <= 0:
+            return None
+        return Span(
+            round(self.placed_start * 1000 / self.rate_hz),
+            round((self.placed_start + self.frames) * 1000 / self.rate_hz),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class EngineFact:
+    """An engine that worked on the dub."""
+
+    role: str
+    name: str
+    version: str
+    options: str = ""
+    """Options as canonical JSON."""
+    why: str = ""
+    """Why this one, as a sentence."""
+
+
+@dataclass(frozen=True, slots=True)
+class StageFact:
+    """Time one stage took."""
+
+    stage: str
+    seconds: float
+    """Wall clock."""
+    engine_seconds: float = 0.0
+    """Of these, spent waiting for engines."""
+
+
+@dataclass(frozen=True, slots=True)
+class CallFact:
+    """Engine calls of one verb."""
+
+    verb: str
+    made: int
+    kept: int
+    """Answers taken from an earlier run: they cost nothing now."""
+
+
+@dataclass(frozen=True, slots=True)
+class CostFact:
+    """What one engine consumed."""
+
+    engine: str
+    unit: str
+    amount: float
+    kept: float = 0.0
+    """Of the same unit, answered from an earlier run."""
+
+
+@dataclass(frozen=True, slots=True)
+class SoundFact:
+    """What the renderer knows about its own mix, before encoding. None = not measured."""
+
+    source_lufs: float | None = None
+    target_lufs: float | None = None
+    """Programme loudness aimed at."""
+    output_lufs: float | None = None
+    source_peak_dbtp: float | None = None
+    output_peak_dbtp: float | None = None
+    clipped: int | None = None
+    """Samples at or beyond full scale."""
+    gain_db: float = 0.0
+    """The one gain of the whole programme."""
+    limited_ms: float = 0.0
+    """Programme time over which a limiter worked on the sum."""
+    null_db: float | None = None
+    """B1: difference to the source where nothing was done, dB re source; -200 = bit for bit."""
+    null_ms: int = 0
+    """Programme time the null test covers."""
+    altered: tuple[Span, ...] = ()
+    """Where the output differs from the source on purpose (voice taken out, duck, dub)."""
+    ducked: tuple[Span, ...] = ()
+    """Where the bed is lowered under the dub."""
+    difference_target_lu: float | None = None
+    """Speech-to-background difference the mix aimed at."""
+    bed_without_dub_db: float | None = None
+    """M6: change of the dub's level when the bed is switched off."""
+
+
+@dataclass(frozen=True, slots=True)
+class ToneFact:
+    """How a source speaker sounds, and how the voice that speaks for them does."""
+
+    speaker: str
+    source: Tone
+    dub: Tone | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class DubFacts:
+    """Everything measuring needs to know about a dub besides its files."""
+
+    source_language: str
+    target_language: str
+    rate: int
+    """Sample rate of the programme."""
+    frames: int
+    """Samples per channel of the programme."""
+    lines: tuple[LineFact, ...] = ()
+    source_speech: tuple[Span, ...] = ()
+    """Where people speak in the source, by the detector."""
+    engines: tuple[EngineFact, ...] = ()
+    degradations: tuple[Degradation, ...] = ()
+    stages: tuple[StageFact, ...] = ()
+    calls: tuple[CallFact, ...] = ()
+    costs: tuple[CostFact, ...] = ()
+    sound: SoundFact | None = None
+    voices: tuple[Voice, ...] = ()
+    tones: tuple[ToneFact, ...] = ()
+    picture_copied: bool | None = None
+    """Whether the picture's packets are byte for byte the source's; None = not checked or no picture."""
+    notes: tuple[str, ...] = ()
+    """What was repaired or left out on the way in, in sentences for people."""

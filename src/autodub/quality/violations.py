@@ -1,0 +1,101 @@
+"""T18: what must never happen in a dub, line by line with the reason."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from autodub.quality.facts import LineFact
+from autodub.quality.figures import Figure
+from autodub.quality.runs import MeasuredLine
+
+MOST_OVERLAP = 20
+"""Clips of one timeline may share this much, ms."""
+CUT_DB = -35.0
+"""A clip that starts or ends louder than this against its speech was cut."""
+MOST_RATE = 1.25
+KINDS = ("overlap", "cut", "rate", "silent")
+
+
+@dataclass(frozen=True, slots=True)
+class Violation:
+    """One thing wrong with one line."""
+
+    kind: str
+    """``overlap``, ``cut``, ``rate`` or ``silent``."""
+    line: str
+    reason: str
+    """A sentence for people."""
+    size: float = 0.0
+    """How far beyond the bound, in the unit of the reason."""
+
+
+def violations(lines: Sequence[MeasuredLine]) -> tuple[Violation, ...]:
+    """Everything T18 counts. ``lines`` are all input lines; those that keep the original are exempt."""
+    out = [*_overlaps(lines)]
+    for line in lines:
+        fact = line.fact
+        if fact.status == "kept original":
+            continue
+        if not line.dub_runs:
+            why = fact.reason or "no speech is heard in the finished file where its clip was placed"
+            out.append(_violation("silent", fact, f"is not heard: {why}"))
+        if fact.clip and fact.rate > MOST_RATE + 1e-6:
+            out.append(
+                _violation(
+                    "rate",
+                    fact,
+                    f"is spoken at {fact.rate:.2f} times the voice's pace",
+                    fact.rate - MOST_RATE,
+                )
+            )
+        for edge, level in zip(("starts", "ends"), line.edges_db, strict=True):
+            if level is not None and level > CUT_DB:
+                out.append(
+                    _violation(
+                        "cut", fact, f"{edge} abruptly ({level:.0f} dB against its speech)", level - CUT_DB
+                    )
+                )
+    return tuple(sorted(out, key=lambda v: (v.line, KINDS.index(v.kind))))
+
+
+def _violation(kind: str, fact: LineFact, what: str, size: float = 0.0) -> Violation:
+    return Violation(kind, fact.id, f"Line {fact.id} {what.rstrip('.')}.", size)
+
+
+def _overlaps(lines: Sequence[MeasuredLine]) -> list[Violation]:
+    """Clips that run into a later one by more than 20 ms beyond what the source's speakers share."""
+    placed = sorted(
+        ((clip, line.fact) for line in lines if (clip := line.fact.clip) is not None),
+        key=lambda pair: (pair[0], pair[1].id),
+    )
+    out = []
+    for at, (clip, fact) in enumerate(placed):
+        for later, other in placed[at + 1 :]:
+            shared = clip.overlap(later)
+            if later.start >= clip.end:
+                break
+            allowed = fact.source.overlap(other.source) if fact.speaker != other.speaker else 0
+            if shared - allowed > MOST_OVERLAP:
+                out.append(
+                    _violation(
+                        "overlap", other, f"overlaps line {fact.id} by {shared} ms", float(shared - allowed)
+                    )
+                )
+    return out
+
+
+def violation_figures(lines: Sequence[MeasuredLine], found: Sequence[Violation]) -> tuple[Figure, ...]:
+    """T18 in all and per kind, with the checks that could not be made."""
+    counts = Counter(v.kind for v in found)
+    clips = [line for line in lines if line.fact.clip]
+    unseen = sum(level is None for line in clips for level in line.edges_db)
+    why = "a clip's edge lies inside another clip, or no sound was measured" if unseen else ""
+    return (
+        Figure("T18", float(len(found)), "violations", len(lines), unseen, why),
+        Figure("T18.overlaps", float(counts["overlap"]), "lines", len(clips)),
+        Figure("T18.cut", float(counts["cut"]), "edges", 2 * len(clips) - unseen, unseen, why),
+        Figure("T18.rate", float(counts["rate"]), "lines", len(clips)),
+        Figure("T18.silent", float(counts["silent"]), "lines", len(lines)),
+    )
