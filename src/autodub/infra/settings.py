@@ -1,0 +1,170 @@
+"""Settings: the only reader of the environment and of the configuration file.
+
+A value is taken from the first of: the command line, ``AUTODUB_*`` in the environment, the
+configuration file (TOML), the default. Everything below this module takes parameters.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import tomllib
+from collections.abc import Mapping
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, TypeAdapter, ValidationError
+
+from autodub.model.errors import BadOption
+
+SECRETS = ("DEEPGRAM_API_KEY", "ELEVENLABS_API_KEY", "HF_TOKEN", "OPENAI_API_KEY")
+"""Keys taken from the environment by their usual names; the file's ``[secrets]`` may name others."""
+
+_VARIABLES = {
+    "data_dir": "AUTODUB_DATA_DIR",
+    "models_dir": "AUTODUB_MODELS_DIR",
+    "offline": "AUTODUB_OFFLINE",
+}
+_CONFIG = "AUTODUB_CONFIG"
+_CREDENTIAL = re.compile(
+    r"""(?ix)
+    ( \b (?: (?:xi-)? api[-_]?key | authorization | access[-_]?token | token | password | secret )
+        ["']? \s* [:=] \s* ["']? (?: (?:bearer|token|basic) \s+ )?      # name: value, name=value
+    | \b (?: bearer | basic ) \s+ (?= \S{8} )                            # the schemes by themselves
+    | \b token \s+ (?= [\w.-]{16} )
+    ) [^\s"'&,;]+ """
+)
+_SHORT = 6  # characters: a shorter "secret" would blank out ordinary words
+
+
+class Settings(BaseModel):
+    """What the operator decided, and where each value came from."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    data_dir: Path = Field(description="Folder for kept answers and files.")
+    models_dir: Path = Field(description="Folder for weights that engines download or are given.")
+    offline: bool = Field(description="True forbids engines any network access.")
+    secrets: Mapping[str, SecretStr] = Field(description="Keys of cloud engines by name.")
+    config_file: Path = Field(description="The configuration file that was read, or would be.")
+    origins: Mapping[str, str] = Field(description="Setting or secret name -> where its value came from.")
+    unknown: tuple[str, ...] = Field(default=(), description="AUTODUB_* variables that mean nothing.")
+
+    def secret_values(self) -> dict[str, str]:
+        """The keys in clear, for ``EngineContext``; never print this."""
+        return {name: value.get_secret_value() for name, value in self.secrets.items()}
+
+    def redact(self, text: str) -> str:
+        """The text without any known key, and without whatever follows a word such as ``Bearer``."""
+        for value in sorted(self.secret_values().values(), key=len, reverse=True):
+            if len(value) >= _SHORT:
+                text = text.replace(value, "***")
+        return scrub(text)
+
+
+def scrub(text: str) -> str:
+    """Text without what looks like credentials, whoever they belong to."""
+    return _CREDENTIAL.sub(r"\1***", text)
+
+
+def load(
+    *,
+    environ: Mapping[str, str] | None = None,
+    config_file: Path | None = None,
+    data_dir: Path | None = None,
+    models_dir: Path | None = None,
+    offline: bool | None = None,
+) -> Settings:
+    """Read the settings; keyword values are those of the command line.
+
+    Raises BadOption when the file cannot be read, names something unknown, or a value has no meaning.
+    """
+    env = {name: value for name, value in (os.environ if environ is None else environ).items() if value}
+    chosen = config_file or (Path(env[_CONFIG]).expanduser() if _CONFIG in env else _default("config"))
+    must_exist = config_file is not None or _CONFIG in env
+    table = _read(chosen, must_exist=must_exist)
+    given = {"data_dir": data_dir, "models_dir": models_dir, "offline": offline}
+    origins: dict[str, str] = {}
+    values: dict[str, Any] = {}
+    for name, variable in _VARIABLES.items():
+        if given[name] is not None:
+            values[name], origins[name] = given[name], "command line"
+        elif variable in env:
+            values[name], origins[name] = env[variable], f"environment ({variable})"
+        elif name in table:
+            values[name], origins[name] = table[name], f"file ({chosen})"
+        else:
+            origins[name] = "default"
+    data = _folder("data_dir", values.get("data_dir", _default("data")), origins)
+    secrets = {name: value for name, value in table.get("secrets", {}).items() if value}
+    origins |= dict.fromkeys(secrets, f"file ({chosen})")
+    for name in {*SECRETS, *secrets} & env.keys():
+        secrets[name], origins[name] = env[name], "environment"
+    known = {*_VARIABLES.values(), _CONFIG}
+    return Settings(
+        data_dir=data,
+        models_dir=_folder("models_dir", values.get("models_dir", data / "models"), origins),
+        offline=_truth("offline", values.get("offline", False), origins),
+        secrets={name: SecretStr(value) for name, value in sorted(secrets.items())},
+        config_file=chosen,
+        origins=origins,
+        unknown=tuple(sorted(name for name in env if name.startswith("AUTODUB_") and name not in known)),
+    )
+
+
+def _default(kind: str) -> Path:
+    import platformdirs
+
+    if kind == "config":
+        return platformdirs.user_config_path("autodub") / "config.toml"
+    return platformdirs.user_data_path("autodub")
+
+
+def _read(path: Path, *, must_exist: bool) -> dict[str, Any]:
+    try:
+        table = tomllib.loads(path.read_text("utf-8"))
+    except FileNotFoundError:
+        if not must_exist:
+            return {}
+        raise BadOption(f"There is no settings file {path}.", hint="Create it, or name another.") from None
+    except OSError as error:
+        raise BadOption(
+            f"The settings file {path} cannot be read ({error.strerror}).", hint="Check its permissions."
+        ) from error
+    except ValueError as error:  # not TOML, or not UTF-8
+        place = re.search(r"at line \d+, column \d+", str(error))  # never the text: it may be a key
+        raise BadOption(
+            f"The settings file {path} is not valid TOML ({place.group() if place else 'unreadable text'}).",
+            hint='A line looks like: data_dir = "/path/to/folder"',
+        ) from None
+    known = [*_VARIABLES, "secrets"]
+    for name in table:
+        if name not in known:
+            near = get_close_matches(name, known, n=1)
+            raise BadOption(
+                f"The settings file {path} has an unknown setting {name!r}.",
+                hint=f"Did you mean {near[0]!r}?" if near else f"It may have: {', '.join(known)}.",
+            )
+    secrets = table.get("secrets", {})
+    if not isinstance(secrets, dict) or not all(isinstance(value, str) for value in secrets.values()):
+        raise BadOption(
+            f"The [secrets] of the settings file {path} must be a table of texts.",
+            hint='Write it as: [secrets], then on the next line DEEPGRAM_API_KEY = "..."',
+        )
+    return table
+
+
+def _folder(name: str, value: object, origins: Mapping[str, str]) -> Path:
+    if not isinstance(value, (str, Path)):
+        raise BadOption(f"{name} must be a folder ({origins[name]}).", hint="Give a path in quotes.")
+    return Path(value).expanduser().absolute()
+
+
+def _truth(name: str, value: object, origins: Mapping[str, str]) -> bool:
+    try:
+        return TypeAdapter(bool).validate_python(value)
+    except ValidationError:
+        raise BadOption(
+            f"{name} must be true or false ({origins[name]}).", hint=f"Set it to 1 or 0, not {value!r}."
+        ) from None
