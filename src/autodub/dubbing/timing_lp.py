@@ -1,0 +1,182 @@
+"""Starts and rates of a timeline whose wordings are decided: a linear programme.
+
+With the wordings fixed every length is linear in u and every penalty is convex and piecewise
+linear, so each start and each u is written as its natural value plus bounded segments, one per
+slope. That leaves two equations per line (offset and smoothness) and one inequality per pair of
+neighbours, and the optimum is exact. It always exists: overlaps have unlimited slack.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from autodub.dubbing.timing_table import Floats, Integers, Table
+
+BLOCK = 1000
+"""Lines solved at once when a programme has more than half as many again; keeps the cost linear."""
+AHEAD = 12
+"""Lines beyond a block that are solved with it and then solved again."""
+BREAK = 1.2
+"""Silence, s, at which a block likes to end."""
+EASE = 0.01
+"""Cost of u away from its base inside the free zone: of equally good plans the calmest is taken."""
+
+_START = (-1, 1, 1)
+"""How the segments move a start: early, late, late in an emergency."""
+_U = (-1, -1, -1, -1, 1, 1, 1)
+"""How the segments move u: faster by four slopes, slower by three."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Segments:
+    """Natural start and u of some lines, and how far each segment may carry them."""
+
+    start: Floats
+    u: Floats
+    widths: Floats
+    """(10, n): three of the start, seven of u."""
+
+
+def solve(table: Table, chosen: Integers) -> tuple[Floats, Floats]:
+    """Optimal starts (s) and u of every line, given the index of each line's wording."""
+    n = table.size
+    start, u = np.full(n, np.nan), np.full(n, np.nan)
+    length = table.seconds[np.arange(n), chosen]
+    done = 0
+    for cut in _cuts(table):
+        upto = min(n, cut + AHEAD) if cut < n else n
+        start[done:upto], u[done:upto] = _solve(table, length, done, upto, start, u)
+        done = cut
+    return start, u
+
+
+def _cuts(table: Table) -> list[int]:
+    """Where blocks end: after the widest silence near each BLOCK lines, the first long one if any."""
+    n, cuts = table.size, []
+    at = 0
+    while n - at > BLOCK * 3 // 2:
+        near = np.arange(at + BLOCK * 3 // 4, at + BLOCK * 5 // 4)
+        silence = table.s[near] - table.e[near - 1]
+        long = silence >= BREAK
+        at = int(near[np.argmax(long) if long.any() else np.argmax(silence)])
+        cuts.append(at)
+    return [*cuts, n] if n else []
+
+
+def _solve(table: Table, length: Floats, lo: int, hi: int, start: Floats, u: Floats) -> tuple[Floats, Floats]:
+    """Solve lines lo..hi; what lies before lo is settled in ``start`` and ``u``."""
+    from scipy import sparse
+    from scipy.optimize import linprog
+
+    n, w = hi - lo, table.weights
+    d, part = length[lo:hi], slice(lo, hi)
+    natural = _segments(table, d, part)
+    linked = np.flatnonzero(table.before[part] >= 0)
+    edges, gaps = _binding(table, length, natural, lo, hi, start, u)
+    e, latest = table.e[part], table.latest[part]
+
+    # Columns: 10 segments, end late, end beyond the latest, end early (n each); u up, u down; slack.
+    eye = sparse.identity(n, format="csr")
+    start_of = sparse.kron(sparse.csr_matrix([[*_START, *[0] * 10]]), eye, format="csr")
+    u_of = sparse.kron(sparse.csr_matrix([[0, 0, 0, *_U, 0, 0, 0]]), eye, format="csr")
+    end_of = start_of + sparse.diags(d) @ u_of
+    end = natural.start + d * natural.u
+    offset = sparse.kron(sparse.csr_matrix([[*[0] * 10, -1, -1, 1]]), eye, format="csr")
+
+    previous = table.before[part][linked] - lo
+    inside = np.flatnonzero(previous >= 0)
+    step = u_of[linked] - _rows(u_of, previous, inside)
+    was = np.where(previous >= 0, natural.u[np.maximum(previous, 0)], u[np.maximum(previous + lo, 0)])
+    up = sparse.identity(len(linked), format="csr")
+
+    i, j = edges.T - lo
+    within = np.flatnonzero(i >= 0)
+    order = _rows(end_of, i, within) - start_of[j]
+    i_end = np.where(i >= 0, end[np.maximum(i, 0)], (start + length * u)[edges[:, 0]])
+
+    m, k = len(edges), len(linked)
+    none = sparse.csr_matrix((n, m))
+    top = np.concatenate([
+        natural.widths.ravel(), latest - e, table.programme - latest, np.full(n + 2 * k + m, np.inf)
+    ])  # fmt: skip
+    equal: Any = [[end_of + offset, None, None, none], [step, -up, up, None]]
+    optimise: Any = linprog  # its published types know no sparse matrices
+    solution = optimise(
+        np.concatenate([_costs(table, part).ravel(), np.full(2 * k, w.smoothness), np.full(m, w.overlap)]),
+        A_eq=sparse.bmat(equal, format="csr"),
+        b_eq=np.concatenate([e - end, was - natural.u[linked]]),
+        A_ub=sparse.hstack([order, sparse.csr_matrix((m, 2 * k)), -sparse.identity(m)]) if m else None,
+        b_ub=natural.start[j] - i_end - gaps if m else None,
+        bounds=np.stack([np.zeros_like(top), top], axis=1),
+        method="highs",
+    )
+    if solution.x is None:
+        raise RuntimeError(f"the timing of lines {lo}..{hi} has no solution: {solution.message}")
+    x = solution.x[: 13 * n]
+    found = natural.u + u_of @ x
+    return np.clip(natural.start + start_of @ x, 0, np.maximum(0, table.programme - d * found)), found
+
+
+def _segments(table: Table, d: Floats, part: slice) -> _Segments:
+    b, programme = table.bounds, table.programme
+    s, base, locked, fixed = table.s[part], table.base[part], table.start[part], table.u[part]
+    fastest, slowest, least = 1 / b.fastest, 1 / b.slowest, table.shortest(d)
+    middle, half = (1 + base) / 2, np.abs(1 - base) / 2  # free is what is near both 1 and the base
+    slopes = np.array([[0], [b.free], [b.steep], [9]])
+    faster = np.diff(np.clip(slopes - half, 0, middle - fastest), axis=0)
+    slower = np.diff(np.clip(slopes - half, 0, slowest - middle), axis=0)
+    first = np.minimum(table.first[part], np.maximum(0, programme - d * fastest))
+    widths = np.vstack([
+        s - first, table.window[part] - s, table.last[part] - table.window[part],
+        faster, fastest - least, slower,
+    ])  # fmt: skip
+
+    is_fixed, is_locked = ~np.isnan(fixed), ~np.isnan(locked)
+    u = np.where(is_fixed, np.minimum(fixed, programme / d), middle)
+    # A locked start gives way only to the end of the programme: no word is cut there.
+    latest = np.maximum(0, programme - d * np.where(is_fixed, u, least))
+    start = np.where(is_locked, np.clip(locked, 0, latest), s)
+    widths[:3] *= ~is_locked
+    widths[3:] *= ~is_fixed
+    # A fixed rate may keep a clip from fitting behind its earliest start.
+    widths[0] = np.where(is_fixed & ~is_locked, np.maximum(widths[0], s - latest), widths[0])
+    return _Segments(start, u, np.maximum(widths, 0))
+
+
+def _costs(table: Table, part: slice) -> Floats:
+    """(13, n) cost of every segment and offset column."""
+    w, onset = table.weights, table.onset[part]
+    one = np.ones_like(onset)
+    far = EASE + w.rate + w.rate_far
+    return np.vstack([
+        w.early * onset, w.late * onset, w.late * onset + w.late_beyond,
+        one * EASE, one * (EASE + w.rate), one * far, one * (far + w.rate_emergency),
+        one * EASE, one * (EASE + w.rate), one * far,
+        w.end_late * onset, w.end_late * onset + w.overlap, w.end_early * onset,
+    ])  # fmt: skip
+
+
+def _binding(
+    table: Table, length: Floats, natural: _Segments, lo: int, hi: int, start: Floats, u: Floats
+) -> tuple[Integers, Floats]:
+    """The order constraints of lines lo..hi that can bind at all."""
+    i, j = table.edges.T
+    mine = np.flatnonzero((j >= lo) & (j < hi))
+    i, j = i[mine], j[mine]
+    widths = natural.widths
+    end = start + length * u
+    late = natural.start + widths[1] + widths[2] + length[lo:hi] * (natural.u + widths[7:].sum(0))
+    upto = np.where(i >= lo, late[np.maximum(i - lo, 0)], end[i])
+    keep = upto + table.gaps[mine] > natural.start[j - lo] - widths[0][j - lo]
+    return table.edges[mine[keep]], table.gaps[mine[keep]]
+
+
+def _rows(matrix: Any, picked: Integers, where: Integers) -> Any:
+    """Rows ``picked`` of a sparse matrix at positions ``where``; rows of zeros elsewhere."""
+    from scipy import sparse
+
+    shape = (len(picked), matrix.shape[0])
+    return sparse.csr_matrix((np.ones(len(where)), (where, picked[where])), shape=shape) @ matrix
