@@ -1,0 +1,112 @@
+"""How ffmpeg and ffprobe are called: safe inputs, progress, and what their complaints mean.
+
+An input is opened only as one self-contained file: the protocol list has nothing but local files,
+and the format list leaves out every format that names other files (playlists, edit scripts, session
+descriptions, image patterns), so that a file cannot make ffmpeg open what it names.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from autodub.infra import process
+from autodub.model.errors import MediaError, OutputProblem
+
+FORMATS = (
+    "mov", "mp4", "m4a", "3gp", "3g2", "mj2", "matroska", "webm", "avi", "mpegts", "mpeg", "flv", "asf",
+    "mxf", "ogg", "rm", "dv", "wav", "w64", "aiff", "caf", "au", "mp3", "flac", "aac", "ac3", "eac3", "dts",
+    "truehd", "amr", "amrnb", "amrwb", "ape", "wv", "tta", "tak", "dsf", "loas",
+)  # fmt: skip
+"""Demuxers of self-contained media files."""
+
+_MEMORY = 4 << 30
+"""Address space for a child, bytes: far above what honest files need."""
+_SPEED = 5.0
+"""The slowest machine is assumed to work through a programme in this multiple of its length."""
+_CLOCK = re.compile(r"out_time_us=(\d+)")
+
+
+def source(path: Path, *, formats: Sequence[str] = FORMATS) -> list[str]:
+    """Options and name of one input file; any name is safe (dashes, colons, newlines, ``%d``)."""
+    return [
+        "-protocol_whitelist", "file",
+        "-format_whitelist", ",".join(formats),
+        "-i", name(path),
+    ]  # fmt: skip
+
+
+def name(path: Path) -> str:
+    """A path as ffmpeg must be told it: absolute, with its protocol."""
+    return f"file:{path.absolute()}"
+
+
+def call(
+    arguments: Sequence[str],
+    *,
+    duration: float,
+    what: str,
+    check: Callable[[], None] | None = None,
+    progress: Callable[[float], None] | None = None,
+    memory: int | None = _MEMORY,
+) -> process.Result:
+    """Run ffmpeg to its end, whatever the outcome.
+
+    ``duration`` is the length of the programme in seconds, for the deadline and for ``progress``
+    (0..1). ``what`` completes the sentence "ffmpeg could not ..." should it be needed.
+    Raises OutputProblem when the disk is full or the output is too large.
+    """
+
+    def line(text: str) -> None:
+        clock = _CLOCK.match(text)
+        if clock and progress is not None and duration > 0:
+            progress(min(1.0, int(clock[1]) / 1e6 / duration))
+
+    argv = [process.find("ffmpeg", package="ffmpeg"), "-hide_banner", "-nostdin", "-y", "-nostats"]
+    argv += ["-loglevel", "level+warning", "-progress", "pipe:2", "-stats_period", "0.5", *arguments]
+    result = process.run(
+        argv,
+        deadline=120.0 + _SPEED * duration,
+        check=check,
+        memory=memory,
+        on_line=line if progress is not None else None,
+    )
+    raise_if_full(result, what)
+    return result
+
+
+def raise_if_full(result: process.Result, what: str) -> None:
+    """Raise OutputProblem when a program ended because there was no room to write."""
+    if "No space left on device" in result.stderr or "Disk quota exceeded" in result.stderr:
+        raise OutputProblem(
+            f"There is no room left on the disk to {what}.",
+            hint="Make room, or choose another output or data directory.",
+        )
+    if result.code == -25 or "File too large" in result.stderr:  # SIGXFSZ
+        raise OutputProblem(
+            f"The largest file size allowed here was reached while trying to {what}.",
+            hint="Raise the limit (ulimit -f), or dub a shorter range.",
+        )
+
+
+def failure(result: process.Result, arguments: Sequence[str], what: str) -> MediaError:
+    """The error for a call that ended with a non-zero status."""
+    lines = complaints(result)
+    reason = lines[-1] if lines else f"exit status {result.code}"
+    return MediaError(
+        f"ffmpeg could not {what}: {reason}",
+        hint="The file may be damaged; playing it, or converting it to another format first, may help.",
+        command=("ffmpeg", *arguments),
+        log="\n".join(lines[-20:]),
+    )
+
+
+def complaints(result: process.Result) -> list[str]:
+    """What ffmpeg warned about, without progress reports and addresses, in order."""
+    lines = []
+    for text in result.stderr.splitlines():
+        found = re.match(r"(?:\[[^\]]* @ 0x[0-9a-f]+\] )*\[(?:warning|error|fatal|panic)\] (.*)", text)
+        if found:
+            lines.append(found[1].strip())
+    return lines
