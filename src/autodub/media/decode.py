@@ -134,7 +134,7 @@ def _frames(path: Path) -> int:
 
 
 def _nothing(path: Path, stream: AudioStream, complaints: list[str], *, is_range: bool) -> UnsupportedSource:
-    if any"decoder" in line.lower() and ("not found" in line or "no decoder" in line.lower() for line in complaints):
+    if any(re.search(r"no decoder|decoder.*not found", line, re.I) for line in complaints):
         return UnsupportedSource(
             f"The sound of {path.name} is in a format ffmpeg cannot decode here ({stream.codec}).",
             hint="Convert it to MP4 with AAC sound first, or install a fuller ffmpeg.",
@@ -153,9 +153,7 @@ def _warnings(complaints: list[str], missing: float) -> list[str]:
     damaged = sum(1 for line in complaints if _DAMAGE.search(line))
     found = []
     if damaged:
-        found.append(
-            f"The source is damaged ({damaged} faults); sound that could not be decoded is silent."
-        )
+        found.append(f"The source is damaged ({damaged} faults); sound that could not be decoded is silent.")
     if missing > _SHORT:
         found.append(f"The sound ends {missing / 1000:.1f} s before the file says it does.")
     return found
