@@ -1,58 +1,274 @@
-"""The one door: every slow, paid or fallible effect is ``gateway.call(engine, verb, request)``."""
+"""The one door: every slow, paid or fallible effect is ``gateway.call(engine, verb, request)``.
+
+In order: stop asked for? - kept answer? - single flight - budget - breaker - [retry: lane - deadline -
+verb - check] - keep - meter - event. Each part is a module of its own beside this one; an engine
+contains none of them.
+"""
 
 from __future__ import annotations
 
+import random
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
+from autodub.engines.roles import Info
 from autodub.gateway import keys
+from autodub.gateway.breaker import Breaker
 from autodub.gateway.cancel import Cancel
+from autodub.gateway.check import Nonsense, check
+from autodub.gateway.crash import crashed
+from autodub.gateway.deadline import Run, deadline, within
+from autodub.gateway.flight import Flights
+from autodub.gateway.lanes import Lanes
+from autodub.gateway.meter import CallCount, Meter
+from autodub.gateway.retry import RetryPolicy, retrying
 from autodub.gateway.store import Answer, Store
 from autodub.gateway.work import CallWork
 from autodub.infra import codec
+from autodub.infra.settings import scrub
+from autodub.model.errors import AutodubError, BadAnswer, Busy, EngineError
 from autodub.model.job import Event, Listener
+from autodub.model.usage import Usage
+
+Budget = Callable[[Info, str, object], None]
+"""Asked before anything is made; raises BudgetExceeded to forbid it."""
 
 
-def _nobody(_event: Event) -> None:
-    """Nobody listens."""
+def nobody(_event: Event) -> None:
+    """A listener that does not."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Call:
+    """One call, worked out once."""
+
+    engine: Any
+    info: Info
+    verb: str
+    request: object
+    stage: str
+    kind: type[Any]
+    key: str
+
+    @property
+    def name(self) -> str:
+        return f"{self.info.role}.{self.info.name}"
+
+
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """An answer and the value it reads as."""
+
+    answer: Answer
+    value: Any
 
 
 class Gateway:
-    """Calls engines for one job. Safe for many threads."""
+    """Calls engines for one job. Safe for many threads.
+
+    ``lanes`` and ``breaker`` may be shared between the jobs of a process. ``redact`` takes keys out of
+    whatever an engine says when it fails; ``deadline`` gives the seconds a call may take.
+    """
 
     def __init__(
         self,
         store: Store,
         *,
-        listener: Listener = _nobody,
+        listener: Listener = nobody,
         cancel: Cancel | None = None,
         clock: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], None] | None = None,
+        chance: Callable[[], float] = random.random,
+        retry: RetryPolicy | None = None,
+        breaker: Breaker | None = None,
+        lanes: Lanes | None = None,
+        budget: Budget | None = None,
+        deadline: Callable[[str, object], float] = deadline,
+        grace: float = 5.0,
+        redact: Callable[[str], str] = scrub,
     ) -> None:
         self.store = store
         self.cancel = cancel or Cancel()
         self._listener = listener
         self._clock = clock
+        self._sleep = sleep or self.cancel.wait
+        self._chance = chance
+        self._retry = retry or RetryPolicy()
+        self._breaker = breaker or Breaker(clock=clock)
+        self._lanes = lanes or Lanes()
+        self._budget = budget
+        self._deadline = deadline
+        self._grace = grace
+        self._redact = redact
+        self._flights: Flights[_Known] = Flights(store.flights)
+        self._meter = Meter()
 
     def call(self, engine: Any, verb: str, request: object, *, stage: str = "") -> Any:
-        """The engine's answer to the request: the kept one where there is one, made now otherwise."""
+        """The engine's answer to the request: the kept one where there is one, else made now.
+
+        Raises whatever of the error tree the engine reports, Unreachable when it crashes or hangs,
+        BadAnswer when it answers nonsense twice, CircuitOpen, BudgetExceeded and Cancelled.
+        """
         self.cancel.check()
-        key = keys.key(engine, verb, request)
-        kind = keys.answer_type(engine, verb)
-        kept = self.store.get(key)
-        if kept is not None:
-            return codec.load(kind, kept.result)
         info = engine.describe()
-        work = CallWork(self.store.blobs, cancel=self.cancel, listener=self._listener, stage=stage)
-        try:
-            started = self._clock()
-            result = getattr(engine, verb)(request, work)
-            seconds = self._clock() - started
-            text = codec.dump(result)
-            result = codec.load(kind, text)
-            answer = Answer(
-                f"{info.role}.{info.name}", info.version, verb, text, keys.blobs(result), work.usage, seconds
+        call = _Call(
+            engine,
+            info,
+            verb,
+            request,
+            stage,
+            keys.answer_type(engine, verb),
+            keys.key(engine, verb, request),
+        )
+        self._meter.count(call.name, info.version, verb, asked=1)
+        known = self._kept(call)
+        made = False
+        if known is None:
+            known, made = self._flights.once(
+                call.key,
+                kept=lambda: self._kept(call),
+                make=lambda: self._make(call),
+                cancel=self.cancel,
+                waiting=lambda: self._tell(
+                    call, "stage.progress", "Waiting for another run that does the same."
+                ),
             )
-            return codec.load(kind, self.store.put(key, answer).result)
+        answer = known.answer
+        if not made:
+            self._meter.count(call.name, info.version, verb, kept=1, saved=answer.seconds)
+        self._meter.consume(call.name, verb, answer.usage, cached=not made)
+        self._tell(call, "call.finished", "", kept=not made, seconds=answer.seconds if made else 0.0)
+        return known.value
+
+    def usage(self) -> tuple[Usage, ...]:
+        """What this job's calls consumed, those paid for earlier apart."""
+        return self._meter.usage()
+
+    def calls(self) -> tuple[CallCount, ...]:
+        """How often each engine was asked in this job, and for how long it worked."""
+        return self._meter.calls()
+
+    def _kept(self, call: _Call) -> _Known | None:
+        """The kept answer, if it still reads as what the verb answers today."""
+        answer = self.store.get(call.key)
+        if answer is None:
+            return None
+        try:
+            return _Known(answer, codec.load(call.kind, answer.result))
+        except ValueError:
+            self.store.forget(call.key)
+            return None
+
+    def _make(self, call: _Call) -> _Known:
+        if self._budget is not None:
+            self._budget(call.info, call.verb, call.request)
+        self._breaker.guard(call.name)
+        policy = self._retry if call.info.resource == "net" else self._retry.local()
+        failure: BaseException | None = None
+        try:
+            known = retrying(
+                lambda: self._attempt(call),
+                policy,
+                wait=self._sleep,
+                chance=self._chance,
+                told=lambda error, number, pause: self._retried(call, error, number, pause),
+            )
+        except BaseException as error:
+            failure = error
+            self._meter.count(call.name, call.info.version, call.verb, failed=1)
+            raise
         finally:
-            work.close()
+            self._breaker.settle(call.name, failure)
+        first = self.store.put(call.key, known.answer)
+        self._meter.count(call.name, call.info.version, call.verb, made=1)
+        return known if first is known.answer else _Known(first, codec.load(call.kind, first.result))
+
+    def _attempt(self, call: _Call) -> _Known:
+        """Ask once, and look at the answer."""
+        self.cancel.check()
+        work = CallWork(self.store.blobs, cancel=self.cancel, listener=self._listener, stage=call.stage)
+        with self._lanes.enter(call.name, call.info.lanes, self.cancel.check):
+            started = self._clock()
+            run = Run()
+            try:
+                run = self._run(call, work)
+                known = self._examined(call, run.result, work, self._clock() - started)
+            except EngineError as error:
+                self._name(call, error)
+                raise
+            finally:
+                work.close()
+                seconds = self._clock() - started
+                self._meter.count(call.name, call.info.version, call.verb, seconds=seconds, cpu=run.cpu)
+        self._lanes.answered(call.name, call.info.lanes)
+        return known
+
+    def _run(self, call: _Call, work: CallWork) -> Run:
+        """The verb's own outcome; whatever it raises from outside the error tree is a crash."""
+        run = within(
+            getattr(call.engine, call.verb),
+            call.request,
+            work,
+            seconds=self._deadline(call.verb, call.request),
+            check=self.cancel.check,
+            clock=self._clock,
+            grace=self._grace,
+            engine=call.name,
+        )
+        if run.error is None:
+            return run
+        if isinstance(run.error, AutodubError) or not isinstance(run.error, Exception):
+            raise run.error
+        raise crashed(
+            run.error, engine=call.name, verb=call.verb, data_dir=self.store.data_dir, redact=self._redact
+        ) from run.error
+
+    def _examined(self, call: _Call, result: object, work: CallWork, seconds: float) -> _Known:
+        """The result as it will be kept.
+
+        It goes through text and back, so that this run sees exactly what a later one will read.
+        """
+        try:
+            text = codec.dump(result)
+            value = codec.load(call.kind, text)
+        except (TypeError, ValueError) as error:
+            raise self._nonsense(call, f"not a {call.kind.__name__}") from error
+        try:
+            check(call.verb, call.request, value, self.store.blobs)
+        except Nonsense as error:
+            raise self._nonsense(call, str(error)) from error
+        answer = Answer(
+            engine=call.name,
+            version=call.info.version,
+            verb=call.verb,
+            result=text,
+            blobs=keys.blobs(value),
+            usage=work.usage,
+            seconds=seconds,
+        )
+        return _Known(answer, value)
+
+    def _nonsense(self, call: _Call, problem: str) -> BadAnswer:
+        return BadAnswer(
+            f"{call.name} answered {call.verb} with nonsense: {problem}.",
+            hint=f"Choose another {call.info.role} if this happens again.",
+            engine=call.name,
+        )
+
+    def _name(self, call: _Call, error: EngineError) -> None:
+        """Say whose error it is, and nothing secret."""
+        error.engine = error.engine or call.name
+        error.message, error.hint = self._redact(error.message), self._redact(error.hint)
+        error.args = (error.message,)
+
+    def _retried(self, call: _Call, error: EngineError, number: int, pause: float) -> None:
+        if isinstance(error, Busy):
+            self._lanes.narrow(call.name)
+        self._meter.count(call.name, call.info.version, call.verb, retried=1)
+        self._tell(call, "call.retried", error.message, attempt=number, pause=pause, code=error.code)
+
+    def _tell(self, call: _Call, kind: str, message: str, **data: str | float | bool) -> None:
+        facts = {"role": call.info.role, "engine": call.info.name, "verb": call.verb} | data
+        self._listener(Event(kind, stage=call.stage, message=message, data=facts))

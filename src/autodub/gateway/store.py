@@ -136,6 +136,11 @@ class Store:
             connection.execute(statement.on_conflict_do_update(index_elements=["key"], set_=values))
         return answer
 
+    def forget(self, key: str) -> None:
+        """Drop one answer; its files go with the next prune unless another answer names them."""
+        with self._database.writing() as connection:
+            connection.execute(delete(answers).where(answers.c.key == key))
+
     def touch(self, key: str) -> None:
         """Mark an answer as used now, so that a prune by age or size takes others first."""
         with self._database.writing() as connection:
@@ -186,11 +191,7 @@ class Store:
             for key, used, listed, length in connection.execute(
                 select(*columns).order_by(answers.c.used.desc(), answers.c.key)
             ):
-                new = {
-                    name: blob.size
-                    for blob in _blobs(listed)
-                    if (name := self.blobs.path(blob).name) not in kept
-                }
+                new = {name: size for name, size in _sizes(listed).items() if name not in kept}
                 cost = length + sum(new.values())
                 full = full or (max_bytes is not None and total + cost > max_bytes)
                 old = max_age_days is not None and used < now - max_age_days * 86_400
@@ -239,11 +240,13 @@ def _digest(*texts: str) -> str:
     return sha256("\n".join(texts).encode("utf-8", "surrogatepass")).hexdigest()[:32]
 
 
-def _blobs(text: str) -> tuple[Blob, ...]:
+def _sizes(listed: str) -> dict[str, int]:
+    """File name -> bytes of the blobs a row names."""
     try:
-        return codec.load(tuple[Blob, ...], text)
+        blobs = codec.load(tuple[Blob, ...], listed)
     except ValueError:
-        return ()  # a damaged row names nothing; it is never answered from, either
+        return {}  # a damaged row names nothing; it is never answered from, either
+    return {blob.digest + blob.suffix: blob.size for blob in blobs}
 
 
 def _read(row: Row[Any]) -> Answer | None:

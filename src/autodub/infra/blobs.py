@@ -28,7 +28,8 @@ from autodub.model.media import Blob
 _BLOCK = 1 << 20
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 _SUFFIX = re.compile(r"(\.[A-Za-z0-9]{1,10}){0,2}")
-_NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+"""What the system says when a file cannot grow."""
 
 
 class Blobs:
@@ -183,14 +184,19 @@ def writing(folder: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        if error.errno in _NO_ROOM:
-            raise OutputProblem(
-                f"The data directory {folder} is full.",
-                hint="Free some space, run `autodub cache prune`, or choose another with --data-dir.",
-            ) from error
+        if error.errno in NO_ROOM:
+            raise full(folder) from error
         if error.errno in {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EEXIST}:
             raise OutputProblem(
                 f"The data directory {folder} cannot be written ({error.strerror}).",
                 hint="Make it writable, or choose another with --data-dir or AUTODUB_DATA_DIR.",
             ) from error
         raise
+
+
+def full(folder: Path) -> OutputProblem:
+    """The error to raise when the data directory has no room left."""
+    return OutputProblem(
+        f"The data directory {folder} is full.",
+        hint="Free some space, run `autodub cache prune`, or choose another with --data-dir.",
+    )
