@@ -1,0 +1,108 @@
+"""``autodub dub``: dub a video or a sound file."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import click
+
+from autodub.cli import parse, progress
+from autodub.cli.calls import Calls
+from autodub.cli.common import data_dir_option, emit, json_option
+from autodub.cli.stopping import stopping
+from autodub.model.request import DubRequest
+
+_CHOICES = ("transcriber", "diarizer", "translator", "synthesizer", "separator", "cloner")
+"""Roles whose engine has an option of its own; the others are reached with ``--set``."""
+
+
+@click.command("dub")
+@click.argument("source", metavar="INPUT")
+@click.option(
+    "--to", "target", required=True, metavar="LANG", help="Language to speak: es, fr, pt-BR, Catalan."
+)
+@click.option("--from", "spoken", metavar="LANG", help="Language spoken in the source. [default: found out]")
+@click.option("-o", "--output", metavar="OUT", help="File to write. [default: beside the source]")
+@click.option("--start", type=parse.TIME, help="Dub from here: 90, 1:30 or 00:01:30.5.")
+@click.option("--end", type=parse.TIME, help="Dub up to here; the output is that range.")
+@click.option(
+    "--subtitles", metavar="FILE", help="An .srt, .vtt or .ass file to speak instead of recognising."
+)
+@click.option(
+    "--speakers", type=click.IntRange(1, 100), metavar="N", help="How many people speak, when known."
+)
+@click.option("--transcriber", metavar="NAME", help="Engine that writes down what is said. [default: auto]")
+@click.option("--diarizer", metavar="NAME", help="Engine that tells speakers apart. [default: auto]")
+@click.option("--translator", metavar="NAME", help="Engine that translates. [default: auto]")
+@click.option("--synthesizer", metavar="NAME", help="Engine that speaks. [default: auto]")
+@click.option("--separator", metavar="NAME", help="Engine that takes the voice out. [default: auto]")
+@click.option("--cloner", metavar="NAME", help="Engine that matches voices. [default: auto]")
+@click.option(
+    "--set",
+    "settings",
+    multiple=True,
+    type=parse.SETTING,
+    help="An engine option, such as synthesizer.variant=f3 (see: autodub engines). May be repeated.",
+)
+@click.option(
+    "--match-voices",
+    is_flag=True,
+    help="Move each voice toward the original speaker's. Only with their permission.",
+)
+@click.option(
+    "--keep-original-audio", is_flag=True, help="Keep the untouched original sound as a second track."
+)
+@click.option(
+    "--loudness",
+    type=click.FloatRange(-40.0, -5.0),
+    metavar="LUFS",
+    help="Programme loudness to reach. [default: the source's own]",
+)
+@data_dir_option
+@json_option
+@click.pass_obj
+def command(
+    calls: Calls,
+    *,
+    source: str,
+    target: str,
+    spoken: str | None,
+    output: str | None,
+    start: int | None,
+    end: int | None,
+    subtitles: str | None,
+    speakers: int | None,
+    settings: tuple[tuple[str, str, str], ...],
+    match_voices: bool,
+    keep_original_audio: bool,
+    loudness: float | None,
+    data_dir: Path | None,
+    as_json: bool,
+    **engines: str | None,
+) -> int:
+    """Dub INPUT into another language.
+
+    Writes the dub, its subtitles (.srt, .vtt), a readable project (.project.json), a measured
+    receipt (.receipt.json) and a report (.report.html), all beside each other. Edit the project and
+    run the same command again: only what changed is made anew. Ctrl-C stops cleanly, and the same
+    command continues.
+    """  # fmt: skip
+    from autodub.cli import show_dub
+    from autodub.gateway.cancel import Cancel
+
+    request = DubRequest(
+        source=source, target=target, spoken=spoken, start=start, end=end, subtitles=subtitles,
+        speakers=speakers, engines={role: name for role, name in engines.items() if name is not None},
+        options=parse.by_role(settings), match_voices=match_voices,
+        keep_original_audio=keep_original_audio, loudness=loudness, output=output,
+    )  # fmt: skip
+    loaded = calls.settings(data_dir=data_dir)
+    cancel = Cancel()
+    with progress.shown(sys.stderr) as view, stopping(cancel.request, view.say):
+        dubbed = calls.dub(request, settings=loaded, listener=view, cancel=cancel)
+    if as_json:
+        emit(show_dub.as_json(dubbed))
+    else:
+        show_dub.show(dubbed)
+    return 0

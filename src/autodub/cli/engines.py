@@ -1,0 +1,87 @@
+"""``autodub engines``: every engine by role, whether it can run here, and how to make it ready."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import click
+
+from autodub.cli.calls import Calls
+from autodub.cli.common import data_dir_option, emit, json_option
+
+
+@click.group("engines", invoke_without_command=True)
+@data_dir_option
+@json_option
+@click.pass_context
+def command(context: click.Context, *, data_dir: Path | None, as_json: bool) -> int:
+    """List the engines by role: ready, needs key, needs download, or not installed, with the fix."""
+    if context.invoked_subcommand is not None:
+        return 0
+    from autodub.cli import show_engines, survey
+
+    calls: Calls = context.obj
+    states = survey.engines(calls.settings(data_dir=data_dir))
+    if as_json:
+        emit(show_engines.as_json(states))
+    else:
+        show_engines.show(states)
+    return 0
+
+
+@command.command("fetch")
+@click.argument("engine", metavar="ROLE.NAME")
+@click.option("--set", "settings", multiple=True, metavar="OPTION=VALUE", help="An option of the engine.")
+@data_dir_option
+@json_option
+@click.pass_obj
+def fetch(
+    calls: Calls, *, engine: str, settings: tuple[str, ...], data_dir: Path | None, as_json: bool
+) -> int:
+    """Download what an engine needs, such as transcriber.whisper."""
+    from autodub.cli import progress
+    from autodub.cli.stopping import stopping
+    from autodub.engines import registry
+    from autodub.engines.roles import EngineContext
+    from autodub.gateway.cancel import Cancel
+    from autodub.gateway.work import CallWork
+    from autodub.model.errors import EngineCannot, Unreachable
+
+    role, _, name = engine.partition(".")
+    options = dict(_pair(text) for text in settings)
+    loaded = calls.settings(data_dir=data_dir)
+    context = EngineContext(loaded.secret_values(), loaded.models_dir, offline=loaded.offline)
+    built = registry.build(role, name, options, context)
+    if not hasattr(built, "fetch"):
+        raise EngineCannot(f"The {role} {name} has nothing to download.", hint=built.readiness().fix)
+    if loaded.offline:
+        raise EngineCannot(
+            "Downloads are switched off (offline).", hint="Unset AUTODUB_OFFLINE for this once."
+        )
+    cancel = Cancel()
+    with (
+        calls.store(data_dir=data_dir) as store,
+        progress.shown(sys.stderr) as view,
+        stopping(cancel.request, view.say),
+    ):
+        work = CallWork(store.blobs, cancel=cancel, listener=view, stage="fetch")
+        try:
+            built.fetch(work)
+        finally:
+            work.close()
+    ready = registry.build(role, name, options, context).readiness()
+    if ready.state != "ready":
+        raise Unreachable(f"The {role} {name} is still not ready: {ready.detail}.", hint=ready.fix)
+    if as_json:
+        emit({"role": role, "name": name, "state": ready.state, "detail": ready.detail})
+    else:
+        click.echo(f"{role}.{name} is ready.")
+    return 0
+
+
+def _pair(text: str) -> tuple[str, str]:
+    option, equals, value = text.partition("=")
+    if not equals or not option:
+        raise click.UsageError(f"{text!r} is not of the form option=value.")
+    return option, value

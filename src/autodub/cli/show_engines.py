@@ -1,0 +1,59 @@
+"""Engines by role, for people and for programs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import Any
+
+from autodub.cli.survey import EngineState
+from autodub.cli.text import safe
+
+STYLES = {"ready": "green", "needs key": "yellow", "needs download": "yellow", "not installed": "red"}
+"""Colour of each state."""
+
+
+def as_json(engines: Sequence[EngineState]) -> dict[str, Any]:
+    """The engines as plain values."""
+    return {
+        "engines": [
+            {
+                "role": engine.role,
+                "name": engine.name,
+                "version": engine.version,
+                "state": engine.readiness.state,
+                "detail": engine.readiness.detail,
+                "fix": engine.readiness.fix,
+                "summary": engine.summary,
+                "languages": None if engine.languages is None else list(engine.languages),
+                "options": [asdict(option) for option in engine.options],
+            }
+            for engine in engines
+        ]
+    }
+
+
+def show(engines: Sequence[EngineState]) -> None:
+    """Print a table, and below it how to make the others ready."""
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    console = Console(highlight=False, markup=False)
+    table = Table(box=None, pad_edge=False)
+    for column in ("role", "engine", "state", "what it is"):
+        table.add_column(column, no_wrap=column != "what it is")
+    role = ""
+    for engine in engines:
+        state = Text(engine.readiness.state, style=STYLES[engine.readiness.state])
+        shown_role = "" if engine.role == role else engine.role
+        table.add_row(shown_role, safe(engine.name), state, safe(engine.summary or engine.readiness.detail))
+        role = engine.role
+    console.print(table)
+    waiting = [engine for engine in engines if not engine.is_ready]
+    for engine in waiting:
+        console.print(
+            f"\n{safe(engine.role)}.{safe(engine.name)}: {safe(engine.readiness.detail)}", soft_wrap=True
+        )
+        if engine.readiness.fix:
+            console.print(f"  {safe(engine.readiness.fix)}", soft_wrap=True)

@@ -1,0 +1,100 @@
+"""A receipt on a terminal: the verdict, the figures that matter most, and what was degraded and why."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from autodub.cli.text import duration, safe
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from autodub.quality.receipt import Metric, Receipt
+
+HEADLINES = (
+    "R1.onset.p95", "T1.file", "T6.onset.p95", "T8.gate", "T9.natural", "T10", "T18",
+    "B1", "B2", "M5.loudness", "M5.clipped",
+)  # fmt: skip
+"""Figures shown on the terminal; all of them are in the receipt and the report."""
+_COLOURS = {"lead": "green", "floor": "yellow", "below": "red"}
+_SHARES = ("share", "ratio")
+
+
+def as_json(receipt: Receipt) -> dict[str, Any]:
+    """The receipt as plain values."""
+    return receipt.as_dict()
+
+
+def show(receipt: Receipt) -> None:
+    """Print the receipt."""
+    from rich.console import Console
+
+    console = Console(highlight=False, markup=False)
+    console.print(f"{safe(receipt.dub)} against {safe(receipt.source)}", soft_wrap=True)
+    body(receipt, console)
+
+
+def body(receipt: Receipt, console: Console) -> None:
+    """Print lines, engines, degradations, figures and stages: what a dub and a measurement share."""
+    from rich.table import Table
+
+    count = receipt.line_count
+    parts = [f"{count.spoken} of {count.total} lines spoken"]
+    parts += [f"{count.kept_original} kept in the original"] if count.kept_original else []
+    parts += [f"{count.left_out} left out"] if count.left_out else []
+    parts += [f"{len(receipt.flagged)} worth a listen"] if receipt.flagged else []
+    facts = Table.grid(padding=(0, 2))
+    facts.add_column(no_wrap=True)
+    facts.add_column(overflow="fold")
+    facts.add_row("Lines", ", ".join(parts))
+    for number, engine in enumerate(receipt.engines):
+        why = f" ({safe(engine.why)})" if engine.why else ""
+        facts.add_row("" if number else "Engines", f"{safe(engine.role)}: {safe(engine.name)}{why}")
+    for number, degradation in enumerate(receipt.degradations):
+        sentence = f"{safe(degradation.message)}: {safe(degradation.reason)}"
+        facts.add_row("" if number else "Degraded", sentence)
+    for number, note in enumerate(receipt.notes):
+        facts.add_row("" if number else "Notes", safe(note))
+    if receipt.stages:
+        facts.add_row("Time", ", ".join(f"{s.stage} {duration(s.seconds)}" for s in receipt.stages))
+    console.print(facts)
+    console.print(_figures(receipt))
+    console.print(safe(receipt.summary), soft_wrap=True)
+
+
+def _figures(receipt: Receipt) -> Any:
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=None, pad_edge=False)
+    table.add_column("figure")
+    table.add_column("value", justify="right")
+    table.add_column("bound", justify="right")
+    for name in HEADLINES:
+        metric = receipt.metric(name)
+        if metric is not None:
+            value = Text(shown(metric), style=_COLOURS.get(metric.standing, ""))
+            table.add_row(f"{metric.name} [{metric.id}]", value, bound(metric))
+    return table
+
+
+def shown(metric: Metric) -> str:
+    """A value with its unit; a dash and the reason where it could not be measured."""
+    if metric.value is None:
+        return f"- ({safe(metric.reason)})" if metric.reason else "-"
+    return _number(metric.value, metric.unit)
+
+
+def bound(metric: Metric) -> str:
+    """What is asked of the figure; empty where nothing is."""
+    wanted = metric.floor if metric.floor is not None else metric.lead
+    if wanted is None or not metric.sense:
+        return ""
+    return f"{metric.sense} {_number(wanted, metric.unit)}"
+
+
+def _number(value: float, unit: str) -> str:
+    if unit in _SHARES:
+        return f"{value:.1%}"
+    text = f"{value:.0f}" if abs(value) >= 100 or value == round(value) else f"{value:.2f}"
+    return f"{text} {unit}".strip()
