@@ -107,7 +107,7 @@ class Espeak:
         )
 
     def synthesize(self, request: Synthesize, work: Work) -> Speech:
-        """Speak one line at ``rate`` times the voice's pace: the length scales as 1/rate within 2 % (or 20 ms).
+        """Speak one line at ``rate`` times the voice's pace: length scales as 1/rate within 2 % or 20 ms.
 
         Raises Rejected for text with nothing to say and Gone for a voice espeak-ng does not have.
         """

@@ -131,7 +131,8 @@ PASSAGES = {
     "en": "The sun rose over the mountains, and the birds began to sing in the trees of the park. "
     "Who can say that it is not beautiful? Yesterday we all went out to eat together.",
     "fr": "Le soleil s'est levé sur les montagnes, et les oiseaux ont commencé à chanter "
-    "dans les arbres du parc. Qui peut dire que ce n'est pas beau ? Hier, nous sommes tous allés manger ensemble.",
+    "dans les arbres du parc. Qui peut dire que ce n'est pas beau ? "
+    "Hier, nous sommes tous allés manger ensemble.",
     "de": "Die Sonne ging über den Bergen auf, und die Vögel begannen in den Bäumen des Parks zu singen. "
     "Wer kann sagen, dass es nicht schön ist? Gestern gingen wir alle zusammen essen.",
     "it": "Il sole sorse sopra le montagne, e gli uccelli cominciarono a cantare "

@@ -81,7 +81,7 @@ def speaker_tone(path: Path, spans: Iterable[Span]) -> tuple[Tone | None, float]
 
 
 def speech_frames(sound: Samples) -> Floats:
-    """spectra (n, 257) of the 32 ms frames of 16 kHz sound that are within 30 dB of the loudest."""
+    """Spectra (n, 257) of the 32 ms frames of 16 kHz sound that are within 30 dB of the loudest."""
     if len(sound) < _FRAME:
         sound = np.pad(sound, (0, _FRAME - len(sound)))
     frames = np.lib.stride_tricks.sliding_window_view(sound, _FRAME)[::_HOP]
