@@ -125,6 +125,8 @@ class Stems:
 
     background: Audio
     """Mix minus speech; only meaningful where speech was active."""
+    notes: tuple[str, ...] = ()
+    """What the separator could only do less well, in sentences for people."""
 
 
 @dataclass(frozen=True, slots=True)
