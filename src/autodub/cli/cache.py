@@ -35,8 +35,15 @@ def show(calls: Calls, *, data_dir: Path | None, as_json: bool) -> int:
 
 
 @command.command("prune")
-@click.option("--older-than", type=parse.AGE, help="Forget work unused for so long: 30d, 12h, 2w.")
-@click.option("--max-size", type=parse.SIZE, help="Then forget the least recently used until the rest fits.")
+@click.option(
+    "--older-than", type=parse.age, metavar="AGE", help="Forget work unused for so long: 30d, 12h, 2w."
+)
+@click.option(
+    "--max-size",
+    type=parse.size,
+    metavar="SIZE",
+    help="Then forget the least recently used until the rest fits.",
+)
 @data_dir_option
 @json_option
 @click.pass_obj

@@ -13,9 +13,6 @@ from autodub.cli.common import data_dir_option, emit, json_option
 from autodub.cli.stopping import stopping
 from autodub.model.request import DubRequest
 
-_CHOICES = ("transcriber", "diarizer", "translator", "synthesizer", "separator", "cloner")
-"""Roles whose engine has an option of its own; the others are reached with ``--set``."""
-
 
 @click.command("dub")
 @click.argument("source", metavar="INPUT")
@@ -24,8 +21,8 @@ _CHOICES = ("transcriber", "diarizer", "translator", "synthesizer", "separator",
 )
 @click.option("--from", "spoken", metavar="LANG", help="Language spoken in the source. [default: found out]")
 @click.option("-o", "--output", metavar="OUT", help="File to write. [default: beside the source]")
-@click.option("--start", type=parse.TIME, help="Dub from here: 90, 1:30 or 00:01:30.5.")
-@click.option("--end", type=parse.TIME, help="Dub up to here; the output is that range.")
+@click.option("--start", type=parse.time, metavar="TIME", help="Dub from here: 90, 1:30 or 00:01:30.5.")
+@click.option("--end", type=parse.time, metavar="TIME", help="Dub up to here; the output is that range.")
 @click.option(
     "--subtitles", metavar="FILE", help="An .srt, .vtt or .ass file to speak instead of recognising."
 )
@@ -42,8 +39,9 @@ _CHOICES = ("transcriber", "diarizer", "translator", "synthesizer", "separator",
     "--set",
     "settings",
     multiple=True,
-    type=parse.SETTING,
-    help="An engine option, such as synthesizer.variant=f3 (see: autodub engines). May be repeated.",
+    type=parse.setting,
+    metavar="ROLE.OPTION=VALUE",
+    help="An engine option, such as synthesizer.amplitude=80; may be repeated (see docs/ENGINES.md).",
 )
 @click.option(
     "--match-voices",
@@ -64,6 +62,7 @@ _CHOICES = ("transcriber", "diarizer", "translator", "synthesizer", "separator",
 @click.pass_obj
 def command(
     calls: Calls,
+    /,
     *,
     source: str,
     target: str,
@@ -87,7 +86,7 @@ def command(
     receipt (.receipt.json) and a report (.report.html), all beside each other. Edit the project and
     run the same command again: only what changed is made anew. Ctrl-C stops cleanly, and the same
     command continues.
-    """  # fmt: skip
+    """
     from autodub.cli import show_dub
     from autodub.gateway.cancel import Cancel
 

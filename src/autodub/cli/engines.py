@@ -53,7 +53,7 @@ def fetch(
     loaded = calls.settings(data_dir=data_dir)
     context = EngineContext(loaded.secret_values(), loaded.models_dir, offline=loaded.offline)
     built = registry.build(role, name, options, context)
-    if not hasattr(built, "fetch"):
+    if getattr(built, "fetch", None) is None:
         raise EngineCannot(f"The {role} {name} has nothing to download.", hint=built.readiness().fix)
     if loaded.offline:
         raise EngineCannot(

@@ -1,0 +1,194 @@
+"""What ``autodub engines`` and ``autodub doctor`` find and show."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, ClassVar
+
+import pytest
+from pydantic import Field
+
+from autodub.cli import main, survey
+from autodub.engines import registry
+from autodub.engines.roles import EngineContext, EngineOptions, Info, Readiness, Work
+from autodub.infra.settings import Settings, load
+from autodub.model.errors import EngineCannot
+
+
+class Weighty:
+    """A translator whose weights are a file in the models folder; ``fetch`` writes it."""
+
+    class Choices(EngineOptions):
+        """Its options."""
+
+        size: int = Field(default=1, ge=1, le=3, description="How large.")
+
+    Options: ClassVar[type[EngineOptions]] = Choices
+
+    def __init__(self, options: EngineOptions, context: EngineContext) -> None:
+        self.options = options
+        self._weights = context.models / "weighty.bin"
+
+    @classmethod
+    def describe(cls) -> Info:
+        return Info("weighty", "translator", "1", "a translator with weights", frozenset({"es", "en"}))
+
+    def readiness(self) -> Readiness:
+        if self._weights.exists():
+            return Readiness("ready", "its weights are here")
+        return Readiness("needs download", "no weights", "autodub engines fetch translator.weighty")
+
+    def fetch(self, work: Work) -> None:
+        work.progress(0.5, "half")
+        self._weights.parent.mkdir(parents=True, exist_ok=True)
+        self._weights.write_bytes(b"weights")
+
+
+class Plain(Weighty):
+    """A translator that has nothing to fetch."""
+
+    fetch = None  # type: ignore[assignment]
+
+
+class Unbuildable(Weighty):
+    """A translator that cannot be built without a key."""
+
+    def __init__(self, options: EngineOptions, context: EngineContext) -> None:
+        raise EngineCannot("It wants a library.", hint="Install the library.")
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    """Settings of nobody's environment."""
+    return load(environ={}, data_dir=tmp_path / "data")
+
+
+@pytest.fixture
+def weighty(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
+    """An engine that needs a download, for the length of a test."""
+    monkeypatch.setenv("AUTODUB_DATA_DIR", str(tmp_path / "data"))
+    with registry.registered("translator", "weighty", Weighty):
+        yield
+
+
+def state(settings: Settings, name: str) -> survey.EngineState:
+    """The state of the engine of that name."""
+    return next(s for s in survey.engines(settings) if s.name == name)
+
+
+@pytest.mark.usefixtures("weighty")
+def test_an_engine_tells_its_state_and_fix(settings: Settings) -> None:
+    """State, fix, languages and options of an engine are listed as the engine declares them."""
+    found = state(settings, "weighty")
+    assert found.readiness.state == "needs download"
+    assert found.readiness.fix == "autodub engines fetch translator.weighty"
+    assert found.languages == ("en", "es")
+    assert [option.name for option in found.options] == ["size"]
+
+
+def test_an_engine_that_cannot_be_built_is_listed(settings: Settings) -> None:
+    """One broken engine does not hide the others; it is listed with the reason."""
+    with registry.registered("translator", "broken", Unbuildable):
+        found = state(settings, "broken")
+    assert found.readiness == Readiness("not installed", "It wants a library.", "Install the library.")
+
+
+@pytest.mark.usefixtures("weighty")
+def test_fetching_makes_an_engine_ready(capsys: pytest.CaptureFixture[str], settings: Settings) -> None:
+    """``engines fetch`` downloads what is missing and says that the engine is ready."""
+    assert main(["engines", "fetch", "translator.weighty"]) == 0
+    assert capsys.readouterr().out == "translator.weighty is ready.\n"
+    assert state(settings, "weighty").is_ready
+    assert main(["engines", "--json"]) == 0
+    listed = {e["name"]: e for e in json.loads(capsys.readouterr().out)["engines"]}
+    assert listed["weighty"]["state"] == "ready"
+
+
+@pytest.mark.usefixtures("weighty")
+def test_fetching_what_cannot_be_fetched(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An engine without weights, a bad option, and a machine that is offline each get their sentence."""
+    with registry.registered("translator", "plain", Plain):
+        assert main(["engines", "fetch", "translator.plain"]) == 2
+    assert "nothing to download" in capsys.readouterr().err
+    assert main(["engines", "fetch", "translator.weighty", "--set", "size=9"]) == 2
+    assert "from 1 to 3" in capsys.readouterr().err
+    monkeypatch.setenv("AUTODUB_OFFLINE", "1")
+    assert main(["engines", "fetch", "translator.weighty"]) == 2
+    assert "offline" in capsys.readouterr().err
+
+
+@pytest.mark.usefixtures("weighty")
+def test_the_table_names_state_and_fix(capsys: pytest.CaptureFixture[str]) -> None:
+    """The table shows every role's engines, and below it the command that makes one ready."""
+    assert main(["engines"]) == 0
+    shown = capsys.readouterr().out
+    assert "needs download" in shown
+    assert "autodub engines fetch translator.weighty" in shown
+
+
+def test_a_missing_program_makes_the_machine_unfit(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Without ffmpeg no dub can be made, and the Debian package is named; without Apertium some can."""
+    monkeypatch.setenv("PATH", str(tmp_path))
+    examination = survey.examine(settings)
+    checks = {check.name: check for check in examination.checks}
+    assert not examination.is_fit
+    assert checks["ffmpeg"].state == "missing"
+    assert "apt-get install ffmpeg" in checks["ffmpeg"].fix
+    assert checks["apertium"].state == "warning"
+
+
+def test_a_program_that_does_not_start(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """A program that is there but broken is told from one that is not there."""
+    broken = tmp_path / "espeak-ng"
+    broken.write_text("#!/bin/sh\necho lost library >&2\nexit 127\n")
+    broken.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{Path(shutil.which('sh') or '/bin/sh').parent}")
+    check = next(c for c in survey.examine(settings).checks if c.name == "espeak-ng")
+    assert check.state == "warning"
+    assert "does not start" in check.detail
+
+
+def test_programs_of_this_machine(settings: Settings) -> None:
+    """On a machine that is set up, programs show their versions and Apertium its pairs."""
+    checks = {check.name: check for check in survey.examine(settings).checks}
+    assert checks["ffmpeg"].state == checks["ffprobe"].state == "ok"
+    assert checks["ffmpeg"].detail[0].isdigit()
+    assert "aac" in checks["ffmpeg encoders"].detail
+    assert "eng-spa" in checks["apertium"].detail
+    assert "GB free" in checks["data directory"].detail
+
+
+def test_a_data_directory_under_a_file(tmp_path: Path) -> None:
+    """A data directory that cannot exist is reported, not crashed upon."""
+    blocker = tmp_path / "file"
+    blocker.write_text("")
+    examination = survey.examine(load(environ={}, data_dir=blocker / "data"))
+    check = next(c for c in examination.checks if c.name == "data directory")
+    assert check.state == "missing"
+
+
+def test_keys_are_never_shown(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """The doctor shows that a key is set and where it came from, and nothing of the key."""
+    monkeypatch.setenv("DEEPGRAM_API_KEY", "dg-very-secret-value")
+    monkeypatch.setenv("AUTODUB_DATADIR", "misspelt")
+    for arguments in (["doctor"], ["doctor", "--json"]):
+        main([*arguments, "--data-dir", str(tmp_path)])
+        shown = capsys.readouterr().out
+        assert "very-secret" not in shown
+        assert "DEEPGRAM_API_KEY" in shown
+        assert "AUTODUB_DATADIR" in shown
+    found: dict[str, Any] = json.loads(shown)
+    rows = {row["name"]: row for row in found["settings"]}
+    assert rows["data_dir"]["origin"] == "command line"
+    assert rows["DEEPGRAM_API_KEY"] == {"name": "DEEPGRAM_API_KEY", "value": "***", "origin": "environment"}

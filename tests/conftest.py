@@ -1,0 +1,28 @@
+"""What every test gets: a log that stays clean, and real recordings where they are present."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+_MEDIA = Path(__file__).resolve().parents[2] / "shared" / "media"
+
+
+@pytest.fixture(autouse=True)
+def _no_errors_logged(caplog: pytest.LogCaptureFixture) -> Iterator[None]:
+    """An error in the log fails the test that caused it."""
+    yield
+    for phase in ("setup", "call"):
+        errors = [record for record in caplog.get_records(phase) if record.levelno >= logging.ERROR]
+        assert not errors, "logged: " + "; ".join(record.getMessage() for record in errors)
+
+
+@pytest.fixture(scope="session")
+def shared_media() -> Path:
+    """The folder of real recordings beside the checkout; the test is skipped where it is absent."""
+    if not _MEDIA.is_dir():
+        pytest.skip("the real recordings (../shared/media) are not on this machine")
+    return _MEDIA
