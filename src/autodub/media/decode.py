@@ -60,6 +60,7 @@ def decode(
     length = (info.duration if end is None else min(end, info.duration)) / 1000
     arguments = [
         "-max_error_rate", "1",
+        *ffmpeg.offset(info),
         *ffmpeg.source(path),
         "-filter_complex", _graph(info, stream, start=start, end=end),
         *_output("[mix]", mix, "pcm_f32le"),
@@ -78,17 +79,18 @@ def decode(
 
 
 def extract_subtitles(
-    path: Path, index: int, output: Path, *, duration: int, check: Callable[[], None] | None = None
+    path: Path, info: MediaInfo, index: int, output: Path, *, check: Callable[[], None] | None = None
 ) -> None:
     """Write text subtitle stream ``index`` of a source as SubRip, times on the programme's clock.
 
-    ``duration`` is the programme's, ms. Raises MediaError when the stream cannot be read as text.
+    Raises MediaError when the stream cannot be read as text.
     """
     arguments = [
-        *ffmpeg.source(path), "-map", f"0:{index}", "-c:s", "srt", "-f", "srt", ffmpeg.name(output),
+        *ffmpeg.offset(info), *ffmpeg.source(path),
+        "-map", f"0:{index}", "-c:s", "srt", "-f", "srt", ffmpeg.name(output),
     ]  # fmt: skip
     what = "read the subtitles inside the source"
-    result = ffmpeg.call(arguments, duration=duration / 1000, what=what, check=check)
+    result = ffmpeg.call(arguments, duration=info.duration / 1000, what=what, check=check)
     if result.code != 0:
         raise ffmpeg.failure(result, arguments, what)
 
@@ -103,7 +105,7 @@ def _graph(info: MediaInfo, stream: AudioStream, *, start: int, end: int | None)
         last = -(-(stream.start + stream.duration + 1) * stream.rate // 1000)
     else:
         last = round((info.duration / 1000 + _PAST_END) * stream.rate)
-    in_step = "aresample=async=1:first_pts=0:min_comp=0.00001:min_hard_comp=0.1:osf=flt"
+    in_step = "aresample=async=1:first_pts=0:min_comp=0.001:min_hard_comp=0.1:osf=flt"
     cut = f"atrim=start_sample={first}:end_sample={last},asetpts=N"
     return (
         f"[0:{stream.index}]{in_step},{cut},asplit=2[mix][all];"

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from autodub.infra import process
 from autodub.model.errors import MediaError, OutputProblem
+from autodub.model.media import MediaInfo
 
 FORMATS = (
     "mov", "mp4", "m4a", "3gp", "3g2", "mj2", "matroska", "webm", "avi", "mpegts", "mpeg", "flv", "asf",
@@ -21,9 +22,9 @@ FORMATS = (
 )  # fmt: skip
 """Demuxers of self-contained media files."""
 
-_MEMORY = 4 << 30
+MEMORY = 4 << 30
 """Address space for a child, bytes: far above what honest files need."""
-_SPEED = 5.0
+SPEED = 5.0
 """The slowest machine is assumed to work through a programme in this multiple of its length."""
 _CLOCK = re.compile(r"out_time_us=(\d+)")
 
@@ -42,6 +43,17 @@ def name(path: Path) -> str:
     return f"file:{path.absolute()}"
 
 
+def offset(info: MediaInfo) -> list[str]:
+    """Option that puts an input on the programme's clock; before :func:`source`.
+
+    ffmpeg counts from the earliest timestamp. In Matroska that may be the encoder delay of a sound
+    track, which nobody hears: such a track starts before programme time 0.
+    """
+    starts = [stream.start for stream in info.video] + [stream.start for stream in info.audio]
+    first = min(starts, default=0)
+    return ["-itsoffset", f"{first / 1000:.3f}"] if first < 0 else []
+
+
 def call(
     arguments: Sequence[str],
     *,
@@ -49,12 +61,14 @@ def call(
     what: str,
     check: Callable[[], None] | None = None,
     progress: Callable[[float], None] | None = None,
-    memory: int | None = _MEMORY,
+    memory: int | None = MEMORY,
+    speed: float = SPEED,
 ) -> process.Result:
     """Run ffmpeg to its end, whatever the outcome.
 
     ``duration`` is the length of the programme in seconds, for the deadline and for ``progress``
-    (0..1). ``what`` completes the sentence "ffmpeg could not ..." should it be needed.
+    (0..1); ``speed`` is the deadline in multiples of it. ``what`` completes the sentence "ffmpeg could
+    not ..." should it be needed.
     Raises OutputProblem when the disk is full or the output is too large.
     """
 
@@ -67,7 +81,7 @@ def call(
     argv += ["-loglevel", "level+warning", "-progress", "pipe:2", "-stats_period", "0.5", *arguments]
     result = process.run(
         argv,
-        deadline=120.0 + _SPEED * duration,
+        deadline=120.0 + speed * duration,
         check=check,
         memory=memory,
         on_line=line if progress is not None else None,

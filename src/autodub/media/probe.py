@@ -132,6 +132,8 @@ def _describe(
     form: Mapping[str, Any], streams: Iterable[Mapping[str, Any]], *, ends: Mapping[int, int] | None = None
 ) -> MediaInfo:
     origin = _milliseconds(form.get("start_time")) or 0.0
+    if "matroska" in str(form.get("format_name")):
+        origin = max(origin, 0.0)  # only the delay of an encoder, which is not heard, lies before zero
     whole = _milliseconds(form.get("duration"))
     video: list[VideoStream] = []
     audio: list[AudioStream] = []
