@@ -31,6 +31,7 @@ from autodub.dubbing.timing_table import (
 
 __all__ = [
     "BOUNDS",
+    "OVERLAP",
     "WEIGHTS",
     "Bounds",
     "Choice",
@@ -39,6 +40,7 @@ __all__ = [
     "Weights",
     "base_rates",
     "cost",
+    "latest_ends",
     "plan",
     "refit",
 ]
@@ -161,3 +163,16 @@ def _shortened(table: Table, chosen: Integers) -> tuple[Integers, Floats, Floats
             break
         chosen, (start, u) = other, again
     return chosen, start, u
+
+
+def latest_ends(slots: Sequence[Slot], fits: Sequence[Fit], *, programme: float) -> tuple[float, ...]:
+    """How late each clip could end with every other one staying where it is, s."""
+    table = tabulate(slots, programme=programme, weights=WEIGHTS, bounds=BOUNDS, base={})
+    start = np.array([fits[i].start for i in table.order], dtype=float)
+    ends = np.full(table.size, table.programme)
+    if len(table.edges):
+        i, j = table.edges.T
+        np.minimum.at(ends, i, start[j] - table.gaps)
+    out = np.empty_like(ends)
+    out[table.order] = ends
+    return tuple(out.tolist())
