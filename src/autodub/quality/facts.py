@@ -137,8 +137,19 @@ class CostFact:
 
 
 @dataclass(frozen=True, slots=True)
+class WindowFact:
+    """Dub against background in 3 s, as mixed."""
+
+    start_ms: int
+    difference_lu: float | None
+    """Speech-to-background difference; None over silence."""
+    target_lu: float
+    """Difference aimed at."""
+
+
+@dataclass(frozen=True, slots=True)
 class SoundFact:
-    """What the renderer knows about its own mix, before encoding. None = not measured."""
+    """What the renderer knows about its own mix, before encoding. None = not measured, or silence."""
 
     source_lufs: float | None = None
     target_lufs: float | None = None
@@ -146,24 +157,35 @@ class SoundFact:
     output_lufs: float | None = None
     source_peak_dbtp: float | None = None
     output_peak_dbtp: float | None = None
+    source_clipped: int = 0
+    """Samples beyond full scale that the source itself has."""
     clipped: int | None = None
-    """Samples at or beyond full scale."""
+    """Samples beyond full scale in the mix."""
+    dub_gain_db: float = 0.0
+    """Gain of all lines, to bring the programme to its target."""
     gain_db: float = 0.0
     """The one gain of the whole programme."""
     limited_ms: float = 0.0
-    """Programme time over which a limiter worked on the sum."""
+    """Programme time over which the dub was limited."""
+    dipped_ms: float = 0.0
+    """Programme time over which the background dipped because the sum would have been too loud."""
+    duck_most_db: float = 0.0
+    duck_mean_db: float = 0.0
     null_db: float | None = None
     """B1: difference to the source where nothing was done, dB re source; -200 = bit for bit."""
     null_ms: int = 0
     """Programme time the null test covers."""
+    bed_change_db: float | None = None
+    """M6: level of the background outside ducks and gates against the source's, programme gain undone."""
+    bed_step_lu: float | None = None
+    """B3: mean size of the background's step between gate and neighbourhood, duck undone."""
+    dub_change_db: float | None = None
+    """M6: level of the dub taken from the mix against the dub alone."""
+    windows: tuple[WindowFact, ...] = ()
     altered: tuple[Span, ...] = ()
     """Where the output differs from the source on purpose (voice taken out, duck, dub)."""
     ducked: tuple[Span, ...] = ()
-    """Where the bed is lowered under the dub."""
-    difference_target_lu: float | None = None
-    """Speech-to-background difference the mix aimed at."""
-    bed_without_dub_db: float | None = None
-    """M6: change of the dub's level when the bed is switched off."""
+    """Where the background is lowered under the dub."""
 
 
 @dataclass(frozen=True, slots=True)

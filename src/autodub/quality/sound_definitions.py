@@ -8,6 +8,11 @@ d = Definition  # a table reads best narrow
 
 # fmt: off
 ROWS = (
+    d("D1.frames", "Length difference",
+      "Length of the output against the source, in frames of the picture (without one, of 1/25 s).",
+      AT_MOST, 1, 1),
+    d("D1.samples", "Length difference of the sound",
+      "Decoded samples of the output's sound against the source's.", AT_MOST, None, 0),
     d("B1", "Null test",
       "Difference between output and source where nothing was done, before encoding, "
       "against the source; -200 means bit for bit.", AT_MOST, -60, -90),
@@ -40,9 +45,14 @@ ROWS = (
     d("M5.decoded_peak", "True peak of the decoded file",
       "dBTP after encoding; codecs overshoot."),
     d("M5.clipped", "Clipped samples",
-      "Samples beyond full scale before encoding.", AT_MOST, 0, 0),
-    d("M5.decoded_clipped", "Clipped samples, decoded",
-      "Samples beyond full scale in the decoded file.", AT_MOST, 0, 0),
+      "Samples beyond full scale before encoding that the source does not have.", AT_MOST, 0, 0),
+    d("M5.decoded_clipped", "Samples beyond full scale, decoded",
+      "In the decoded file; codecs overshoot, above all where the source is at full scale.",
+      AT_MOST, None, 0),
+    d("M5.output", "Programme loudness, output",
+      "Integrated loudness of the decoded file (ITU-R BS.1770-4)."),
+    d("M5.source", "Programme loudness, source",
+      "Integrated loudness of the source (ITU-R BS.1770-4)."),
     d("M6.dub", "Dub level with and without background",
       "Change of the dub's level when the background is switched off.", AT_MOST, 0.5, 0.5),
     d("M6.bed", "Background level outside speech",
