@@ -1,0 +1,247 @@
+"""Who spoke when, without a trained model: clustering of cepstra, and giving words to speakers.
+
+Speech is cut into units of a few seconds at changes of voice (ΔBIC, Chen and Gopalakrishnan 1998), units
+are merged bottom-up while they fit one Gaussian better than two, and merging goes on until the voices left
+are clearly different (symmetric Kullback-Leibler divergence). A last Viterbi pass puts the changes where
+they fit best. It tells clearly different voices apart and, when in doubt, keeps one speaker: a monologue
+must not fall apart.
+"""
+
+from __future__ import annotations
+
+
+from bisect import bisect_left
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from itertools import pairwise
+
+import numpy as np
+import numpy.typing as npt
+
+from autodub.dubbing.clusters import Clusters, kept_voices
+from autodub.model.speech import Turn, Word
+from autodub.model.time import Span
+
+Floats = npt.NDArray[np.float32]
+Doubles = npt.NDArray[np.float64]
+
+HOP = 10
+"""Milliseconds between frames."""
+
+_FAINT = 30.0  # dB under a span's loud frames: no voice in there
+_CLEAR = 26.0  # dB between loud and faint frames of speech without a background
+_UNIT = 300  # frames a unit has about
+_SIDE = 100  # frames on either side of a change of voice
+_BLOCK = 10  # frames decided together
+_SHARE = 0.1  # independent observations per frame
+_SWITCH = 12.0  # log probability lost by changing the speaker inside a span
+_SWITCH_PAUSE = 3.0  # the same between spans
+_SNAP = 400  # ms a change may move to lie between two words
+_JOIN = 300  # ms of pause a turn may contain
+
+
+@dataclass(frozen=True, slots=True)
+class Frames:
+    """What the voice sounds like in one span of speech, every 10 ms."""
+
+    span: Span
+    cepstra: Floats
+    """Shape (n, coefficients)."""
+    level: Floats
+    """Shape (n,): dB."""
+    pitch: Floats
+    """Shape (n,): fundamental in Hz, 0 where unvoiced."""
+
+    @property
+    def voice(self) -> npt.NDArray[np.bool_]:
+        """Which frames are loud enough to tell something about the voice."""
+        mask: npt.NDArray[np.bool_] = self.level > np.percentile(self.level, 85) - _FAINT
+        return mask
+
+
+def diarize(
+    frames: Iterable[Frames], *, words: Sequence[Word] = (), speakers: int | None = None
+) -> tuple[Turn, ...]:
+    """Turns in time order, never overlapping, covering all spans; speakers are S1, S2 ... as they appear.
+
+    ``speakers`` is the user's count: met exactly where the sound has that many units. ``words`` only
+    place the changes between them.
+    """
+    spans = [frame for frame in frames if len(frame.cepstra)]
+    units = [unit for span in spans for unit in _units(span)]
+    usable = [(cepstra, pitch) for cepstra, pitch in units if len(cepstra) >= 30]
+    voices: list[list[int]] = [list(range(len(usable)))]
+    if len(usable) > 1 and speakers != 1:
+        voices = kept_voices(Clusters.of(usable, doubt=_doubt(spans)), speakers)
+    if len(voices) < 2:
+        return _turns([(frame.span, 0, None) for frame in spans], words)
+    models = [_gaussian(np.concatenate([usable[unit][0] for unit in voice])) for voice in voices]
+    return _turns(_decoded(spans, models), words)
+
+
+def assign(words: Iterable[Word], turns: Sequence[Turn]) -> tuple[Word, ...]:
+    """Each word exactly once, with the speaker whose turn it overlaps most (the nearest when none).
+
+    Turns may overlap each other; of equal overlaps the turn that started first wins.
+    """
+    ordered = sorted(turns, key=lambda turn: (turn.span.start, turn.span.end))
+    starts = [turn.span.start for turn in ordered]
+    longest = max((turn.span.duration for turn in ordered), default=0)
+    out = []
+    for word in words:
+        if not ordered:
+            out.append(word)
+            continue
+        first = max(0, bisect_left(starts, word.span.start - longest) - 1)
+        last = min(len(ordered), bisect_left(starts, word.span.end) + 1)
+        best = max(
+            ordered[first:last],
+            key=lambda turn: (word.span.overlap(turn.span), -_apart(word.span, turn.span)),
+        )
+        out.append(replace(word, speaker=best.speaker))
+    return tuple(out)
+
+
+def _doubt(spans: Sequence[Frames]) -> float:
+    """How much a background may make one voice look like two: from the level range within spans."""
+    ranges = [np.percentile(s.level, 90) - np.percentile(s.level, 5) for s in spans if len(s.level) > 50]
+    return max(1.0, _CLEAR / max(1.0, float(np.median(ranges)))) if ranges else 1.0
+
+
+def _apart(a: Span, b: Span) -> int:
+    return max(0, a.start - b.end, b.start - a.end)
+
+
+def _units(frame: Frames) -> list[tuple[Floats, Floats]]:
+    """(cepstra, voiced pitch) of the pieces of one span, each of one voice as far as can be seen."""
+    cepstra, voice = frame.cepstra, frame.voice
+    edges = [0, *_changes(cepstra, 0, len(cepstra)), len(cepstra)]
+    out = []
+    for start, end in pairwise(edges):
+        count = max(1, round((end - start) / _UNIT))
+        for n in range(count):
+            piece = slice(start + (end - start) * n // count, start + (end - start) * (n + 1) // count)
+            pitch = frame.pitch[piece]
+            out.append((cepstra[piece][voice[piece]], np.log(pitch[pitch > 0])))
+    return out
+
+
+def _changes(cepstra: Floats, start: int, end: int) -> list[int]:
+    """Frames in (start, end) where the voice changes, by ΔBIC with full covariances, λ = 1."""
+    count = end - start
+    if count < 2 * _SIDE + 20:
+        return []
+    x = cepstra[start:end].astype(np.float64)
+    d = x.shape[1]
+    at = np.arange(_SIDE, count - _SIDE + 1, 10)
+    sums = np.cumsum(x, axis=0)[at - 1]
+    squares = np.array([x[a:b].T @ x[a:b] for a, b in zip([0, *at[:-1]], at, strict=True)]).cumsum(axis=0)
+    total, square = x.sum(axis=0), x.T @ x
+    prior = square / count - np.outer(total, total) / count**2
+
+    def half(n: Doubles, s: Doubles, q: Doubles) -> Doubles:
+        mean = s / n[:, None]
+        spread = q - n[:, None, None] * mean[:, :, None] * mean[:, None, :]
+        shrunk = (spread + 50 * prior) / (n + 50)[:, None, None]
+        result: Doubles = n * np.linalg.slogdet(shrunk)[1]
+        return result
+
+    whole = half(np.array([float(count)]), total[None], square[None])[0]
+    n = at.astype(np.float64)
+    gain = 0.5 * (whole - half(n, sums, squares) - half(count - n, total - sums, square - squares))
+    best = int(np.argmax(gain))
+    if gain[best] <= 0.5 * (d + d * (d + 1) / 2) * np.log(count):
+        return []
+    cut = start + int(at[best])
+    return [*_changes(cepstra, start, cut), cut, *_changes(cepstra, cut, end)]
+
+
+def _gaussian(cepstra: Floats) -> tuple[Doubles, Doubles, float]:
+    """(mean, inverse Cholesky factor, log normaliser) of a voice's frames."""
+    x = cepstra.astype(np.float64)
+    factor = np.linalg.cholesky(np.cov(x.T) + 1e-3 * np.eye(x.shape[1]))
+    return x.mean(axis=0), np.linalg.inv(factor), float(np.log(np.diagonal(factor)).sum())
+
+
+def _decoded(
+    spans: Sequence[Frames], models: Sequence[tuple[Doubles, Doubles, float]]
+) -> list[tuple[Span, int, float | None]]:
+    """(span, voice, margin) of every stretch, by the best path through blocks of 100 ms."""
+    blocks: list[tuple[Span, Doubles]] = []
+    penalty: list[float] = []
+    for frame in spans:
+        likelihood = np.stack(
+            [
+                -0.5 * np.sum(((frame.cepstra - mean) @ whiten.T) ** 2, axis=1) - norm
+                for mean, whiten, norm in models
+            ],
+            axis=1,
+        ) * (_SHARE * frame.voice[:, None])
+        count = len(likelihood)
+        edges = [*range(0, max(1, count - _BLOCK // 2), _BLOCK), count]
+        for n, (start, end) in enumerate(pairwise(edges)):
+            left = frame.span.start + start * HOP
+            right = frame.span.end if end == count else frame.span.start + end * HOP
+            blocks.append((Span(left, right), likelihood[start:end].sum(axis=0)))
+            penalty.append(_SWITCH if n else _SWITCH_PAUSE)
+    path = _best_path(np.array([block[1] for block in blocks]), penalty)
+    out: list[tuple[Span, int, float | None]] = []
+    first = 0
+    for at in range(1, len(blocks) + 1):
+        if at < len(blocks) and path[at] == path[first] and penalty[at] == _SWITCH:
+            continue
+        score = np.sum([block[1] for block in blocks[first:at]], axis=0)
+        lead = float(score[path[first]] - np.max(np.delete(score, path[first])))
+        margin = max(0.0, min(1.0, float(np.tanh(lead / 20))))
+        out.append((Span(blocks[first][0].start, blocks[at - 1][0].end), path[first], round(margin, 3)))
+        first = at
+    return out
+
+
+def _best_path(likelihood: Doubles, penalty: Sequence[float]) -> list[int]:
+    """Viterbi path; changing the state before block n costs ``penalty[n]``."""
+    score = likelihood[0].copy()
+    back = np.zeros(likelihood.shape, np.int32)
+    states = np.arange(likelihood.shape[1])
+    for at in range(1, len(likelihood)):
+        best = int(np.argmax(score))
+        change = score[best] - penalty[at] > score
+        back[at] = np.where(change, best, states)
+        score = np.where(change, score[best] - penalty[at], score) + likelihood[at]
+    path = [int(np.argmax(score))]
+    for at in range(len(likelihood) - 1, 0, -1):
+        path.append(int(back[at][path[-1]]))
+    return path[::-1]
+
+
+def _turns(stretches: Sequence[tuple[Span, int, float | None]], words: Sequence[Word]) -> tuple[Turn, ...]:
+    """Stretches as turns: changes put between words, short pauses of one speaker bridged, voices named."""
+    gaps = sorted((a.span.end + b.span.start) // 2 for a, b in pairwise(words))
+    placed: list[tuple[Span, int, float | None]] = []
+    for span, voice, margin in stretches:
+        start = span.start
+        if placed and placed[-1][1] != voice and placed[-1][0].end == start:
+            before = placed[-1][0]
+            near = min(
+                gaps[max(0, (i := bisect_left(gaps, start)) - 1) : i + 1],
+                key=lambda g: abs(g - start),
+                default=start,
+            )
+            if abs(near - start) <= _SNAP and before.start < near < span.end:
+                start = near
+                placed[-1] = (Span(before.start, near), placed[-1][1], placed[-1][2])
+        placed.append((Span(start, span.end), voice, margin))
+    names: dict[int, str] = {}
+    out: list[Turn] = []
+    for span, voice, margin in placed:
+        name = names.setdefault(voice, f"S{len(names) + 1}")
+        if out and out[-1].speaker == name and span.start - out[-1].span.end <= _JOIN:
+            last = out[-1]
+            known = [(m, s.duration) for m, s in ((last.margin, last.span), (margin, span)) if m is not None]
+            mean = (
+                round(sum(m * s for m, s in known) / max(1, sum(s for _, s in known)), 3) if known else None
+            )
+            out[-1] = Turn(Span(last.span.start, span.end), name, mean)
+        else:
+            out.append(Turn(span, name, margin))
+    return tuple(out)
