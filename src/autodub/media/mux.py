@@ -20,6 +20,7 @@ from typing import Literal
 from autodub.infra import process
 from autodub.media import ffmpeg
 from autodub.media.containers import Container, container_of, sound_encoding
+from autodub.media.edit_list import limit_presentation
 from autodub.media.sound import Reader
 from autodub.model.errors import AutodubError, OutputProblem
 from autodub.model.media import AudioStream, MediaInfo
@@ -28,11 +29,14 @@ SYNTHETIC = "Dubbed by Autodub: the speech in this file is synthetic."
 """What every output says about itself."""
 
 _OPUS_DELAY = 0.0065
-"""Seconds of Opus encoder delay (312 samples at 48 kHz): Matroska players subtract it, ffmpeg does not add it."""
+"""Seconds of Opus encoder delay (312 samples at 48 kHz): Matroska players subtract what ffmpeg does not add."""
+_REORDERING = 1.0
+"""Seconds that decoding order may run ahead of presentation, generously."""
 _NOT_HELD = re.compile(
     r"not currently supported in container|Only (VP8|audio|.* are supported)|"
     r"[Uu]nsupported codec|not supported in|incorrect codec parameters|[Ii]ncompatible|"
-    r"muxer does not support|only supports|Invalid (audio|video|subtitle) stream|Exactly one|header .*: Invalid argument"
+    r"muxer does not support|only supports|Invalid (audio|video|subtitle) stream|Exactly one|"
+    r"header .*: Invalid argument"
 )
 
 
@@ -101,6 +105,8 @@ def mux(
         )
         if result.code != 0:
             raise _refusal(result, command, output)
+        if job.is_range and job.picture == "copied":
+            limit_presentation(temporary, round(job.seconds * 1000))
     return Muxed(output, job.picture, tuple(job.warnings))
 
 
@@ -173,13 +179,13 @@ class _Job:
         args += self._pictures()
         args += ["-map", "1:a:0", *encoding, *self._disposition("a:0", "default")]
         args += self._named("a:0", extras.language, extras.title)
-        if "aac" in encoding and not container.keeps_delay:
-            # The packet with nothing but encoder delay would push everything else 1024 samples back.
+        if {"aac", "wmav2"} & set(encoding) and not container.keeps_delay:
+            # The packet with nothing but encoder delay would push everything else back by as much.
             args += ["-bsf:a:0", r"noise=drop=lt(pts\,0)"]
         args += self._original()
         args += self._subtitles(spoken)
         args += ["-metadata", f"comment={self._comment()}"]
-        if self.is_range:
+        if self.is_range and self.picture != "copied":
             args += ["-t", f"{self.seconds + 0.001:.3f}"]
         if container.muxer in ("matroska", "webm"):
             # An original track may start with encoder delay before zero; it must not push the rest back.
@@ -191,7 +197,9 @@ class _Job:
     def _cut(self) -> list[str]:
         if not self.is_range:
             return []
-        return ["-ss", f"{self.start / 1000:.3f}", "-t", f"{self.seconds:.3f}"]
+        # A copied picture needs the frames that its last ones are predicted from; the edit list hides them.
+        margin = _REORDERING if self.picture == "copied" else 0.0
+        return ["-ss", f"{self.start / 1000:.3f}", "-t", f"{self.seconds + margin:.3f}"]
 
     def _pictures(self) -> list[str]:
         args: list[str] = []
