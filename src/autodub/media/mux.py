@@ -29,7 +29,7 @@ SYNTHETIC = "Dubbed by Autodub: the speech in this file is synthetic."
 """What every output says about itself."""
 
 _OPUS_DELAY = 0.0065
-"""Seconds of Opus encoder delay (312 samples at 48 kHz): Matroska players subtract what ffmpeg does not add."""
+"""Seconds of Opus encoder delay (312 samples, 48 kHz): Matroska players subtract what ffmpeg does not add."""
 _REORDERING = 1.0
 """Seconds that decoding order may run ahead of presentation, generously."""
 _NOT_HELD = re.compile(
