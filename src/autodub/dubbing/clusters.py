@@ -22,6 +22,7 @@ _PITCH_PRIOR = 20.0
 _PITCH_WEIGHT = 0.3  # pitch follows the sentence, too: it only helps to decide
 _SAME = 4.5  # divergence that stretches of one voice reach with plenty of speech
 _SAME_SHORT = 24.0  # and its growth with 1 / seconds of the shorter one
+_REPEATED = 3.0  # likewise, below which two stretches are the same words, not just the same voice
 _FEWEST = 2.0  # seconds below which nothing counts as a speaker of its own
 _SHARE = 0.01  # of all speech, likewise
 
@@ -32,6 +33,9 @@ class Clusters:
 
     n: Doubles
     """Shape (m,): frames."""
+    fresh: Doubles
+    """Shape (m,): frames of speech not heard before. A sentence repeated (a jingle, a looped clip) says no
+    more about the voice than once, however long it is."""
     sums: Doubles
     """Shape (m, d)."""
     squares: Doubles
@@ -57,7 +61,7 @@ class Clusters:
         )
         within = (squares.sum(axis=0) - np.einsum("i,ij,ik->jk", 1 / n, sums, sums)) / n.sum()
         within += 1e-6 * np.trace(within) / len(within) * np.eye(len(within))
-        return cls(n, sums, squares, pitch, within, doubt, [[at] for at in range(len(units))])
+        return cls(n, n.copy(), sums, squares, pitch, within, doubt, [[at] for at in range(len(units))])
 
     def taken(self, rows: Sequence[int]) -> Clusters:
         """The clusters at ``rows`` only."""
@@ -65,6 +69,7 @@ class Clusters:
         members = [list(self.members[row]) for row in rows]
         return Clusters(
             self.n[index],
+            self.fresh[index],
             self.sums[index],
             self.squares[index],
             self.pitch[index],
@@ -98,11 +103,16 @@ class Clusters:
 
     def alike(self, a: int, b: int) -> bool:
         """Whether two clusters may well be one speaker; short ones must differ more to count as two."""
-        seconds = float(min(self.n[a], self.n[b])) / 100
+        seconds = float(min(self.fresh[a], self.fresh[b])) / 100
         return bool(self.divergence(a, b) <= self.doubt * _SAME + _SAME_SHORT / seconds)
 
     def merge(self, a: int, b: int) -> None:
         """Put cluster ``b`` into ``a``; row ``b`` stays but must not be used again."""
+        seconds = float(min(self.fresh[a], self.fresh[b])) / 100
+        if self.divergence(a, b) < _REPEATED / seconds:
+            self.fresh[a] = max(self.fresh[a], self.fresh[b])
+        else:
+            self.fresh[a] += self.fresh[b]
         for values in (self.n, self.sums, self.squares, self.pitch):
             values[a] += values[b]
         self.members[a] += self.members[b]
@@ -152,6 +162,7 @@ def kept_voices(units: Clusters, speakers: int | None) -> list[list[int]]:
 def _stacked(parts: Sequence[Clusters]) -> Clusters:
     return Clusters(
         np.concatenate([part.n for part in parts]),
+        np.concatenate([part.fresh for part in parts]),
         np.concatenate([part.sums for part in parts]),
         np.concatenate([part.squares for part in parts]),
         np.concatenate([part.pitch for part in parts]),

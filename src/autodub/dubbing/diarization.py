@@ -9,7 +9,6 @@ must not fall apart.
 
 from __future__ import annotations
 
-
 from bisect import bisect_left
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
