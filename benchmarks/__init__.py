@@ -1,0 +1,1 @@
+"""Figures about Autodub that anybody can take again: synchrony, cost, crash safety."""
