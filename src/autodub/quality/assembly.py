@@ -95,13 +95,15 @@ def durations(
         source_samples=comparison.source_frames,
         output_samples=comparison.output_frames,
         sample_rate_hz=rate,
-        sound_equal=comparison.output_frames == comparison.source_frames if comparison.alike else None,
+        sound_equal=abs(comparison.output_frames - comparison.source_frames) <= rate / 1000
+        if comparison.alike
+        else None,
         picture_copied=picture_copied,
     )
 
 
 def length_figures(lengths: Durations) -> tuple[Figure, ...]:
-    """D1: is the output as long as the source?"""
+    """D1: the length of the output against the source."""
     frames = lengths.difference_picture_frames
     if frames is None:
         frames = lengths.difference_ms / _FRAME_MS

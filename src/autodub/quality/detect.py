@@ -96,8 +96,8 @@ def hear(
         finished, bed, stem, clips=clips, check=check, progress=lambda fraction: tell(0.2 * fraction)
     )
     found = delivered.alignment
-    if found.residue_db is not None and found.residue_db > _HOPELESS:
-        note = f"The background given is not the file's ({found.residue_db:.0f} dB are left): not used."
+    if found.missed > found.windows or (found.residue_db or -100.0) > _HOPELESS:
+        note = "The background given is not the file's: it was not used."
         return Heard(listen(finished, since=0.2), None, None, "the whole sound of the finished file", (note,))
     notes = []
     if not found.steady:

@@ -56,7 +56,9 @@ class Durations:
     """Decoded samples per channel, at ``sample_rate_hz``."""
     sample_rate_hz: int
     sound_equal: bool | None
-    """Whether the sound is as long as the source's, to the sample; None = the source's was not decoded."""
+    """Whether the sound is as long as the source's, to the millisecond containers state lengths in.
+
+    None where their sample rates or channels differ."""
     picture_copied: bool | None
     """Whether the picture's packets are the source's, byte for byte; None = not checked or no picture."""
 

@@ -48,6 +48,8 @@ class Alignment:
     """Places the delay was found at."""
     steady: bool
     """Whether all of them agree."""
+    missed: int
+    """Clip-free places with background in which nothing like it is in the file."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +70,7 @@ def align(finished: Path, bed: Path, *, clips: Sequence[Span]) -> Alignment:
     with Reader(finished) as whole, Reader(bed) as ground:
         length = min(whole.frames, ground.frames) * 1000 // RATE
         delays: list[int] = []
+        missed = 0
         levels: list[float] = []
         for start, frames, is_free in _windows(clips, length=length):
             low = max(0, start - _REACH)
@@ -75,16 +78,19 @@ def align(finished: Path, bed: Path, *, clips: Sequence[Span]) -> Alignment:
             if len(b) < frames // 2 or float(np.mean(np.square(b))) < _QUIET:
                 continue
             lag = _lag(a, b, before=start - low)
-            if lag is not None:
-                delays.append(lag)
-                if is_free:
-                    levels.append(_residue(a, b, at=start - low + lag))
+            if lag is None:
+                missed += is_free
+                continue
+            delays.append(lag)
+            if is_free:
+                levels.append(_residue(a, b, at=start - low + lag))
     delay = round(float(np.median(delays))) if delays else 0
     return Alignment(
         delay=delay,
         residue_db=float(np.median(levels)) if levels else None,
         windows=len(delays),
         steady=all(abs(lag - delay) <= 1 for lag in delays),
+        missed=missed,
     )
 
 
