@@ -154,7 +154,7 @@ def _read_blocks(lines: list[str], notes: list[str], *, start: int = 0) -> list[
         if index + 1 < len(heads) and body and body[-1].strip():
             label = body[-1].strip()
             alone = len(body) == 1 or not body[-2].strip()
-            if label.isdigit() and (alone or int(label) == number + 1):
+            if label.isdigit() and (alone or int(label) in {number + 1, index + 2}):
                 body = body[:-1]
             elif alone and len(body) > 1:
                 body = body[:-1]  # a WebVTT cue identifier
