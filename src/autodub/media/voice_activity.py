@@ -86,13 +86,18 @@ def detect_samples(samples: Samples) -> tuple[Span, ...]:
     return _spans(*_analyse(np.asarray(block, dtype=np.float32) for block in blocks), len(samples))
 
 
-@functools.cache
-def _model() -> InferenceSession:
-    """The network, loaded once per process; located without importing the package it lies in."""
+def model_file() -> Path | None:
+    """The network's file, found without importing the package it lies in; None when not installed."""
     found = importlib.util.find_spec("faster_whisper")
     folders = list(found.submodule_search_locations or ()) if found else []
     files = [Path(folder) / "assets" / "silero_vad_v6.onnx" for folder in folders]
-    file = next((file for file in files if file.is_file()), None)
+    return next((file for file in files if file.is_file()), None)
+
+
+@functools.cache
+def _model() -> InferenceSession:
+    """The network, loaded once per process."""
+    file = model_file()
     if file is None:
         raise EngineCannot(
             "The voice activity model is missing: it comes with the package faster-whisper 1.2 or later.",
