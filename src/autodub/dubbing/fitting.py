@@ -28,7 +28,18 @@ from autodub.dubbing import pausing
 from autodub.dubbing.duration import Duration
 from autodub.dubbing.mixing import fitted_frames
 from autodub.dubbing.syllables import Features, features
-from autodub.dubbing.timing import BOUNDS, OVERLAP, Bounds, Choice, Fit, Slot, latest_ends, refit
+from autodub.dubbing.timing import (
+    BOUNDS,
+    OVERLAP,
+    WEIGHTS,
+    Bounds,
+    Choice,
+    Fit,
+    Slot,
+    Weights,
+    latest_ends,
+    refit,
+)
 from autodub.model.calls import Budget
 from autodub.model.media import Clip, Placement
 from autodub.model.speech import Line, Wording
@@ -181,14 +192,19 @@ class Setting:
 
 
 def settle(
-    slots: Sequence[Slot], clips: Sequence[Clip], lines: Sequence[Line], *, programme: float
+    slots: Sequence[Slot],
+    clips: Sequence[Clip],
+    lines: Sequence[Line],
+    *,
+    programme: float,
+    weights: Weights = WEIGHTS,
 ) -> tuple[Setting, ...]:
     """Final start, tempo and inner pauses of every spoken line.
 
     Pauses of clips that are too long are shortened; tempos nobody would notice become exactly 1,
     unless that made clips overlap; clips that are too short get the source's pauses.
     """
-    fits = refit(slots, programme=programme)
+    fits = refit(slots, programme=programme, weights=weights)
     pauses = [[(p.start / 1000, p.end / 1000) for p in clip.pauses] for clip in clips]
     edits: list[tuple[pausing.Edit, ...]] = [()] * len(slots)
     tight = list(slots)
@@ -198,8 +214,8 @@ def settle(
             edits[i] = pausing.cuts(pauses[i], seconds - seconds / fit.rate)
             tight[i] = _lasting(slots[i], fit.choice, seconds + sum(cut for _, cut in edits[i]))
     if any(edits):
-        fits = refit(tight, programme=programme)
-    fits = _snapped(tight, fits, programme=programme)
+        fits = refit(tight, programme=programme, weights=weights)
+    fits = _snapped(tight, fits, programme=programme, weights=weights)
     limits = latest_ends(tight, fits, programme=programme)
     settings = []
     for i, (line, fit) in enumerate(zip(lines, fits, strict=True)):
@@ -257,7 +273,9 @@ def flags(slot: Slot, setting: Setting, *, bounds: Bounds = BOUNDS) -> tuple[Fla
     return tuple(Flag(word, reason) for applies, word, reason in found if applies)
 
 
-def _snapped(slots: Sequence[Slot], fits: Sequence[Fit], *, programme: float) -> tuple[Fit, ...]:
+def _snapped(
+    slots: Sequence[Slot], fits: Sequence[Fit], *, programme: float, weights: Weights
+) -> tuple[Fit, ...]:
     """Rates nobody notices become 1 and rates that drag become SLOWEST, where no overlap comes of it."""
     fixed: dict[int, float] = {}
     for i, (slot, fit) in enumerate(zip(slots, fits, strict=True)):
@@ -271,7 +289,7 @@ def _snapped(slots: Sequence[Slot], fits: Sequence[Fit], *, programme: float) ->
     if not fixed:
         return tuple(fits)
     for _ in range(4):
-        found = refit(slots, programme=programme, fixed_rates=fixed)
+        found = refit(slots, programme=programme, fixed_rates=fixed, weights=weights)
         worse = [i for i, fit in enumerate(found) if fit.overlap > max(OVERLAP, fits[i].overlap + 1e-3)]
         loose = {k for i in worse for k in range(i - 4, i + 5) if k in fixed}
         if not loose:

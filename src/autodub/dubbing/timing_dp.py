@@ -14,7 +14,8 @@ from autodub.dubbing.timing_table import Floats, Integers, Table
 
 STARTS = np.concatenate([np.linspace(-0.20, 0.60, 21), [1.0, 1.6, 2.4]])
 """Starts relative to the source line, s: the window, then three steps for emergencies."""
-RATES = np.array([0.90, 0.95, 1.00, 1.05, 1.10, 1.15, 1.20, 1.25])
+US = np.array([1.12, 1.05, 1.00, 0.95, 0.915, 0.88, 0.84, 0.80])
+"""u to be tried: the corners of the cost of rate, where optimal plans mostly lie, and a few between."""
 BATCH = 128
 """Lines whose states are worked out at once."""
 
@@ -22,7 +23,7 @@ BATCH = 128
 def choose(table: Table) -> Integers:
     """Index of the wording of every line."""
     n = table.size
-    states = len(STARTS) * len(RATES)
+    states = len(STARTS) * len(US)
     back = np.zeros((n, states), dtype=np.int32)  # best state of the line before, per (start, rate)
     cost = np.zeros(0)
     before: tuple[Floats, Integers, Floats] | None = None
@@ -56,7 +57,7 @@ def _grid(table: Table, part: slice) -> tuple[Floats, Floats]:
     starts = np.clip(table.s[part][:, None] + STARTS, first[:, None], last[:, None])
     starts[:, 0] = first
     starts = np.where(np.isnan(locked)[:, None], starts, locked[:, None])
-    us = np.where(np.isnan(fixed)[:, None], 1 / RATES, fixed[:, None])
+    us = np.where(np.isnan(fixed)[:, None], US, fixed[:, None])
     return starts, us
 
 

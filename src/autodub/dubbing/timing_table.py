@@ -191,7 +191,7 @@ def tabulate(
     order = np.array(sorted(range(len(slots)), key=lambda i: slots[i].start), dtype=np.int64)
     lines = [slots[i] for i in order]
     n, most = len(lines), max((len(x.choices) for x in lines), default=1)
-    programme = max(programme, SHORTEST)
+    programme = float(max(programme, SHORTEST))
     native = np.array([x.native for x in lines], dtype=float)
     seconds, loss = np.ones((n, most)), np.full((n, most), np.inf)
     for i, x in enumerate(lines):
