@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -30,6 +31,7 @@ DUTIES = {
     "cloner": "Makes a voice sound like the original speaker. Only used with --match-voices.",
 }
 GROUPS = {
+    "D": "Length",
     "R": "Rendered against planned",
     "T": "Timing",
     "B": "Background",
@@ -82,9 +84,13 @@ def engines() -> str:
     ]
     for role in ROLES:
         parts.append(f"## {role}\n\n{DUTIES[role]}\n")
-        for name in registry.names(role):
-            parts.append(engine(role, name))
+        parts += [engine(role, name) for name in registry.names(role) if is_own(role, name)]
     return "\n".join(parts)
+
+
+def is_own(role: str, name: str) -> bool:
+    """Whether the engine ships with Autodub; others that happen to be installed document themselves."""
+    return registry.load(role, name).__module__.startswith("autodub.engines.")
 
 
 def engine(role: str, name: str) -> str:
@@ -98,16 +104,27 @@ def engine(role: str, name: str) -> str:
     facts += [f"Licence: {info.licence}."] if info.licence else []
     facts += ["Needs weights."] if info.needs_weights else []
     facts += ["Paid."] if info.paid else []
-    lines = [f"### {role}.{name}\n", f"{info.summary}. {' '.join(facts)}\n"]
+    lines = [f"### {role}.{name}\n", f"{sentence(info.summary)} {' '.join(facts)}\n"]
     options = registry.describe_options(known)
     if options:
         lines.append("| option | what may be given | default | meaning |\n|---|---|---|---|")
         lines += [
-            f"| `{o.name}` | {cell(o.kind)} | {cell(o.default) or 'must be given'} | {cell(o.description)} |"
-            for o in options
+            f"| `{o.name}` | {cell(o.kind)} | {default(known, o)} | {cell(o.description)} |" for o in options
         ]
         lines.append("")
     return "\n".join(lines)
+
+
+def default(known: Any, option: registry.Option) -> str:
+    """What counts when the option is not given."""
+    if known.Options.model_fields[option.name].is_required():
+        return "must be given"
+    return f"`{cell(option.default)}`" if option.default else "empty"
+
+
+def sentence(text: str) -> str:
+    """Text with one full stop at its end."""
+    return text[:1].upper() + text[1:].rstrip(".") + "."
 
 
 def metrics() -> str:
@@ -121,8 +138,9 @@ def metrics() -> str:
         "empty set) is left out and counted, with the reason, under `undefined`. *Floor* is what a dub must",
         "reach to be shipped, *lead* what a good one reaches; figures without either are reported only.\n",
     ]
-    for letter, title in GROUPS.items():
-        rows = [d for d in DEFINITIONS.values() if d.id.startswith(letter)]
+    others = dict.fromkeys(sorted({name[0] for name in DEFINITIONS} - set(GROUPS)), "Others")
+    for letter, title in (GROUPS | others).items():
+        rows = [d for d in DEFINITIONS.values() if d.id[0] == letter]
         parts.append(f"## {title}\n\n| id | figure | definition | floor | lead |\n|---|---|---|---|---|")
         parts += [
             f"| `{d.id}` | {cell(d.name)} | {cell(d.text)} | {asked(d, d.floor)} | {asked(d, d.lead)} |"

@@ -1,0 +1,125 @@
+"""The documents say what the code does."""
+
+from __future__ import annotations
+
+import importlib.util
+import re
+from pathlib import Path
+from types import ModuleType
+
+import click
+import pytest
+
+from autodub import __all__, __version__
+from autodub.cli import root
+from autodub.engines import registry
+from autodub.model.request import ROLES
+from autodub.quality.definitions import DEFINITIONS
+
+ROOT = Path(__file__).resolve().parents[1]
+PROSE = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")])
+
+
+@pytest.fixture(scope="module")
+def writer() -> ModuleType:
+    """``scripts/docs.py`` as a module."""
+    spec = importlib.util.spec_from_file_location("autodub_docs", ROOT / "scripts" / "docs.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.mark.parametrize("name", ["CLI.md", "ENGINES.md", "METRICS.md"])
+def test_derived_documents_are_current(writer: ModuleType, name: str) -> None:
+    """A document derived from the code is what the code says now."""
+    text = (ROOT / "docs" / name).read_text(encoding="utf-8")
+    assert text == writer.DOCUMENTS[name](), "run: python scripts/docs.py"
+
+
+def test_stale_documents_are_noticed(writer: ModuleType, tmp_path: Path) -> None:
+    """A document that was changed by hand, or is missing, is reported as out of date."""
+    for name, write in writer.DOCUMENTS.items():
+        (tmp_path / name).write_text(write(), encoding="utf-8")
+    writer.DOCS = tmp_path
+    assert writer.stale() == []
+    (tmp_path / "CLI.md").write_text("something else", encoding="utf-8")
+    (tmp_path / "METRICS.md").unlink()
+    assert writer.stale() == ["CLI.md", "METRICS.md"]
+
+
+def test_every_command_engine_and_figure_is_documented() -> None:
+    """Commands, engines with their options, and figures each have their place in the documents."""
+    commands = (ROOT / "docs" / "CLI.md").read_text(encoding="utf-8")
+    for name in root.list_commands(click.Context(root)):
+        assert f"## `autodub {name}`" in commands
+    engines = (ROOT / "docs" / "ENGINES.md").read_text(encoding="utf-8")
+    for role in ROLES:
+        for name in registry.names(role):
+            assert f"### {role}.{name}" in engines
+            for option in registry.describe_options(registry.load(role, name)):
+                assert f"| `{option.name}` |" in engines
+    figures = (ROOT / "docs" / "METRICS.md").read_text(encoding="utf-8")
+    for name in DEFINITIONS:
+        assert f"| `{name}` |" in figures
+
+
+@pytest.mark.parametrize("page", PROSE, ids=lambda page: page.name)
+def test_links_lead_somewhere(page: Path) -> None:
+    """Every relative link of a document points at a file of this repository."""
+    for target in re.findall(r"\]\(([^)#]+)", page.read_text(encoding="utf-8")):
+        if "://" not in target:
+            assert (page.parent / target).exists(), target
+
+
+@pytest.mark.parametrize("page", PROSE, ids=lambda page: page.name)
+def test_options_named_in_documents_exist(page: Path) -> None:
+    """Every ``--option`` that a document shows with the command is one that some command has."""
+    known = {"--help", "--version", "--check", "--fast", "--quick"}
+    waiting: list[click.Command] = [root]
+    while waiting:
+        command = waiting.pop()
+        known |= {name for parameter in command.params for name in parameter.opts}
+        if isinstance(command, click.Group):
+            context = click.Context(command)
+            found = (command.get_command(context, name) for name in command.list_commands(context))
+            waiting += [child for child in found if child is not None]
+    said = set(re.findall(r"(?<![\w-])--[a-z][a-z-]+", page.read_text(encoding="utf-8")))
+    assert said <= known
+
+
+def test_python_examples_use_public_names() -> None:
+    """The README's Python imports only what the package promises."""
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    (example,) = re.findall(r"```python\n(.*?)```", text, flags=re.DOTALL)
+    names = re.findall(r"^from autodub import (.+)$", example, flags=re.MULTILINE)
+    assert names
+    assert {name.strip() for line in names for name in line.split(",")} <= set(__all__)
+    compile(example, "README.md", "exec")
+
+
+def test_architecture_names_every_layer() -> None:
+    """The layers of the architecture document are the packages there are, in the order that is checked."""
+    text = (ROOT / "docs" / "ARCHITECTURE.md").read_text(encoding="utf-8")
+    section = text.split("## Layers")[1].split("```")[1]
+    named = [word for line in section.splitlines()[1:] for word in re.findall(r"[a-z]+", line.split("  ")[0])]
+    here = {path.name for path in (ROOT / "src" / "autodub").iterdir() if (path / "__init__.py").exists()}
+    assert set(named) - {"api"} == here
+    configured = (ROOT / "pyproject.toml").read_text(encoding="utf-8").split("layers = [")[1].split("]")[0]
+    assert named == re.findall(r"[a-z]+", configured)
+
+
+def test_the_changelog_knows_the_version() -> None:
+    """The version is in the changelog, or is still the unreleased one."""
+    text = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+    assert f"## {__version__}" in text or "## Unreleased" in text
+
+
+def test_no_document_names_what_is_not_in_the_repository() -> None:
+    """Committed text does not point at files outside the repository or at one machine's paths."""
+    for page in PROSE:
+        text = page.read_text(encoding="utf-8")
+        assert "/work/" not in text
+        assert "/root/" not in text
+        assert not re.search(r"\b(HOUSE|TIMING|AUDIO|PEERS|STYLE|PROVIDERS)\.md\b", text)
