@@ -31,8 +31,8 @@ _CREDENTIAL = re.compile(
     r"""(?ix)
     ( \b (?: (?:xi-)? api[-_]?key | authorization | access[-_]?token | token | password | secret )
         ["']? \s* [:=] \s* ["']? (?: (?:bearer|token|basic) \s+ )?      # name: value, name=value
-    | \b (?: bearer | basic ) \s+ (?= \S{8} )                            # the schemes by themselves
-    | \b token \s+ (?= [\w.-]{16} )
+    | \b bearer \s+ (?= \S{8} )                                          # the schemes by themselves
+    | \b (?: token | basic ) \s+ (?= [\w.+/=-]{16} )
     ) [^\s"'&,;]+ """
 )
 _SHORT = 6  # characters: a shorter "secret" would blank out ordinary words

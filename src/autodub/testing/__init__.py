@@ -1,1 +1,1 @@
-"""Contract suites and fakes for engine authors; ships in the wheel."""
+"""For engine authors and tests: scripted fake engines, and one contract suite per role."""

@@ -1,0 +1,123 @@
+"""The index: transactions, threads, damage and versions."""
+
+import sqlite3
+import threading
+
+import pytest
+from sqlalchemy import func, select
+from sqlalchemy.dialects.sqlite import insert
+
+from autodub.infra.database import SCHEMA, Database, files, identity
+from autodub.model.errors import OutputProblem
+
+
+@pytest.fixture
+def database(tmp_path):
+    """A fresh index."""
+    database = Database(tmp_path / "index.sqlite")
+    yield database
+    database.close()
+
+
+def _row(path):
+    return {"path": path, "size": 1, "mtime_ns": 2, "inode": 3, "digest": "d"}
+
+
+def _count(database):
+    with database.reading() as connection:
+        return connection.execute(select(func.count()).select_from(files)).scalar_one()
+
+
+def test_it_is_made_on_first_use(database, tmp_path):
+    """Nothing is opened before it is asked for; then the tables and their version are there, in WAL mode."""
+    assert not (tmp_path / "index.sqlite").exists()
+    assert _count(database) == 0
+    with sqlite3.connect(tmp_path / "index.sqlite") as index:
+        assert index.execute("PRAGMA user_version").fetchone() == (SCHEMA,)
+        assert index.execute("PRAGMA journal_mode").fetchone() == ("wal",)
+    index.close()
+
+
+def test_a_failed_transaction_leaves_nothing(database):
+    """What was written before an error inside the block is taken back."""
+
+    def fail():
+        with database.writing() as connection:
+            connection.execute(insert(files).values(**_row("a")))
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        fail()
+    assert _count(database) == 0
+    with database.writing() as connection:
+        connection.execute(insert(files).values(**_row("a")))
+    assert _count(database) == 1
+
+
+def test_threads_and_a_second_opener_write_at_once(database, tmp_path):
+    """Writers wait for each other; none is lost and none fails."""
+    other = Database(tmp_path / "index.sqlite")
+    errors = []
+
+    def write(number):
+        try:
+            for step in range(20):
+                with (database if number % 2 else other).writing() as connection:
+                    connection.execute(insert(files).values(**_row(f"{number}-{step}")))
+        except OutputProblem as error:
+            errors.append(error)
+
+    threads = [threading.Thread(target=write, args=(number,)) for number in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert errors == []
+    assert _count(database) == 160
+    other.close()
+
+
+def test_a_newer_index_is_refused(tmp_path):
+    """An index of a later release is left alone, with a hint to update."""
+    with sqlite3.connect(tmp_path / "index.sqlite") as index:
+        index.execute("PRAGMA user_version = 999")
+    index.close()
+    database = Database(tmp_path / "index.sqlite")
+    with pytest.raises(OutputProblem, match="newer Autodub") as caught:
+        _count(database)
+    assert "Update" in caught.value.hint
+    database.close()
+
+
+def test_an_index_damaged_in_the_middle_is_a_sentence(tmp_path):
+    """Pages overwritten with noise give a clear error that says what to delete."""
+    database = Database(tmp_path / "index.sqlite")
+    with database.writing() as connection:
+        for number in range(2000):
+            connection.execute(insert(files).values(**_row(f"{number:08d}" * 8)))
+    database.close()
+    raw = bytearray((tmp_path / "index.sqlite").read_bytes())
+    raw[4096 * 3 : -4096] = b"\x5a" * (len(raw) - 4096 * 4)
+    (tmp_path / "index.sqlite").write_bytes(raw)
+    with pytest.raises(OutputProblem, match="is damaged"), database.reading() as connection:
+        connection.execute(select(files)).all()
+    database.close()
+
+
+def test_an_index_that_cannot_be_written_is_a_sentence(tmp_path):
+    """A folder in place of the index is reported, not raised as a driver's error."""
+    (tmp_path / "index.sqlite").mkdir()
+    database = Database(tmp_path / "index.sqlite")
+    with pytest.raises(OutputProblem, match="cannot be used"):
+        _count(database)
+    database.close()
+
+
+def test_identity_changes_with_the_file(tmp_path):
+    """Another size, time or inode is another identity."""
+    path = tmp_path / "f"
+    path.write_bytes(b"a")
+    first = identity(path)
+    assert identity(path) == first
+    path.write_bytes(b"ab")
+    assert identity(path) != first
