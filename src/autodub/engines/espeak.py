@@ -64,6 +64,17 @@ class _Delivery:
     """Percent of the voice's own pitch range."""
 
 
+@dataclass(frozen=True, slots=True)
+class _Match:
+    """How to come near a speaker's tone."""
+
+    settings: _Delivery
+    residual: float
+    """Semitones espeak-ng's own setting cannot reach."""
+    gains: npt.NDArray[np.float64]
+    """dB per third-octave band."""
+
+
 class Espeak:
     """Speaks with espeak-ng."""
 
@@ -74,7 +85,7 @@ class Espeak:
         self.context = context
         self._lock = threading.Lock()
         self._known: tuple[frozenset[str], frozenset[str]] | None = None
-        self._tones: dict[tuple[str, str], Tone] = {}
+        self._tones: dict[_Delivery, Tone] = {}
 
     @classmethod
     def describe(cls) -> Info:
@@ -124,14 +135,12 @@ class Espeak:
                 engine="espeak",
             )
         settings = _Delivery(voice=self._name(voice, work), amplitude=self.options.amplitude)
-        residual = 0.0
-        own: Tone | None = None
-        if voice.tone is not None:
-            own = self._own_tone(voice, work)
-            settings, residual = _toward(settings, own, voice)
+        matched = self._matched(voice, settings, work) if voice.tone is not None else None
+        if matched is not None:
+            settings = matched.settings
         elif voice.pitch is not None:
             variant = next((v for v in table.VARIANTS if v.id == voice.id), None)
-            base = variant.pitch if variant else self._own_tone(voice, work).pitch
+            base = variant.pitch if variant else self._tone_at(settings, voice, work).pitch
             settings = replace(settings, pitch=table.pitch_setting(voice.pitch / base))
         samples, rate = self._at_rate(text, settings, request.rate * voice.pace, work)
         if float(np.abs(samples).max(initial=0)) < _AUDIBLE:
@@ -140,12 +149,11 @@ class Espeak:
                 hint="Check that the text is in that language.",
                 engine="espeak",
             )
-        if voice.tone is not None and own is not None:
+        if matched is not None:
             work.check()
-            if abs(residual) > 1:
-                samples = tone.shift(samples, rate, by=residual)
-            limit = self.options.match_limit
-            samples = tone.equalize(samples, rate, tone.correction(own, voice.tone, limit=limit))
+            if abs(matched.residual) > 1:
+                samples = tone.shift(samples, rate, by=matched.residual)
+            samples = tone.equalize(samples, rate, matched.gains)
         work.meter("characters", len(text))
         path = work.scratch / "speech.wav"
         sound.store(samples[:, np.newaxis], rate, path)
@@ -204,16 +212,34 @@ class Espeak:
         path.unlink()
         return np.ascontiguousarray(samples[:, 0]), rate
 
-    def _own_tone(self, voice: Voice, work: Work) -> Tone:
-        """How a voice sounds by itself, measured once per language and variant."""
-        name = self._name(voice, work)
-        key = (name, voice.id)
+    def _matched(self, voice: Voice, settings: _Delivery, work: Work) -> _Match:
+        """How to speak like a tone: pitch and range by espeak-ng itself, found by trying; the rest after."""
+        assert voice.tone is not None
+        wanted = voice.tone
+        height = voice.pitch or wanted.pitch
+        reached = self._tone_at(settings, voice, work)
+        for _ in range(_ATTEMPTS - 1):
+            factor = table.pitch_factor(settings.pitch) * height / reached.pitch
+            span = settings.range * wanted.pitch_spread / max(reached.pitch_spread, 0.1)
+            better = replace(
+                settings,
+                pitch=table.pitch_setting(factor),
+                range=round(float(np.clip(span, table.NARROWEST, table.WIDEST))),
+            )
+            if better == settings:
+                break
+            settings = better
+            reached = self._tone_at(settings, voice, work)
+        gains = tone.correction(reached, wanted, limit=self.options.match_limit)
+        return _Match(settings, pitch.semitones(height, reached.pitch), gains)
+
+    def _tone_at(self, settings: _Delivery, voice: Voice, work: Work) -> Tone:
+        """How a voice sounds with these settings, measured on a passage once."""
         with self._lock:
-            kept = self._tones.get(key)
+            kept = self._tones.get(settings)
         if kept is not None:
             return kept
         passage = table.PASSAGES.get(Language(voice.language).primary, table.NUMBERS)
-        settings = _Delivery(voice=name, amplitude=self.options.amplitude)
         samples, rate = self._say(passage, settings, float(self.options.words_per_minute), work)
         measured = tone.tone_of(samples, rate)
         if measured is None:
@@ -223,7 +249,7 @@ class Espeak:
                 engine="espeak",
             )
         with self._lock:
-            self._tones[key] = measured
+            self._tones[settings] = measured
         return measured
 
     def _name(self, voice: Voice, work: Work) -> str:
@@ -262,16 +288,6 @@ class Espeak:
                 names = re.findall(r"!v/(\S+)", variants.stdout.decode("utf-8", "replace"))
                 self._known = (frozenset(codes), frozenset(names))
             return self._known
-
-
-def _toward(settings: _Delivery, own: Tone, voice: Voice) -> tuple[_Delivery, float]:
-    """Settings nearest to a matched voice's pitch and range, and the semitones they leave to move."""
-    assert voice.tone is not None
-    span = table.range_setting(voice.tone.pitch_spread / max(own.pitch_spread, 0.1))
-    factor = (voice.pitch or voice.tone.pitch) / (own.pitch * table.range_lift(span))
-    height = table.pitch_setting(factor)
-    residual = pitch.semitones(factor, table.pitch_factor(height))
-    return replace(settings, pitch=height, range=span), residual
 
 
 def _plain(text: str) -> str:

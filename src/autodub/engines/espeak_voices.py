@@ -93,15 +93,8 @@ def speed_for(length: float, words_per_minute: float) -> float:
     return float(np.interp(-length * reference, -_LENGTH, _SPEED))
 
 
-def range_setting(factor: float) -> int:
-    """Percent of espeak-ng's own pitch range that multiplies a voice's spread by ``factor``."""
-    return round(float(np.clip(100 * (1 + (factor - 1) / 0.66), 50, 200)))
-
-
-def range_lift(percent: int) -> float:
-    """What a range setting multiplies the mean fundamental by (the range opens upward)."""
-    return 1 + 0.125 * (percent / 100 - 1)
-
+NARROWEST, WIDEST = 50, 200
+"""Percent of a voice's own pitch range that still sound like speech."""
 
 CODES = {
     "en": "en-us", "es": "es", "fr": "fr-fr", "zh": "cmn", "zh-hk": "yue", "no": "nb", "nn": "nb",
