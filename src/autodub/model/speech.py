@@ -85,7 +85,7 @@ class Wording:
 
     text: str
     loss: float = 0.0
-    """Quality lost against the natural wording, 0..1 (TIMING.md section 5)."""
+    """Quality lost against the natural wording, 0..1; the natural wording has 0."""
 
 
 @dataclass(frozen=True, slots=True)
