@@ -143,7 +143,7 @@ def shift(samples: Samples, rate: int, *, by: float, widen: float = 1.0) -> Samp
 
     by, widen = float(np.clip(by, -4, 4)), float(np.clip(widen, 0.7, 1.4))
     sound = np.ascontiguousarray(samples, dtype=np.float64)
-    if len(sound) < rate // 20:
+    if len(sound) < rate // 20 or float(np.abs(sound).max()) < 1e-4:
         return samples
     sound = sound + np.random.default_rng(0).normal(scale=1e-6, size=len(sound))
     coarse, times = pyworld.dio(sound, rate, f0_floor=pitch.FLOOR, f0_ceil=pitch.CEILING)
