@@ -157,7 +157,8 @@ class Espeak:
         work.meter("characters", len(text))
         path = work.scratch / "speech.wav"
         sound.store(samples[:, np.newaxis], rate, path)
-        return Speech(sound.audio(work.keep(path), path, "mono"))
+        kept = work.keep(path)
+        return Speech(sound.audio(kept, work.path(kept), "mono"))
 
     def _at_rate(self, text: str, settings: _Delivery, factor: float, work: Work) -> tuple[Samples, int]:
         """Speech ``factor`` times as fast as at the base speed, by measuring and correcting.
