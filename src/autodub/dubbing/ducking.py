@@ -32,7 +32,7 @@ _LEAST = 0.1
 def difference(voice: Cells, bed: Cells, active: Mask) -> Cells:
     """Speech-to-background difference in LU around every 100 ms, over the active cells within 1.5 s.
 
-    Shape ``(ceil(cells / 10),)``; ``nan`` where fewer than 300 ms are active, ``inf`` over silence.
+    Shape ``(ceil(cells / 10),)``; ``nan`` where fewer than 100 ms are active, ``inf`` over silence.
     """
     count = len(voice)
     centres = np.arange(0, count, _HOP) + _HOP // 2
@@ -45,7 +45,7 @@ def difference(voice: Cells, bed: Cells, active: Mask) -> Cells:
     speech, ground, cells = (np.maximum(0.0, total[high] - total[low]) for total in sums)
     with np.errstate(divide="ignore", invalid="ignore"):
         out: Cells = 10.0 * np.log10(speech / np.where(ground > 1e-9 * speech, ground, 0.0))
-    out[cells < 300 // CELL_MS] = np.nan
+    out[cells < 100 // CELL_MS] = np.nan
     return out
 
 

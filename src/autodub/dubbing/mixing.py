@@ -51,7 +51,10 @@ class Envelope:
 
     def weights(self, start: int, frames: int) -> npt.NDArray[np.float32]:
         """The same, bent into a raised cosine: ``(1 - cos(pi·x)) / 2``; 0 and 1 stay exact."""
-        return (0.5 - 0.5 * np.cos(np.pi * self.evaluate(start, frames))).astype(np.float32)
+        out = self.evaluate(start, frames)
+        moving = np.flatnonzero((out > 0) & (out < 1))
+        out[moving] = 0.5 - 0.5 * np.cos(np.pi * out[moving])
+        return out.astype(np.float32)
 
     def gains(self, start: int, frames: int) -> npt.NDArray[np.float32]:
         """The same, read as attenuation in dB: ``10^(-x/20)``; 0 dB is exactly 1."""
@@ -85,22 +88,25 @@ def gate(spans: Sequence[Span], *, rate: int, frames: int) -> Envelope:
 def line_gains(
     source: Sequence[float], dub: Sequence[float], speakers: Sequence[str], *, limit: float = 9.0
 ) -> tuple[float, ...]:
-    """Gain per line in dB that brings the dub to the source's level, ``limit`` dB at most either way.
+    """Gain per line in dB that brings the dub to the source's level.
 
-    Half of it is the line's own difference, half the median of its speaker's lines: shouts stay loud
-    and whispers quiet, and one bad measurement cannot jump. Unmeasurable lines (``-inf``) take the
-    median, or 0 when the speaker has no measurable line.
+    The median difference of all lines (a recording much quieter than synthetic voices, say) is taken in
+    full. What a line differs from it counts by half, ``limit`` dB at most either way, and by half the
+    median of its speaker's lines: shouts stay loud and whispers quiet, and one bad measurement cannot
+    jump. Unmeasurable lines (``-inf``) take their speaker's median.
     """
-    own = [
-        min(limit, max(-limit, there - here)) if math.isfinite(there) and math.isfinite(here) else None
+    apart = [
+        there - here if math.isfinite(there) and math.isfinite(here) else None
         for there, here in zip(source, dub, strict=True)
     ]
+    common = float(np.median([value for value in apart if value is not None] or [0.0]))
+    own = [None if value is None else min(limit, max(-limit, value - common)) for value in apart]
     middles: dict[str, float] = {}
     for speaker in set(speakers):
         known = [gain for gain, who in zip(own, speakers, strict=True) if who == speaker and gain is not None]
         middles[speaker] = float(np.median(known)) if known else 0.0
     return tuple(
-        middles[speaker] if gain is None else 0.5 * gain + 0.5 * middles[speaker]
+        common + (middles[speaker] if gain is None else 0.5 * gain + 0.5 * middles[speaker])
         for gain, speaker in zip(own, speakers, strict=True)
     )
 
@@ -128,17 +134,17 @@ def levelling(
     """Choose the gains that bring the programme to ``target`` LUFS.
 
     ``loudness`` predicts the programme's loudness for a gain of the dub. Matching the source first
-    moves only the dub (by at most ``reach`` dB, as little as brings it within 0.3 LU) and touches the
-    programme only when it is still more than 0.5 LU off; an explicit target is reached by the
+    moves only the dub, by at most ``reach`` dB (once it is 0.2 LU off, to within 0.1), and touches
+    the programme only when it is still more than 0.5 LU off; an explicit target is reached by the
     programme's gain alone. That gain never lifts the source's true peak (dBTP) above -1.
     """
     dub = 0.0
     expected = loudness(0.0)
     if not (math.isfinite(target) and math.isfinite(expected)):
         return Levelling(0.0, 0.0, expected)
-    if not explicit and abs(expected - target) > 0.3:
+    if not explicit and abs(expected - target) > 0.2:
         edge = reach if expected < target else -reach
-        goal = target + (-0.2 if edge > 0 else 0.2)
+        goal = target + (-0.1 if edge > 0 else 0.1)
         low, high = sorted((0.0, edge))
         dub = edge
         if (loudness(edge) - goal) * edge > 0:

@@ -57,11 +57,13 @@ class Bed:
         if not len(inside):
             return mix, mix, None
         first, end = int(inside[0]), int(inside[-1]) + 1
-        part, w = mix[first:end], weights[first:end, np.newaxis]
+        part = mix[first:end]
         if self._background is None:
             other = part * self._factors
         else:
             other = self._background.read(start + first, end - first)
+        other -= part
+        other *= weights[first:end, np.newaxis]
         bed = mix.copy()
-        bed[first:end] = np.where(w > 0, part * (1 - w) + other * w, part)
+        bed[first:end] += other
         return mix, bed, weights

@@ -121,7 +121,7 @@ class _Grid:
         self._hann = (0.5 - 0.5 * np.cos(turn)).astype(np.float32)
 
     def outside(self, edges: Sequence[tuple[int, int]], *, erode: int) -> npt.NDArray[np.int64]:
-        """Numbers of all frames that lie within the programme and at least ``erode`` samples off the edges."""
+        """Frames wholly within the programme and at least ``erode`` samples off the edges."""
         half, found, begin = self.size // 2, [], -erode
         for first, end in [*edges, (self._reader.frames + erode, 0)]:
             low = max(half, begin + erode)
