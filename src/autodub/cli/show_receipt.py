@@ -17,7 +17,8 @@ HEADLINES = (
 )  # fmt: skip
 """Figures shown on the terminal; all of them are in the receipt and the report."""
 _COLOURS = {"lead": "green", "floor": "yellow", "below": "red"}
-_SHARES = ("share", "ratio")
+_BARE = ("ratio", "count")
+"""Units that are not written out."""
 
 
 def as_json(receipt: Receipt) -> dict[str, Any]:
@@ -94,7 +95,7 @@ def bound(metric: Metric) -> str:
 
 
 def _number(value: float, unit: str) -> str:
-    if unit in _SHARES:
+    if unit == "share":
         return f"{value:.1%}"
     text = f"{value:.0f}" if abs(value) >= 100 or value == round(value) else f"{value:.2f}"
-    return f"{text} {unit}".strip()
+    return text if unit in _BARE else f"{text} {unit}".strip()
