@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
+import re
 import shutil
 from pathlib import Path
 from typing import ClassVar
-from urllib.parse import unquote, urlsplit
+from urllib.parse import unquote
 
 from autodub.engines.roles import EngineContext, EngineOptions, Info, Readiness, Work
 from autodub.media.probe import probe
@@ -55,20 +57,20 @@ class Local:
         """Examine and fingerprint the file. Raises UnsupportedSource when it cannot be dubbed."""
         path = path_of(request.url)
         info = probe(path, check=work.check)
-        return Source(path=str(path), digest=_digest(path, work), info=info, title=_title(path))
+        return Source(path=str(path), digest=request.digest or _digest(path, work), info=info, title=_title(path))
 
 
 def path_of(address: str) -> Path:
     """The absolute path an address means. Raises UnsupportedSource for addresses of other machines."""
-    plain = Path(address).expanduser()
-    scheme, host, rest = "", "", ""
-    if "://" in address or address.startswith("file:"):
-        parts = urlsplit(address)
-        scheme, host, rest = parts.scheme.lower(), parts.netloc, parts.path
-    if not scheme or _exists(plain):
+    plain = Path(address)
+    if not re.match(r"[A-Za-z][A-Za-z0-9+.-]*://", address) or _exists(plain):
+        with contextlib.suppress(RuntimeError):  # ~somebody unknown is an ordinary name
+            plain = plain.expanduser()
         return plain.absolute()
-    if scheme == "file" and host in ("", "localhost"):
-        return Path(unquote(rest)).absolute()
+    scheme, _, rest = address.partition("://")
+    host, _, name = rest.partition("/")
+    if scheme.lower() == "file" and host in ("", "localhost"):
+        return Path("/" + unquote(name))
     raise UnsupportedSource(
         f"{address} is not a file of this machine.", hint="Download it first and give the path of the file."
     )

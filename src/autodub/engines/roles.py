@@ -55,6 +55,8 @@ class Info:
     needs_weights: bool = False
     paid: bool = False
     licence: str = ""
+    rates: tuple[float, float] = (1.0, 1.0)
+    """Synthesizer: slowest and fastest native speaking rate it renders well."""
     diarizes: bool = False
     """Transcriber that also names speakers."""
 

@@ -20,6 +20,8 @@ class Download:
 
     url: str
     """An address, or a path of this machine."""
+    digest: str = ""
+    """sha256 of the file, where it is known already: tells a changed file under the same name apart."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -52,7 +52,9 @@ class Outputs:
 
 def outputs_for(source: Path, target: str, wanted: str | None) -> Outputs:
     """Where the dub of ``source`` goes. Raises OutputProblem before any work is done."""
-    media = Path(wanted).expanduser() if wanted else source.with_name(f"{source.stem}.{target}{source.suffix}")
+    media = (
+        Path(wanted).expanduser() if wanted else source.with_name(f"{source.stem}.{target}{source.suffix}")
+    )
     if media.is_dir():
         media = media / f"{source.stem}.{target}{source.suffix}"
     if not media.suffix:
@@ -105,7 +107,8 @@ def _atomically(wanted: Path) -> Iterator[Path]:
     except OSError as problem:
         if problem.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
             raise OutputProblem(
-                f"There is no room for {wanted}.", hint="Free some space, or give another place with -o; then run again."
+                f"There is no room for {wanted}.",
+                hint="Free some space, or give another place with -o; then run again.",
             ) from problem
         raise OutputProblem(
             f"{wanted} cannot be written ({problem.strerror}).", hint="Give a place you may write to with -o."

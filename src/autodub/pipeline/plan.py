@@ -12,7 +12,7 @@ from autodub.model.errors import AutodubError, EngineCannot, RequestError, Unkno
 from autodub.model.job import Degradation
 from autodub.model.language import Language
 from autodub.model.media import AudioStream, MediaInfo, Source, SubtitleStream
-from autodub.model.request import DubRequest
+from autodub.model.request import ROLES, DubRequest
 from autodub.pipeline.outputs import Outputs
 
 TEXT_ENGINE = "subtitles"
@@ -31,11 +31,10 @@ class Chosen:
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
-    """Everything decided before the first paid or slow call."""
+class Hearing:
+    """How a source is listened to."""
 
     source: Source
-    target: Language
     spoken: Language | None
     """None while the transcriber has to find out."""
     start: int
@@ -44,13 +43,20 @@ class Plan:
     subtitles: SubtitleStream | None
     """Subtitle stream of the source to read, when that is the transcript."""
     engines: Mapping[str, Chosen]
-    outputs: Outputs
     notes: tuple[Degradation, ...]
 
     @property
     def is_range(self) -> bool:
         """True when only a part of the source is dubbed."""
         return self.start > 0 or self.end is not None
+
+
+@dataclass(frozen=True, slots=True)
+class Plan(Hearing):
+    """Everything decided before the first paid or slow call."""
+
+    target: Language
+    outputs: Outputs
 
 
 Builder = Callable[[str, str], Any]
@@ -76,20 +82,39 @@ def refuse_same(spoken: Language, target: Language) -> None:
 
 def make_plan(request: DubRequest, source: Source, outputs: Outputs, context: EngineContext) -> Plan:
     """Choose streams and engines. Raises a RequestError that says what is missing and how to get it."""
-    target, spoken = languages(request)
+    target, _ = languages(request)
+    hearing = make_hearing(request, source, context, target=target)
+    build = _builder(request, context)
+    engines = dict(hearing.engines)
+    for role in ("separator", "translator", "synthesizer", *(["cloner"] if request.match_voices else [])):
+        engines[role] = _choose(role, request, build, language=target if role == "synthesizer" else None)
+    if hearing.spoken is not None:
+        refuse_same(hearing.spoken, target)
+        translator: Translator = engines["translator"].engine
+        translator.route(hearing.spoken.tag, target.tag)
+    return Plan(
+        source=source, spoken=hearing.spoken, start=hearing.start, end=hearing.end, audio=hearing.audio,
+        subtitles=hearing.subtitles, engines=engines, notes=hearing.notes, target=target, outputs=outputs,
+    )  # fmt: skip
+
+
+def make_hearing(
+    request: DubRequest, source: Source, context: EngineContext, *, target: Language | None = None
+) -> Hearing:
+    """Choose what to listen to and who listens. A sound track's tag that names the target is not believed."""
+    spoken = Language.parse(request.spoken) if request.spoken else None
     start, end = _range(request, source.info)
     audio = _sound(source, spoken)
     if spoken is None and audio.language is not None:
         spoken = _tagged(audio.language)
-        if spoken is not None and spoken.primary == target.primary:
-            spoken = None  # a wrong tag is common; the transcriber will find out
+        if spoken is not None and target is not None and spoken.primary == target.primary:
+            spoken = None
     build = _builder(request, context)
     embedded = _subtitles(source.info, spoken, request)
     notes: list[Degradation] = []
     engines: dict[str, Chosen] = {}
-
-    reads = request.subtitles is not None or (embedded is not None and "transcriber" not in request.engines)
-    if reads or request.engines.get("transcriber") == TEXT_ENGINE:
+    wanted = request.engines.get("transcriber", "auto")
+    if wanted == TEXT_ENGINE or (wanted == "auto" and (request.subtitles or embedded)):
         if request.subtitles is None and embedded is None:
             raise EngineCannot(
                 "There are no subtitles to read: none were given and the source holds no text subtitles.",
@@ -101,43 +126,36 @@ def make_plan(request: DubRequest, source: Source, outputs: Outputs, context: En
             spoken = _tagged(embedded.language)
         if spoken is None:
             raise UnknownLanguage(
-                "Subtitles do not say which language they are in.", hint="Give it with --from, such as --from en."
+                "Subtitles do not say which language they are in.",
+                hint="Give it with --from, such as --from en.",
             )
-    for role in ("detector", "separator", "transcriber", "diarizer", "translator", "synthesizer", "cloner"):
-        if role in engines or (role == "cloner" and not request.match_voices):
-            continue
-        wanted = {"synthesizer": target, "transcriber": spoken}.get(role)
-        engines[role] = _choose(role, request, build, language=wanted)
-    if spoken is None and (only := engines["transcriber"].info.languages) is not None and len(only) == 1:
-        spoken = Language.parse(next(iter(only)))
+    for role in ("detector", "transcriber", "diarizer"):
+        if role not in engines:
+            language = spoken if role == "transcriber" else None
+            engines[role] = _choose(role, request, build, language=language)
+    heard_by = engines["transcriber"].info
+    if spoken is None and heard_by.languages is not None and len(heard_by.languages) == 1:
+        spoken = Language.parse(next(iter(heard_by.languages)))
         notes.append(
             Degradation(
                 "language",
                 f"the source is taken to speak {spoken.name}",
-                f"nothing says which language it is, and {engines['transcriber'].info.name} "
-                f"understands {spoken.name} only",
+                f"nothing says which language it is, and {heard_by.name} understands {spoken.name} only",
             )
         )
-    if spoken is not None:
-        refuse_same(spoken, target)
-        translator: Translator = engines["translator"].engine
-        translator.route(spoken.tag, target.tag)
-    return Plan(
-        source=source, target=target, spoken=spoken, start=start, end=end, audio=audio,
-        subtitles=embedded if engines["transcriber"].info.name == TEXT_ENGINE else None,
-        engines=engines, outputs=outputs, notes=tuple(notes),
-    )  # fmt: skip
+    return Hearing(source, spoken, start, end, audio, embedded, engines, tuple(notes))
 
 
 def _range(request: DubRequest, info: MediaInfo) -> tuple[int, int | None]:
     start, end = request.start or 0, request.end
     if start < 0 or (end is not None and end <= start):
         raise RequestError(
-            "The range to dub ends before it starts.", hint="Give --start before --end, both within the source."
+            "The range to dub ends before it starts.",
+            hint="Give --start before --end, both within the source.",
         )
     if start >= info.duration:
         raise RequestError(
-            f"The range starts at {start / 1000:g} s, but the source is only {info.duration / 1000:g} s long.",
+            f"The range starts at {start / 1000:g} s, but the source ends at {info.duration / 1000:g} s.",
             hint="Give a smaller --start.",
         )
     return start, None if end is None or end >= info.duration else end
@@ -147,7 +165,8 @@ def _sound(source: Source, spoken: Language | None) -> AudioStream:
     streams = source.info.audio
     if not streams:
         raise UnsupportedSource(
-            f"{source.title} has no sound, so there is nothing to dub.", hint="Give a file with a sound track."
+            f"{source.title} has no sound, so there is nothing to dub.",
+            hint="Give a file with a sound track.",
         )
     if spoken is not None:
         for stream in streams:
@@ -178,10 +197,10 @@ def _subtitles(info: MediaInfo, spoken: Language | None, request: DubRequest) ->
 
 
 def _builder(request: DubRequest, context: EngineContext) -> Builder:
-    unknown = sorted(set(request.options) - set(registry.roles()))
+    unknown = sorted(set(request.options) - set(ROLES))
     if unknown:
         raise EngineCannot(
-            f"There is no engine role called {unknown[0]!r}.", hint="Roles: " + ", ".join(registry.roles()) + "."
+            f"There is no engine role called {unknown[0]!r}.", hint="Roles: " + ", ".join(ROLES) + "."
         )
 
     def build(role: str, name: str) -> Any:
@@ -234,4 +253,6 @@ def _choose(role: str, request: DubRequest, build: Builder, *, language: Languag
             return Chosen(engine, info, "; ".join([*passed, "ready"]), named=False)
         passed.append(f"{candidate} {ready.state}")
         fixes.append(ready.fix)
-    raise EngineCannot(f"No {role} can run here: {'; '.join(passed)}.", hint=" Or: ".join(filter(None, fixes)))
+    raise EngineCannot(
+        f"No {role} can run here: {'; '.join(passed)}.", hint=" Or: ".join(filter(None, fixes))
+    )

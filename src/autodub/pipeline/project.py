@@ -136,9 +136,13 @@ def read(path: Path, *, source_sha256: str, target: str) -> Edits:
     except ValidationError as problem:
         first = problem.errors()[0]
         where = ".".join(str(part) for part in first["loc"]) or "the file"
-        raise BadProject(f"The project file {path} is not right at {where}: {first['msg']}.", hint=_HINT) from problem
+        raise BadProject(
+            f"The project file {path} is not right at {where}: {first['msg']}.", hint=_HINT
+        ) from problem
     if project.format != FORMAT:
-        raise BadProject(f"The project file {path} has the format {project.format!r}, not {FORMAT!r}.", hint=_HINT)
+        raise BadProject(
+            f"The project file {path} has the format {project.format!r}, not {FORMAT!r}.", hint=_HINT
+        )
     if project.source_sha256 != source_sha256 or project.target != target:
         raise BadProject(
             f"The project file {path} belongs to another source or language.",

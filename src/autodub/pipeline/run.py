@@ -60,4 +60,6 @@ class Run:
 
     def chosen(self, role: str, name: str, why: str) -> None:
         """Announce which engine serves a role, and why."""
-        self._listener(Event("engine.chosen", "", f"{role}: {name} ({why})", data={"role": role, "engine": name}))
+        self._listener(
+            Event("engine.chosen", "", f"{role}: {name} ({why})", data={"role": role, "engine": name})
+        )

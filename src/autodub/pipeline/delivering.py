@@ -1,0 +1,165 @@
+"""From spoken lines to finished files: produce, measure, and write everything into the store."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from autodub.dubbing.captions import format_srt, format_vtt
+from autodub.model.language import Language
+from autodub.model.media import Blob, Timeline
+from autodub.model.request import DubRequest
+from autodub.pipeline import facts
+from autodub.pipeline.facts import Kept
+from autodub.pipeline.finished import Finished, Making, keep_text, remember
+from autodub.pipeline.listening import Heard
+from autodub.pipeline.plan import Plan
+from autodub.pipeline.project import Project, dump
+from autodub.pipeline.run import Run
+from autodub.pipeline.speaking import Programme, Spoken
+from autodub.pipeline.studio import Produce, Produced, Studio, Subtitled
+from autodub.pipeline.voices import Cast
+from autodub.quality.facts import DubFacts
+from autodub.quality.measure import SourceSound, measure
+from autodub.quality.receipt import Receipt
+from autodub.quality.rendering import sound_fact, with_levels
+from autodub.quality.report import report
+
+
+def deliverables(
+    run: Run,
+    plan: Plan,
+    request: DubRequest,
+    heard: Heard,
+    programme: Programme,
+    spoken: Spoken,
+    kept: Sequence[Kept],
+    cast: Cast,
+    record: Project,
+    *,
+    language: Language,
+) -> Finished:
+    """Everything of a dub, measured, in the store."""
+    store = run.gateway.store
+    segments = facts.subtitles(spoken, rate=programme.rate)
+    srt = keep_text(store, "dub.srt", format_srt(segments))
+    vtt = keep_text(store, "dub.vtt", format_vtt(segments))
+    with run.stage("render", "mixing and encoding"):
+        asked = _produce(plan, request, heard, programme, spoken, kept, srt=srt if segments else None)
+        produced: Produced = run.call(Studio(), "produce", asked, stage="render")
+    for note in produced.notes:
+        run.degrade(note.what, note.message, note.reason)
+    lines = facts.line_facts(spoken, kept, rate=programme.rate, language=plan.target, source=language)
+    known = facts.dub_facts(
+        run, plan, spoken=language, lines=with_levels(lines, produced.rendered), speech=heard.speech,
+        programme=programme, voices=spoken.voices, tones=cast.tones,
+    )  # fmt: skip
+    known = replace(known, sound=sound_fact(produced.rendered), picture_copied=produced.picture_copied)
+    receipt = _receipt(run, plan, heard, produced.file, produced.bed.blob, known)
+    return _finished(run, produced.file, srt, vtt, receipt, record)
+
+
+def untouched(run: Run, plan: Plan, request: DubRequest, heard: Heard, programme: Programme) -> Finished:
+    """Nothing is said, so nothing is dubbed: the output is the source, and the receipt says so."""
+    reason = "nobody speaks in it" if not heard.speech else "nothing of what is said was understood"
+    run.degrade("dub", "the output is the source, unchanged", reason)
+    store = run.gateway.store
+    source = Path(plan.source.path)
+    silent = Spoken((), {}, {})
+    with run.stage("render", "copying the source"):
+        asked = _produce(
+            plan, request, replace(heard, speech=(), background=None), programme, silent, (), srt=None
+        )
+        if plan.is_range or plan.outputs.media.suffix.lower() != source.suffix.lower():
+            produced: Produced = run.call(Studio(), "produce", asked, stage="render")
+            media, sound, picture = produced.file, sound_fact(produced.rendered), produced.picture_copied
+            bed: Blob | None = produced.bed.blob
+        else:
+            with store.blobs.scratch() as folder:
+                copy = folder / f"dub{source.suffix.lower()}"
+                shutil.copyfile(source, copy)
+                media = store.blobs.keep(copy)
+            sound, picture, bed = None, True if plan.source.info.video else None, None
+    known = facts.dub_facts(
+        run, plan, spoken=heard.spoken, lines=(), speech=heard.speech, programme=programme, voices={},
+        tones={}, notes=(f"Nothing was dubbed: {reason}.",),
+    )  # fmt: skip
+    known = replace(known, sound=sound, picture_copied=picture)
+    receipt = _receipt(run, plan, heard, media, bed, known)
+    record = Project(
+        source=plan.source.path,
+        source_sha256=plan.source.digest,
+        spoken=heard.spoken.tag if heard.spoken else "und",
+        target=plan.target.tag,
+    )
+    return _finished(run, media, None, None, receipt, record)
+
+
+def _produce(
+    plan: Plan,
+    request: DubRequest,
+    heard: Heard,
+    programme: Programme,
+    spoken: Spoken,
+    kept: Sequence[Kept],
+    *,
+    srt: Blob | None,
+) -> Produce:
+    return Produce(
+        source=plan.source,
+        stream=plan.audio.index,
+        start=plan.start,
+        end=plan.end,
+        mix=heard.soundtrack.mix,
+        background=heard.background,
+        is_estimate=not plan.engines["separator"].info.needs_weights,
+        spans=heard.speech,
+        keep=tuple(item.line.span for item in kept),
+        timeline=Timeline(programme.rate, programme.frames, tuple(take.placement for take in spoken.takes)),
+        lines=tuple(take.line for take in spoken.takes),
+        loudness=request.loudness,
+        suffix=plan.outputs.media.suffix.lower(),
+        language=plan.target.iso639_2,
+        spoken=heard.spoken.iso639_2 if heard.spoken else "und",
+        keep_original_audio=request.keep_original_audio,
+        subtitles=Subtitled(srt, plan.target.iso639_2) if srt else None,
+    )
+
+
+def _receipt(run: Run, plan: Plan, heard: Heard, media: Blob, bed: Blob | None, known: DubFacts) -> Receipt:
+    """Measure the finished file, and keep what it takes to measure it again."""
+    store = run.gateway.store
+    blobs, track = store.blobs, heard.soundtrack
+    remember(store, media, Making(known, bed, plan.start, plan.end, plan.audio.index))
+    with run.stage("measure", "measuring the finished file"), blobs.scratch() as folder:
+        receipt = measure(
+            blobs.path(media),
+            Path(plan.source.path),
+            facts=known,
+            bed=blobs.path(bed) if bed else None,
+            sound=SourceSound(blobs.path(track.mix.blob), blobs.path(track.speech.blob), track.mix.layout),
+            start=plan.start,
+            end=plan.end,
+            stream=plan.audio.index,
+            scratch=folder,
+            check=run.gateway.cancel.check,
+            progress=lambda fraction: run.progress("measure", fraction, "measuring"),
+        )
+    return replace(receipt, source=Path(plan.source.path).name, dub=plan.outputs.media.name)
+
+
+def _finished(
+    run: Run, media: Blob, srt: Blob | None, vtt: Blob | None, receipt: Receipt, record: Project
+) -> Finished:
+    store = run.gateway.store
+    return Finished(
+        media=media,
+        srt=srt,
+        vtt=vtt,
+        receipt=keep_text(store, "receipt.json", receipt.to_json()),
+        report=keep_text(store, "report.html", report(receipt)),
+        project=keep_text(store, "project.json", dump(record)),
+        measured=receipt,
+    )

@@ -1,0 +1,175 @@
+"""The dub, from top to bottom: open, plan, hear, translate, cast, speak, produce, measure, deliver.
+
+Every slow step is a gateway call, so whatever was finished before a crash, a stop or an edit is
+answered from the store, and the same request always ends in the same files.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from autodub.engines import registry
+from autodub.engines.roles import EngineContext
+from autodub.gateway.cancel import Cancel
+from autodub.gateway.gateway import Gateway, nobody
+from autodub.gateway.store import Store
+from autodub.infra.settings import Settings
+from autodub.model.calls import Download
+from autodub.model.errors import BadSubtitles
+from autodub.model.job import Event, Listener
+from autodub.model.media import Source
+from autodub.model.request import DubRequest
+from autodub.pipeline import finished, project
+from autodub.pipeline.finished import Finished
+from autodub.pipeline.outputs import Outputs, outputs_for
+from autodub.pipeline.plan import Plan, languages, make_plan, refuse_same
+from autodub.pipeline.run import Run
+from autodub.quality.receipt import Receipt
+
+
+@dataclass(frozen=True, slots=True)
+class Dubbed:
+    """A finished dub: where its files are, and how good it is."""
+
+    output: Path
+    subtitles: tuple[Path, ...]
+    receipt_path: Path
+    report: Path
+    project: Path
+    receipt: Receipt
+    reused: bool
+    """True when nothing had changed since an earlier run."""
+
+
+def dub(
+    request: DubRequest, *, settings: Settings, listener: Listener = nobody, cancel: Cancel | None = None
+) -> Dubbed:
+    """Dub a source. Raises RequestError before anything is spent, and any other AutodubError later.
+
+    After any failure the same request goes on where this one stopped.
+    """
+    store = Store(settings.data_dir)
+    try:
+        gateway = Gateway(store, listener=listener, cancel=cancel, redact=settings.redact)
+        run = Run(gateway, listener)
+        context = engine_context(settings)
+        target, _ = languages(request)
+        with run.stage("open", "looking at the source"):
+            source = open_source(run, request, context)
+        outputs = outputs_for(Path(source.path), target.tag, request.output)
+        plan = make_plan(request, source, outputs, context)
+        edits = project.read(outputs.project, source_sha256=source.digest, target=plan.target.tag)
+        key = finished.identity(plan, request, edits, subtitles=_digest(store, request.subtitles))
+        done = finished.find(store, key)
+        is_new = done is None
+        if done is None:
+            for role, chosen in plan.engines.items():
+                run.chosen(role, chosen.info.name, chosen.why)
+            for note in plan.notes:
+                run.degrade(note.what, note.message, note.reason)
+            done = _make(run, plan, request, edits)
+            finished.keep(store, key, done)
+        finished.deliver(store, done, outputs.media)
+        listener(Event("job.finished", message=str(outputs.media), data={"reused": not is_new}))
+        return _dubbed(done, outputs, reused=not is_new)
+    finally:
+        store.close()
+
+
+def engine_context(settings: Settings) -> EngineContext:
+    """What engines are given of the settings."""
+    return EngineContext(settings.secret_values(), settings.models_dir, settings.offline)
+
+
+def open_source(run: Run, request: DubRequest, context: EngineContext) -> Source:
+    """Fetch or open the source. A file of this machine is known by its content, not by its name."""
+    name = request.engines.get("downloader", "auto")
+    engine = registry.build(
+        "downloader", "local" if name == "auto" else name, request.options.get("downloader", {}), context
+    )
+    path = Path(request.source).expanduser()
+    try:
+        digest = run.gateway.store.digest(path) if path.is_file() else ""
+    except OSError:  # the engine says better what is wrong with it
+        digest = ""
+    source: Source = run.call(engine, "download", Download(request.source, digest), stage="open")
+    return source
+
+
+def _digest(store: Store, subtitles: str | None) -> str:
+    if subtitles is None:
+        return ""
+    path = Path(subtitles).expanduser()
+    try:
+        return store.digest(path)
+    except OSError as problem:
+        raise BadSubtitles(
+            f"The subtitle file {path} cannot be read ({problem.strerror}).", hint="Check the path."
+        ) from problem
+
+
+def _make(run: Run, plan: Plan, request: DubRequest, edits: project.Edits) -> Finished:
+    # Imported here: an unchanged dub is delivered without any of it.
+    from autodub.pipeline import delivering, facts, revising
+    from autodub.pipeline.booth import Booth
+    from autodub.pipeline.listening import hear
+    from autodub.pipeline.speaking import Part, Programme, speak
+    from autodub.pipeline.translating import translate
+    from autodub.pipeline.voices import choose_voices
+
+    heard = hear(run, plan, request)
+    mix = heard.soundtrack.mix
+    programme = Programme(mix.rate, mix.frames)
+    spoken = heard.spoken
+    if spoken is None or (not heard.lines and not edits):
+        return delivering.untouched(run, plan, request, heard, programme)
+    refuse_same(spoken, plan.target)
+
+    revision = revising.revise(heard.lines, edits, path=plan.outputs.project)
+    cast = choose_voices(
+        run, plan, revision.lines, heard.soundtrack, bound=edits.voices, match=request.match_voices
+    )
+    with run.stage("translate", f"translating into {plan.target.name}"):
+        translator = plan.engines["translator"]
+        translated = translate(run, translator, heard.lines, spoken=spoken, target=plan.target)
+    with run.stage("speak", f"speaking {plan.target.name}"):
+        booth = Booth(run, plan.engines["synthesizer"])
+        parts = [
+            Part(line, translated.wordings[line.id], cast.voices[line.speaker])
+            for line in heard.lines
+            if line.id in translated.wordings
+        ]
+        base = now = speak(run, booth, parts, programme)
+        wordings = {take.line.id: take.wording.text for take in base.takes}
+        if edits:
+            changed = [line for line in revision.lines if line.id in revision.translate]
+            again = translate(run, translator, changed, spoken=spoken, target=plan.target)
+            texts = again.wordings | revising.texts(revision)
+            now = revising.respeak(booth, base, revision, texts, cast.voices, programme)
+    kept = facts.kept_lines(
+        revision, now, {**translated.failed, **now.failed}, speech=heard.speech, limit=mix.duration
+    )
+    for item in kept:
+        run.degrade("line", f"{item.line.id} keeps its original sound", item.reason)
+    record = facts.project(
+        plan.source, plan, spoken=spoken, made=heard.lines, wordings=wordings, now=now, kept=kept,
+        edits=edits, voices=cast.own, rate=programme.rate,
+    )  # fmt: skip
+    return delivering.deliverables(
+        run, plan, request, heard, programme, now, kept, cast, record, language=spoken
+    )
+
+
+def _dubbed(done: Finished, outputs: Outputs, *, reused: bool) -> Dubbed:
+    subtitles: Mapping[Path, object] = {outputs.srt: done.srt, outputs.vtt: done.vtt}
+    return Dubbed(
+        output=outputs.media,
+        subtitles=tuple(path for path, blob in subtitles.items() if blob is not None),
+        receipt_path=outputs.receipt,
+        report=outputs.report,
+        project=outputs.project,
+        receipt=replace(done.measured, dub=outputs.media.name),
+        reused=reused,
+    )

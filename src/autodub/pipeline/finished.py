@@ -1,0 +1,127 @@
+"""A finished dub in the store: found again when nothing changed, and handed out to its files."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+
+from autodub.gateway.store import Answer, Store
+from autodub.infra import codec
+from autodub.infra.codec import canonical
+from autodub.model.media import Blob
+from autodub.model.request import DubRequest
+from autodub.pipeline.outputs import place
+from autodub.pipeline.plan import Plan
+from autodub.pipeline.project import Edits
+from autodub.pipeline.studio import VERSION
+from autodub.quality.facts import DubFacts
+from autodub.quality.receipt import Receipt
+
+SUFFIXES = {
+    "srt": ".srt",
+    "vtt": ".vtt",
+    "receipt": ".receipt.json",
+    "report": ".report.html",
+    "project": ".project.json",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """Every file of a finished dub, and its receipt."""
+
+    media: Blob
+    srt: Blob | None
+    vtt: Blob | None
+    receipt: Blob
+    report: Blob
+    project: Blob
+    measured: Receipt
+
+
+def identity(plan: Plan, request: DubRequest, edits: Edits, *, subtitles: str) -> str:
+    """What makes one dub the same as another: everything that can change any of its files."""
+    engines = [
+        (role, c.info.name, c.info.version, c.engine.options) for role, c in sorted(plan.engines.items())
+    ]
+    wishes = (
+        request.target, request.spoken, request.start, request.end, subtitles, request.speakers,
+        request.match_voices, request.keep_original_audio, request.loudness,
+    )  # fmt: skip
+    stream = plan.subtitles.index if plan.subtitles else None
+    names = (plan.source.path, plan.outputs.media.name)
+    whole = ("dub", VERSION, plan.source.digest, names, plan.audio.index, stream, wishes, engines, edits)
+    return sha256(canonical(whole)).hexdigest()
+
+
+def find(store: Store, key: str) -> Finished | None:
+    """The dub finished earlier under this identity, if all of it is still there."""
+    answer = store.get(key)
+    if answer is None:
+        return None
+    try:
+        return codec.load(Finished, answer.result)
+    except ValueError:  # the receipt has another shape now: measured again, without any engine call
+        store.forget(key)
+        return None
+
+
+def keep(store: Store, key: str, done: Finished) -> None:
+    """Remember a finished dub."""
+    blobs = tuple(b for b in (done.media, done.srt, done.vtt, done.receipt, done.report, done.project) if b)
+    store.put(key, Answer("studio.studio", VERSION, "dub", codec.dump(done), blobs, (), 0.0))
+
+
+def deliver(store: Store, done: Finished, media: Path) -> None:
+    """Put every file in its place beside ``media``; what is there already and equal is left alone."""
+    files = [(done.media, media)]
+    for name, suffix in SUFFIXES.items():
+        blob: Blob | None = getattr(done, name)
+        if blob is not None:
+            files.append((blob, media.with_name(media.stem + suffix)))
+    for blob, path in files:
+        if not (path.is_file() and path.stat().st_size == blob.size and store.digest(path) == blob.digest):
+            place(store.blobs.path(blob), path)
+            store.digest(path)  # known from now on: the next run need not read it
+
+
+@dataclass(frozen=True, slots=True)
+class Making:
+    """The record of how a file was made: with it, it can be measured to the last figure again."""
+
+    facts: DubFacts
+    bed: Blob | None
+    start: int
+    end: int | None
+    stream: int
+
+
+def remember(store: Store, media: Blob, making: Making) -> None:
+    """Keep the record of a finished file, findable by the file alone."""
+    blobs = (making.bed,) if making.bed else ()
+    answer = Answer("studio.studio", VERSION, "making", codec.dump(making), blobs, (), 0.0)
+    store.put(_making(media.digest), answer)
+
+
+def making_of(store: Store, digest: str) -> Making | None:
+    """The record of a file made here, whatever it is called now."""
+    answer = store.get(_making(digest))
+    if answer is None:
+        return None
+    try:
+        return codec.load(Making, answer.result)
+    except ValueError:  # kept by another version
+        return None
+
+
+def _making(digest: str) -> str:
+    return sha256(f"making {VERSION} {digest}".encode()).hexdigest()
+
+
+def keep_text(store: Store, name: str, text: str) -> Blob:
+    """A text as a file of the store."""
+    with store.blobs.scratch() as folder:
+        path = folder / name
+        path.write_text(text, encoding="utf-8")
+        return store.blobs.keep(path)
