@@ -54,6 +54,8 @@ FAST = 1.15
 """Total rate from which a shorter wording is better than a faster voice."""
 PAUSE = 300
 """Silences of the source worth keeping, ms (as in the prosodic alignment papers of Federico et al. 2020)."""
+_ROUNDS = 3
+"""Times pauses may be shortened."""
 _FILL = 0.97
 """Share of a line's room its translation should fill."""
 _LETTERS = 2.3
@@ -204,16 +206,19 @@ def settle(
     Pauses of clips that are too long are shortened; tempos nobody would notice become exactly 1,
     unless that made clips overlap; clips that are too short get the source's pauses.
     """
-    fits = refit(slots, programme=programme, weights=weights)
     pauses = [[(p.start / 1000, p.end / 1000) for p in clip.pauses] for clip in clips]
+    fits, tight = refit(slots, programme=programme, weights=weights), list(slots)
     edits: list[tuple[pausing.Edit, ...]] = [()] * len(slots)
-    tight = list(slots)
-    for i, fit in enumerate(fits):
-        seconds = slots[i].choices[fit.choice].seconds
-        if fit.rate > 1 + SNAP and slots[i].locked_rate is None:
-            edits[i] = pausing.cuts(pauses[i], seconds - seconds / fit.rate)
-            tight[i] = _lasting(slots[i], fit.choice, seconds + sum(cut for _, cut in edits[i]))
-    if any(edits):
+    for _ in range(_ROUNDS):  # a clip made shorter lets its neighbours ask for more
+        before = list(edits)
+        for i, (slot, fit) in enumerate(zip(slots, fits, strict=True)):
+            if fit.rate > 1 + SNAP and slot.locked_rate is None:
+                seconds = slot.choices[fit.choice].seconds
+                wanted = seconds - tight[i].choices[fit.choice].seconds / fit.rate
+                edits[i] = pausing.cuts(pauses[i], wanted)
+                tight[i] = _lasting(slot, fit.choice, seconds + sum(cut for _, cut in edits[i]))
+        if edits == before:
+            break
         fits = refit(tight, programme=programme, weights=weights)
     fits = _snapped(tight, fits, programme=programme, weights=weights)
     limits = latest_ends(tight, fits, programme=programme)

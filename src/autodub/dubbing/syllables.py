@@ -123,7 +123,7 @@ def _is_spelled(word: str) -> bool:
 def _word(word: str, language: str) -> float:
     first = ord(word[0])
     if 0x0E00 <= first <= 0x0EFF or 0x1780 <= first <= 0x17FF or 0x1000 <= first <= 0x109F:
-        return max(1.0, sum(c.isalpha() for c in word) / 2.3)  # Thai, Lao, Khmer, Burmese: no spaces
+        return max(1.0, sum(c.isalpha() for c in word) / 1.7)  # Thai, Lao, Khmer, Burmese: no spaces
     if 0x0900 <= first <= 0x0DFF:  # Indic: every letter carries a vowel unless a virama silences it
         letters = sum(unicodedata.category(c) == "Lo" for c in word)
         return max(1.0, letters - sum(unicodedata.combining(c) == 9 for c in word))
