@@ -13,7 +13,7 @@ from typing import Any
 from autodub.model.job import Degradation
 from autodub.model.time import Span
 from autodub.quality.definition import Standing
-from autodub.quality.definitions import define
+from autodub.quality.definitions import DEFINITIONS, define
 from autodub.quality.facts import CallFact, CostFact, EngineFact, StageFact
 from autodub.quality.figures import Figure
 from autodub.quality.risk import FlaggedLine
@@ -191,9 +191,10 @@ def _plain(value: Any) -> Any:
 
 
 def judge(figures: Sequence[Figure]) -> tuple[Metric, ...]:
-    """Figures with definitions and standings, in the order given."""
+    """Figures with definitions and standings, in the order of their definitions."""
     out = []
-    for figure in figures:
+    order = {name: number for number, name in enumerate(DEFINITIONS)}
+    for figure in sorted(figures, key=lambda one: order[one.id]):
         known = define(figure)
         out.append(
             Metric(
