@@ -10,25 +10,23 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 from autodub.engines.roles import Info
 from autodub.gateway import keys
+from autodub.gateway.attempt import Call, Known, examined, settled
 from autodub.gateway.breaker import Breaker
 from autodub.gateway.cancel import Cancel
-from autodub.gateway.check import Nonsense, check
-from autodub.gateway.crash import crashed
 from autodub.gateway.deadline import Run, deadline, within
 from autodub.gateway.flight import Flights
 from autodub.gateway.lanes import Lanes
 from autodub.gateway.meter import CallCount, Meter
 from autodub.gateway.retry import RetryPolicy, retrying
-from autodub.gateway.store import Answer, Store
+from autodub.gateway.store import Store
 from autodub.gateway.work import CallWork
 from autodub.infra import codec
 from autodub.infra.settings import scrub
-from autodub.model.errors import AutodubError, BadAnswer, Busy, EngineError
+from autodub.model.errors import Busy, EngineError
 from autodub.model.job import Event, Listener
 from autodub.model.usage import Usage
 
@@ -38,31 +36,6 @@ Budget = Callable[[Info, str, object], None]
 
 def nobody(_event: Event) -> None:
     """A listener that does not."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Call:
-    """One call, worked out once."""
-
-    engine: Any
-    info: Info
-    verb: str
-    request: object
-    stage: str
-    kind: type[Any]
-    key: str
-
-    @property
-    def name(self) -> str:
-        return f"{self.info.role}.{self.info.name}"
-
-
-@dataclass(frozen=True, slots=True)
-class _Known:
-    """An answer and the value it reads as."""
-
-    answer: Answer
-    value: Any
 
 
 class Gateway:
@@ -102,7 +75,7 @@ class Gateway:
         self._deadline = deadline
         self._grace = grace
         self._redact = redact
-        self._flights: Flights[_Known] = Flights(store.flights)
+        self._flights: Flights[Known] = Flights(store.flights)
         self._meter = Meter()
 
     def call(self, engine: Any, verb: str, request: object, *, stage: str = "") -> Any:
@@ -113,7 +86,7 @@ class Gateway:
         """
         self.cancel.check()
         info = engine.describe()
-        call = _Call(
+        call = Call(
             engine,
             info,
             verb,
@@ -150,18 +123,18 @@ class Gateway:
         """How often each engine was asked in this job, and for how long it worked."""
         return self._meter.calls()
 
-    def _kept(self, call: _Call) -> _Known | None:
+    def _kept(self, call: Call) -> Known | None:
         """The kept answer, if it still reads as what the verb answers today."""
         answer = self.store.get(call.key)
         if answer is None:
             return None
         try:
-            return _Known(answer, codec.load(call.kind, answer.result))
+            return Known(answer, codec.load(call.kind, answer.result))
         except ValueError:
             self.store.forget(call.key)
             return None
 
-    def _make(self, call: _Call) -> _Known:
+    def _make(self, call: Call) -> Known:
         if self._budget is not None:
             self._budget(call.info, call.verb, call.request)
         self._breaker.guard(call.name)
@@ -183,9 +156,9 @@ class Gateway:
             self._breaker.settle(call.name, failure)
         first = self.store.put(call.key, known.answer)
         self._meter.count(call.name, call.info.version, call.verb, made=1)
-        return known if first is known.answer else _Known(first, codec.load(call.kind, first.result))
+        return known if first is known.answer else Known(first, codec.load(call.kind, first.result))
 
-    def _attempt(self, call: _Call) -> _Known:
+    def _attempt(self, call: Call) -> Known:
         """Ask once, and look at the answer."""
         self.cancel.check()
         work = CallWork(self.store.blobs, cancel=self.cancel, listener=self._listener, stage=call.stage)
@@ -193,11 +166,18 @@ class Gateway:
             started = self._clock()
             run = Run()
             try:
-                run = self._run(call, work)
-                known = self._examined(call, run.result, work, self._clock() - started)
-            except EngineError as error:
-                self._name(call, error)
-                raise
+                run = within(
+                    getattr(call.engine, call.verb),
+                    call.request,
+                    work,
+                    seconds=self._deadline(call.verb, call.request),
+                    check=self.cancel.check,
+                    clock=self._clock,
+                    grace=self._grace,
+                    engine=call.name,
+                )
+                result = settled(call, run, data_dir=self.store.data_dir, redact=self._redact)
+                known = examined(call, result, work, blobs=self.store.blobs, seconds=self._clock() - started)
             finally:
                 work.close()
                 seconds = self._clock() - started
@@ -205,70 +185,12 @@ class Gateway:
         self._lanes.answered(call.name, call.info.lanes)
         return known
 
-    def _run(self, call: _Call, work: CallWork) -> Run:
-        """The verb's own outcome; whatever it raises from outside the error tree is a crash."""
-        run = within(
-            getattr(call.engine, call.verb),
-            call.request,
-            work,
-            seconds=self._deadline(call.verb, call.request),
-            check=self.cancel.check,
-            clock=self._clock,
-            grace=self._grace,
-            engine=call.name,
-        )
-        if run.error is None:
-            return run
-        if isinstance(run.error, AutodubError) or not isinstance(run.error, Exception):
-            raise run.error
-        raise crashed(
-            run.error, engine=call.name, verb=call.verb, data_dir=self.store.data_dir, redact=self._redact
-        ) from run.error
-
-    def _examined(self, call: _Call, result: object, work: CallWork, seconds: float) -> _Known:
-        """The result as it will be kept.
-
-        It goes through text and back, so that this run sees exactly what a later one will read.
-        """
-        try:
-            text = codec.dump(result)
-            value = codec.load(call.kind, text)
-        except (TypeError, ValueError) as error:
-            raise self._nonsense(call, f"not a {call.kind.__name__}") from error
-        try:
-            check(call.verb, call.request, value, self.store.blobs)
-        except Nonsense as error:
-            raise self._nonsense(call, str(error)) from error
-        answer = Answer(
-            engine=call.name,
-            version=call.info.version,
-            verb=call.verb,
-            result=text,
-            blobs=keys.blobs(value),
-            usage=work.usage,
-            seconds=seconds,
-        )
-        return _Known(answer, value)
-
-    def _nonsense(self, call: _Call, problem: str) -> BadAnswer:
-        return BadAnswer(
-            f"{call.name} answered {call.verb} with nonsense: {problem}.",
-            hint=f"Choose another {call.info.role} if this happens again.",
-            engine=call.name,
-        )
-
-    def _name(self, call: _Call, error: EngineError) -> None:
-        """Say whose error it is, and nothing secret."""
-        error.engine = error.engine or call.name
-        error.message, error.hint = self._redact(error.message), self._redact(error.hint)
-        error.args = (error.message,)
-
-    def _retried(self, call: _Call, error: EngineError, number: int, pause: float) -> None:
+    def _retried(self, call: Call, error: EngineError, number: int, pause: float) -> None:
         if isinstance(error, Busy):
             self._lanes.narrow(call.name)
         self._meter.count(call.name, call.info.version, call.verb, retried=1)
         self._tell(call, "call.retried", error.message, attempt=number, pause=pause, code=error.code)
 
-    def _tell(self, call: _Call, kind: str, message: str, **data: str | float | bool) -> None:
+    def _tell(self, call: Call, kind: str, message: str, **data: str | float | bool) -> None:
         facts = {"role": call.info.role, "engine": call.info.name, "verb": call.verb} | data
         self._listener(Event(kind, stage=call.stage, message=message, data=facts))

@@ -24,7 +24,7 @@ from autodub.model.errors import UnsupportedSource
 from autodub.model.media import Blob
 
 _STALE_USE = 3600.0  # seconds: `used` is written at most this often, so that a second run writes nothing
-_RACY = 2.0  # seconds: a file changed this recently may change again within its clock's resolution
+_FINE, _COARSE = 0.05, 2.0  # seconds: a file changed this recently may change again unseen by its clock
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,7 +168,8 @@ class Store:
                 f"{path.name} cannot be read ({error.strerror}).", hint="Check the path and its permissions."
             ) from error
         digest = hasher.hexdigest()
-        if unchanged and self._clock() - mtime_ns / 1e9 > _RACY:
+        resolution = _COARSE if mtime_ns % 1_000_000 == 0 else _FINE
+        if unchanged and self._clock() - mtime_ns / 1e9 > resolution:
             values = {"size": size, "mtime_ns": mtime_ns, "inode": inode, "digest": digest}
             with self._database.writing() as connection:
                 statement = insert(files).values(path=name, **values)
