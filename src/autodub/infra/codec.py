@@ -2,7 +2,7 @@
 
 Two spellings of the same JSON. ``canonical`` is for hashing: keys sorted, defaults written out, and
 numbers that compare equal spelled alike (``1.0`` as ``1``). ``dump`` is for keeping: it reads back
-with ``load`` as an equal value, floats exact.
+with ``load`` as an equal value, floats exact. Infinities are values (the level of silence), NaN is not.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ def load(kind: type[T], text: str) -> T:
 
 
 def _json(plain: object, *, sort_keys: bool) -> str:
-    return json.dumps(plain, ensure_ascii=False, allow_nan=False, sort_keys=sort_keys, separators=(",", ":"))
+    return json.dumps(plain, ensure_ascii=False, sort_keys=sort_keys, separators=(",", ":"))
 
 
 @cache
@@ -63,6 +63,8 @@ def _plain(value: Any, *, numbers_alike: bool) -> object:
     if kind is str or kind is bool or value is None or kind is int:
         return value
     if kind is float:
+        if math.isnan(value):
+            raise ValueError("not a number")
         if numbers_alike and value.is_integer() and abs(value) < _EXACT:
             return int(value)
         return value
@@ -92,8 +94,5 @@ def _rare(value: Any, *, numbers_alike: bool) -> object:
     if isinstance(value, Integral):  # numpy's, too
         return int(value)
     if isinstance(value, Real):
-        number = float(value)
-        if not math.isfinite(number):
-            raise ValueError("not a finite number")
-        return _plain(number, numbers_alike=numbers_alike)
+        return _plain(float(value), numbers_alike=numbers_alike)
     raise TypeError(f"a {type(value).__name__} cannot be stored as an answer or be part of a request")
