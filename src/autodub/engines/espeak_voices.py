@@ -34,7 +34,7 @@ VARIANTS: tuple[Variant, ...] = (
     Variant("m7", "male", 107, 132),
     Variant("f4", "female", 180, 172),
     Variant("Michael", "male", 107, 107),
-    Variant("aunty", "female", 172, 162),
+    Variant("aunty", "female", 172, 157),
     Variant("ed", "male", 126, 126),
     Variant("belinda", "female", 230, 218),
     Variant("pablo", "male", 111, 96),
