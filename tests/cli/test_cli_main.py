@@ -175,6 +175,7 @@ def test_a_bug_is_not_a_traceback(run: Run, monkeypatch: pytest.MonkeyPatch) -> 
         ("dub", "a.mp4", "--to", "es", "--bogus"),
         ("nonsense",),
         ("measure", "a.mp4"),
+        ("measure", "a.mp4", "--source", "b.mp4", "--html", "absent/report.html"),
         ("cache", "prune"),
         ("cache", "prune", "--older-than", "ever"),
         ("engines", "fetch", "transcriber.nobody"),
@@ -272,15 +273,15 @@ def test_a_second_signal_kills(tmp_path: Path) -> None:
 
 
 def test_measure_hands_on_what_was_typed(run: Run) -> None:
-    """Dub, source, transcript and report reach the library as paths."""
+    """Dub, source and transcript reach the library as paths."""
     library = Library()
-    arguments = ("--source", "s.mp4", "--transcript", "t.srt", "--html", "r.html", "--json")
-    code, out, _ = run("measure", "d.mp4", *arguments, library=library)
+    code, out, _ = run(
+        "measure", "d.mp4", "--source", "s.mp4", "--transcript", "t.srt", "--json", library=library
+    )
     assert (code, json.loads(out)) == (0, {"verdict": "lead"})
     assert library.asked == [Path("d.mp4")]
     assert library.named["source"] == Path("s.mp4")
     assert library.named["transcript"] == Path("t.srt")
-    assert library.named["html"] == Path("r.html")
 
 
 def test_subtitles_of_a_recording(run: Run, tmp_path: Path) -> None:

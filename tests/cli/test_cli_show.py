@@ -73,15 +73,15 @@ def test_figures_are_shown_with_unit_and_bound(capsys: pytest.CaptureFixture[str
     """A share is a percentage, a measure has its unit, and what is asked stands beside it."""
     figures = (
         Figure("T1.file", 0.8125, "ratio"), Figure("T9.natural", 0.9, "share"), Figure("B1", -94.25, "dB"),
-        Figure("T18", 2.0, ""), Figure("M5.loudness", 0.05, "LU"),
+        Figure("T18", 2.0, "violations"), Figure("M5.loudness", 0.05, "LU"),
     )  # fmt: skip
     lines = {
         line.split("[")[-1].split("]")[0]: line for line in shown(receipt(*figures), capsys).splitlines()
     }
     assert "0.81" in lines["T1.file"]
     assert "at least 0.73" in lines["T1.file"]
-    assert "90.0%" in lines["T9.natural"]
-    assert "-94.25 dB" in lines["B1"]
+    assert "90 %" in lines["T9.natural"]
+    assert "-94.2 dB" in lines["B1"]
     assert lines["T18"].split()[-4:] == ["2", "at", "most", "0"]
     assert "0.05 LU" in lines["M5.loudness"]
 

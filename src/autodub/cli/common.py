@@ -9,6 +9,8 @@ from typing import Any, TypeVar
 
 import click
 
+from autodub.model.errors import OutputProblem
+
 F = TypeVar("F", bound=Callable[..., Any])
 
 json_option: Callable[[F], F] = click.option(
@@ -20,9 +22,16 @@ data_dir_option: Callable[[F], F] = click.option(
     metavar="DIR",
     help="Where finished work is kept (also AUTODUB_DATA_DIR).",
 )
-language_option_help = "Language tag such as en, es, pt-BR."
 
 
 def emit(value: object) -> None:
     """Print a value as JSON: one object, one line, nothing else."""
     click.echo(jsonlib.dumps(value, ensure_ascii=False, allow_nan=False))
+
+
+def require_folder(path: Path) -> None:
+    """Raise OutputProblem when the folder of a file to be written does not exist, before any work."""
+    if not path.absolute().parent.is_dir():
+        raise OutputProblem(
+            f"The folder {path.parent} does not exist.", hint="Make it, or give another name."
+        )

@@ -9,8 +9,9 @@ import click
 
 from autodub.cli import progress
 from autodub.cli.calls import Calls
-from autodub.cli.common import data_dir_option, emit, json_option
+from autodub.cli.common import emit, json_option, require_folder
 from autodub.cli.stopping import stopping
+from autodub.cli.text import safe
 
 
 @click.command("measure")
@@ -25,7 +26,6 @@ from autodub.cli.stopping import stopping
 @click.option(
     "--html", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE", help="Write a report."
 )
-@data_dir_option
 @json_option
 @click.pass_obj
 def command(
@@ -35,30 +35,30 @@ def command(
     source: Path,
     transcript: Path | None,
     html: Path | None,
-    data_dir: Path | None,
     as_json: bool,
 ) -> int:
     """Measure how well DUB keeps time with its source, and how it sounds.
 
-    A dub made by Autodub is measured with the record of its making, which lies beside it.
-    """  # fmt: skip
+    Any dub will do, whoever made it: only the two files are looked at. With a transcript of the
+    source there are figures per line.
+    """
     from autodub.cli import show_receipt
     from autodub.gateway.cancel import Cancel
 
-    settings = calls.settings(data_dir=data_dir)
+    if html is not None:
+        require_folder(html)
     cancel = Cancel()
     with progress.shown(sys.stderr) as view, stopping(cancel.request, view.say):
-        receipt = calls.measure(
-            dub,
-            source=source,
-            transcript=transcript,
-            html=html,
-            settings=settings,
-            listener=view,
-            cancel=cancel,
-        )
+        receipt = calls.measure(dub, source=source, transcript=transcript, listener=view, cancel=cancel)
+    if html is not None:
+        from autodub.pipeline.outputs import write_text
+        from autodub.quality.report import report
+
+        write_text(report(receipt), html)
     if as_json:
         emit(show_receipt.as_json(receipt))
     else:
         show_receipt.show(receipt)
+        if html is not None:
+            click.echo(f"Report:    {safe(html)}")
     return 0

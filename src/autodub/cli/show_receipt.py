@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from autodub.cli.text import duration, safe
+from autodub.quality import report
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -17,8 +18,6 @@ HEADLINES = (
 )  # fmt: skip
 """Figures shown on the terminal; all of them are in the receipt and the report."""
 _COLOURS = {"lead": "green", "floor": "yellow", "below": "red"}
-_BARE = ("ratio", "count")
-"""Units that are not written out."""
 
 
 def as_json(receipt: Receipt) -> dict[str, Any]:
@@ -81,9 +80,9 @@ def _figures(receipt: Receipt) -> Any:
 
 def shown(metric: Metric) -> str:
     """A value with its unit; a dash and the reason where it could not be measured."""
-    if metric.value is None:
-        return f"- ({safe(metric.reason)})" if metric.reason else "-"
-    return _number(metric.value, metric.unit)
+    if metric.value is None and metric.reason:
+        return f"- ({safe(metric.reason)})"
+    return report.shown(metric.value, metric.unit, metric=metric.id)
 
 
 def bound(metric: Metric) -> str:
@@ -91,11 +90,4 @@ def bound(metric: Metric) -> str:
     wanted = metric.floor if metric.floor is not None else metric.lead
     if wanted is None or not metric.sense:
         return ""
-    return f"{metric.sense} {_number(wanted, metric.unit)}"
-
-
-def _number(value: float, unit: str) -> str:
-    if unit == "share":
-        return f"{value:.1%}"
-    text = f"{value:.0f}" if abs(value) >= 100 or value == round(value) else f"{value:.2f}"
-    return text if unit in _BARE else f"{text} {unit}".strip()
+    return f"{metric.sense} {report.asked(wanted, metric.unit)}"

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 import click
 
 from autodub.cli.calls import Calls
-from autodub.cli.common import data_dir_option, emit, json_option
+from autodub.cli.common import data_dir_option, emit, json_option, require_folder
 from autodub.cli.text import safe
-from autodub.model.errors import BadProject, OutputProblem
+from autodub.model.errors import BadProject
 
 if TYPE_CHECKING:
     from autodub.model.speech import Segment
@@ -49,9 +49,12 @@ def command(
 
     Of a media file, what is said in it is recognised (nothing is translated or spoken). Of a
     project, the text of the dub is written, or with --original that of its source.
-    """  # fmt: skip
+    """
     from autodub.dubbing.captions import format_srt, format_vtt
+    from autodub.pipeline.outputs import write_text
 
+    if output is not None:
+        require_folder(output)
     if source.name.endswith(PROJECT):
         segments = _of_project(source, original=original)
     else:
@@ -59,7 +62,7 @@ def command(
     as_vtt = output is not None and output.suffix.lower() == ".vtt"
     text = format_vtt(segments) if as_vtt else format_srt(segments)
     if output is not None:
-        _write(output, text)
+        write_text(text, output)
     if as_json:
         emit(
             {
@@ -71,7 +74,7 @@ def command(
             }
         )
     elif output is None:
-        click.echo(text, nl=False)
+        click.echo(text, nl=not text.endswith("\n"))
     else:
         click.echo(f"{len(segments)} subtitles written to {safe(output)}.", err=True)
     return 0
@@ -122,11 +125,3 @@ def _of_media(
             source, spoken=spoken, transcriber=transcriber, settings=settings, listener=view, cancel=cancel
         )
     return segments
-
-
-def _write(path: Path, text: str) -> None:
-    from autodub.pipeline.outputs import write_text
-
-    if not path.absolute().parent.is_dir():
-        raise OutputProblem(f"The folder {path.parent} does not exist.", hint="Make it, or give another -o.")
-    write_text(text, path)
