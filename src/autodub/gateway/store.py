@@ -7,23 +7,23 @@ is recorded only when all its files are. Running processes never lose what they 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Row, bindparam, delete, func, select, update
+from sqlalchemy import Row, bindparam, delete, select, update
 from sqlalchemy.dialects.sqlite import insert
 
+from autodub.gateway.upkeep import Pruned, StoreStats, prune, stats
 from autodub.infra import codec
 from autodub.infra.blobs import Blobs, writing
 from autodub.infra.database import Database, answers, files, identity
-from autodub.infra.locks import FileLock
 from autodub.model.errors import UnsupportedSource
 from autodub.model.media import Blob
 
-_STALE_USE = 3600.0  # seconds: `used` is written at most this often, so that a second run writes nothing
+STALE_USE = 3600.0  # seconds: `used` is written at most this often, so that a second run writes nothing
 _FINE, _COARSE = 0.05, 2.0  # seconds: a file changed this recently may change again unseen by its clock
 
 
@@ -43,38 +43,6 @@ class Answer:
     """(unit, amount) the call consumed when it was made."""
     seconds: float
     """Wall time the call took when it was made."""
-
-
-@dataclass(frozen=True, slots=True)
-class Pruned:
-    """What a prune removed."""
-
-    answers: int
-    files: int
-    bytes: int
-
-
-@dataclass(frozen=True, slots=True)
-class EngineShare:
-    """What one engine's answers take up."""
-
-    answers: int
-    bytes: int
-    seconds: float
-    """Engine time it took to make them."""
-
-
-@dataclass(frozen=True, slots=True)
-class StoreStats:
-    """What the store holds."""
-
-    answers: int
-    files: int
-    bytes: int
-    oldest_use: float | None
-    """When the least recently used answer was last used, epoch seconds."""
-    engines: Mapping[str, EngineShare]
-    """By ``role.name``."""
 
 
 _by_key = select(answers).where(answers.c.key == bindparam("wanted"))
@@ -105,7 +73,7 @@ class Store:
         if answer is None or not all(self.blobs.has(blob) for blob in answer.blobs):
             return None
         self._used.add(key)
-        if row.used < self._clock() - _STALE_USE:
+        if row.used < self._clock() - STALE_USE:
             self.touch(key)
         return answer
 
@@ -179,57 +147,23 @@ class Store:
     def prune(self, *, max_age_days: float | None = None, max_bytes: int | None = None) -> Pruned:
         """Forget answers unused for so long, then the least recently used ones until the rest fits.
 
-        Files that no kept answer names go as well. What other running processes may be using stays.
+        Files that no kept answer names go as well. What this store has used, and what other running
+        processes may be using, stays.
         """
-        now = self._clock()
-        others = self.blobs.oldest_session()
-        safe = float("inf") if others is None else others
-        kept: dict[str, int] = {}
-        gone: list[str] = []
-        total, full = 0, False
-        with self._database.writing() as connection:
-            columns = (answers.c.key, answers.c.used, answers.c.blobs, func.length(answers.c.result))
-            for key, used, listed, length in connection.execute(
-                select(*columns).order_by(answers.c.used.desc(), answers.c.key)
-            ):
-                new = {name: size for name, size in _sizes(listed).items() if name not in kept}
-                cost = length + sum(new.values())
-                full = full or (max_bytes is not None and total + cost > max_bytes)
-                old = max_age_days is not None and used < now - max_age_days * 86_400
-                if (old or full) and key not in self._used and used < safe - _STALE_USE:
-                    gone.append(key)
-                else:
-                    kept |= new
-                    total += cost
-            for first in range(0, len(gone), 500):
-                connection.execute(delete(answers).where(answers.c.key.in_(gone[first : first + 500])))
-            orphans = (path for path in self.blobs.files() if path.name not in kept)
-            removed = [self.blobs.remove(path, before=safe) for path in orphans]
-        freed = [size for size in removed if size is not None]
-        self._sweep_flights()
-        return Pruned(answers=len(gone), files=len(freed), bytes=sum(freed))
-
-    def _sweep_flights(self) -> None:
-        """Remove lock files of processes that were killed."""
-        for path in self.flights.glob("*.lock"):
-            lock = FileLock(path)
-            if lock.take():
-                lock.free(remove=True)
+        return prune(
+            self._database,
+            self.blobs,
+            flights=self.flights,
+            used_here=frozenset(self._used),
+            stale_use=STALE_USE,
+            now=self._clock(),
+            max_age_days=max_age_days,
+            max_bytes=max_bytes,
+        )
 
     def stats(self) -> StoreStats:
         """Counts and sizes, for people."""
-        grouped = select(
-            answers.c.engine, func.count(), func.sum(answers.c.size), func.sum(answers.c.seconds)
-        ).group_by(answers.c.engine)
-        with self._database.reading() as connection:
-            shares = {
-                name: EngineShare(count, size, seconds)
-                for name, count, size, seconds in connection.execute(grouped.order_by(answers.c.engine))
-            }
-            oldest = connection.execute(select(func.min(answers.c.used))).scalar_one()
-        sizes = [path.stat().st_size for path in self.blobs.files()]
-        count = sum(share.answers for share in shares.values())
-        return StoreStats(count, len(sizes), sum(sizes), oldest, shares)
+        return stats(self._database, self.blobs)
 
     def close(self) -> None:
         """Close the index and remove this process's scratch."""
@@ -239,15 +173,6 @@ class Store:
 
 def _digest(*texts: str) -> str:
     return sha256("\n".join(texts).encode("utf-8", "surrogatepass")).hexdigest()[:32]
-
-
-def _sizes(listed: str) -> dict[str, int]:
-    """File name -> bytes of the blobs a row names."""
-    try:
-        blobs = codec.load(tuple[Blob, ...], listed)
-    except ValueError:
-        return {}  # a damaged row names nothing; it is never answered from, either
-    return {blob.digest + blob.suffix: blob.size for blob in blobs}
 
 
 def _read(row: Row[Any]) -> Answer | None:
