@@ -120,6 +120,13 @@ class Whisper:
         limit = request.speech.duration
         pieces = chunks(request.spans, limit=limit, shortest=10_000, longest=28_000, silence=3_000)
         language = request.language.split("-")[0].lower() if request.language else None
+        known = tuple(model.supported_languages)
+        if language is not None and language not in known:
+            raise Rejected(
+                f"The Whisper model {self.options.model} cannot hear the language '{request.language}'.",
+                hint="Correct --from, or use a model for many languages (one without .en), or subtitles.",
+                engine="whisper",
+            )
         segments: list[Segment] = []
         dropped = 0
         with Reader(work.path(request.speech.blob)) as reader:
@@ -127,7 +134,9 @@ class Whisper:
             def sound(piece: Chunk) -> Any:
                 return reader.read(piece.heard.start * 16, piece.heard.duration * 16)[:, 0]
 
-            if language is None:
+            if language is None and len(known) == 1:
+                language = known[0]
+            elif language is None:
                 longest = sorted(pieces, key=lambda piece: -piece.heard.duration)[:3]
                 language = _detected(model, [sound(piece) for piece in longest])
             for at, piece in enumerate(pieces):
@@ -146,22 +155,15 @@ class Whisper:
         self, model: Any, sound: Any, language: str, piece: Chunk, speech: Sequence[Span], work: Work
     ) -> tuple[list[Segment], int]:
         """(segments of one piece on the programme's clock, how many were made up in silence)."""
-        try:
-            lazy, _ = model.transcribe(
-                sound,
-                language=language,
-                beam_size=self.options.beam_size,
-                hotwords=self.options.hotwords or None,
-                word_timestamps=True,
-                vad_filter=False,
-                condition_on_previous_text=False,
-            )
-        except ValueError as error:
-            raise Rejected(
-                f"Whisper model {self.options.model} cannot hear the language '{language}': {error}",
-                hint="Correct --from, or use another model or --transcriber.",
-                engine="whisper",
-            ) from error
+        lazy, _ = model.transcribe(
+            sound,
+            language=language,
+            beam_size=self.options.beam_size,
+            hotwords=self.options.hotwords or None,
+            word_timestamps=True,
+            vad_filter=False,
+            condition_on_previous_text=False,
+        )
         out: list[Segment] = []
         dropped = 0
         for heard in lazy:  # the work happens here

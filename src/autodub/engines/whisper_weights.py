@@ -85,7 +85,8 @@ def fetch(name: str, models: Path) -> Path:
             found, local_dir=partial, allow_patterns=list(_FILES), etag_timeout=_CONNECT
         )
         partial.rename(folder)
-    except (OSError, errors.HfHubHTTPError, errors.LocalEntryNotFoundError) as error:
+    # HTTPError is the HTTP client's own base class, whichever client the hub's library uses.
+    except (OSError, errors.EntryNotFoundError, errors.HTTPError) as error:  # type: ignore[attr-defined]
         raise _unreachable(found, folder, error) from error
     return folder
 

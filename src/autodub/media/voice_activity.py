@@ -140,11 +140,11 @@ def _analyse(blocks: Iterable[Samples]) -> tuple[Samples, Samples]:
 
 def _spans(probabilities: Samples, levels: Samples, frames: int) -> tuple[Span, ...]:
     """Spans from the two curves of a sound of ``frames`` samples."""
-    count = -(-frames // _FRAME)
+    count = frames // _FRAME
     levels = levels[:count]
     runs = _runs(probabilities)
     scale = _CHUNK / _FRAME
-    edges = [(round(a * scale), min(count, round(b * scale))) for a, b in runs]
+    edges = [(round(a * scale), min(count, round(b * scale))) for a, b in runs if round(a * scale) < count]
     silent = np.ones(count, np.bool_)
     for start, end in edges:
         silent[max(0, start - _MARGIN) : end + _MARGIN] = False
@@ -155,12 +155,9 @@ def _spans(probabilities: Samples, levels: Samples, frames: int) -> tuple[Span, 
         speech = float(np.percentile(levels[start:end], 75))
         left = _threshold(_around(levels, silent, start, back=True), speech)
         right = _threshold(_around(levels, silent, end, back=False), speech)
-        inner = min(end, start + _IN)
-        outward = levels[max(before, start - _OUT) : inner][::-1]
-        begin = start - _reach(outward, left, inner - start, _LATE[0])
-        inner = max(start, end - _IN)
-        outward = levels[inner : min(after, end + _OUT)]
-        stop = end + _reach(outward, right, end - inner, _LATE[1])
+        # Both edges are looked at from inside the run outward.
+        begin = start - _reach(levels[max(before, start - _OUT) : end][::-1], end - start, left, _LATE[0])
+        stop = end + _reach(levels[start : min(after, end + _OUT)], end - start, right, _LATE[1])
         if stop > begin:
             found.append(Span(begin * GRID, stop * GRID))
     return tuple(span for span in merged(found, gap=MERGE - 1) if span.duration >= SHORTEST)
@@ -208,14 +205,18 @@ def _threshold(around: Samples, speech: float) -> tuple[float, bool]:
     return max(floor, speech - _BELOW_SPEECH), floor > speech - _HIDDEN
 
 
-def _reach(outward: Samples, threshold: tuple[float, bool], inside: int, usual: int) -> int:
-    """Frames (signed) an edge moves away from its run; ``outward`` starts ``inside`` frames within it.
+def _reach(outward: Samples, inside: int, threshold: tuple[float, bool], usual: int) -> int:
+    """Frames (signed) an edge moves away from its run, the first ``inside`` frames of ``outward``.
 
     Quiet stretches of up to _BRIDGE frames are crossed. Where noise hides faint speech the model is
     trusted too, less the ``usual`` distance of its edge from the true one.
     """
     level, masked = threshold
     on = np.flatnonzero(outward > level)
-    breaks = np.flatnonzero(np.diff(on) > _BRIDGE + 1)
-    heard = int(on[breaks[0]] if len(breaks) else on[-1]) + 1 - inside if len(on) else 0
-    return max(heard, min(usual, len(outward) - inside)) if masked or not len(on) else heard
+    if not len(on):
+        return min(usual, len(outward) - inside)
+    near = on[on >= inside - _IN]
+    breaks = np.flatnonzero(np.diff(near) > _BRIDGE + 1)
+    last = near[breaks[0]] if len(breaks) else near[-1] if len(near) else on[-1]
+    heard = int(last) + 1 - inside
+    return max(heard, min(usual, len(outward) - inside)) if masked else heard
