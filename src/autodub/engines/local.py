@@ -57,7 +57,9 @@ class Local:
         """Examine and fingerprint the file. Raises UnsupportedSource when it cannot be dubbed."""
         path = path_of(request.url)
         info = probe(path, check=work.check)
-        return Source(path=str(path), digest=request.digest or _digest(path, work), info=info, title=_title(path))
+        return Source(
+            path=str(path), digest=request.digest or _digest(path, work), info=info, title=_title(path)
+        )
 
 
 def path_of(address: str) -> Path:
