@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import re
-import tomllib
 from collections.abc import Mapping
 from difflib import get_close_matches
 from pathlib import Path
@@ -123,7 +122,10 @@ def _default(kind: str) -> Path:
 
 def _read(path: Path, *, must_exist: bool) -> dict[str, Any]:
     try:
-        table = tomllib.loads(path.read_text("utf-8"))
+        text = path.read_text("utf-8")
+        import tomllib  # here and not above: most runs have no file, and this is slow to load
+
+        table = tomllib.loads(text)
     except FileNotFoundError:
         if not must_exist:
             return {}
