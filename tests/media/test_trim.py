@@ -37,7 +37,7 @@ def test_inner_pauses_stay_and_are_listed() -> None:
     """Pauses inside survive (R9); those of 120 ms or more are listed on the trimmed clip's clock."""
     clip = np.concatenate([silence(100), burst(300), silence(150), burst(200), silence(80), burst(200)])
     out = trim(clip, RATE)
-    assert len(out.samples) == pytest.approx((30 + 300 + 150 + 200 + 80 + 200) * RATE / 1000, abs=RATE // 200)
+    assert len(out.samples) == pytest.approx((30 + 300 + 150 + 200 + 80 + 200 + 30) * RATE / 1000, abs=RATE // 200)
     assert len(out.pauses) == 1
     assert out.pauses[0].start == pytest.approx(330, abs=6)
     assert out.pauses[0].end == pytest.approx(480, abs=6)
@@ -85,10 +85,13 @@ def test_nothing_said(clip: np.ndarray) -> None:
     assert (len(out.samples), out.lead, out.tail, out.pauses) == (0, len(clip), 0, ())
 
 
-def test_nothing_to_trim() -> None:
-    """Speech from edge to edge is returned whole."""
+def test_speech_from_edge_to_edge_gets_silence_around_it() -> None:
+    """A clip with no silence of its own gets 30 ms at either end, and not a sample of it changes."""
     clip = burst(300)
-    assert np.array_equal(trim(clip, RATE).samples, clip)
+    out, edge = trim(clip, RATE).samples, 30 * RATE // 1000
+    assert np.array_equal(out[edge:-edge], clip)
+    assert not out[:edge].any()
+    assert not out[-edge:].any()
 
 
 def test_a_real_voice(tmp_path: Path) -> None:

@@ -48,7 +48,11 @@ class Trimmed:
 
 
 def trim(samples: Samples, sample_rate: int) -> Trimmed:
-    """Cut the silence around a mono clip ``(n,)`` down to 30 ms at either end; inner pauses stay."""
+    """Leave 30 ms of silence at either end of a mono clip ``(n,)``; inner pauses stay.
+
+    A clip that starts or ends in the middle of a sound gets silence there, so that whoever fades its
+    edges later does not fade a word.
+    """
     hop = max(1, sample_rate * _HOP // 1000)
     level = _frame_levels(samples, hop)
     if len(level) == 0 or float(level.max()) < _SILENT:
@@ -57,10 +61,13 @@ def trim(samples: Samples, sample_rate: int) -> Trimmed:
     kept = sample_rate * _KEPT // 1000
     start = max(0, int(voiced[0]) * hop - kept)
     end = min(len(samples), (int(voiced[-1]) + 1) * hop + kept)
+    before = kept - (int(voiced[0]) * hop - start)
+    after = max(0, kept - (end - (int(voiced[-1]) + 1) * hop))
     quiet = np.flatnonzero(np.diff(voiced) - 1 >= _PAUSE / _HOP)
-    pauses = (((int(voiced[i]) + 1) * hop - start, int(voiced[i + 1]) * hop - start) for i in quiet)
+    shift = before - start
+    pauses = (((int(voiced[i]) + 1) * hop + shift, int(voiced[i + 1]) * hop + shift) for i in quiet)
     return Trimmed(
-        samples[start:end],
+        np.pad(samples[start:end], (before, after)),
         lead=start,
         tail=len(samples) - end,
         pauses=tuple(Span(round(a * 1000 / sample_rate), round(b * 1000 / sample_rate)) for a, b in pauses),
