@@ -260,6 +260,18 @@ def test_stranger_measures_lines_of_a_transcript(made: Made, tmp_path: Path) -> 
     assert got.value("T18.silent") == 0
 
 
+def test_priming_of_matroska_is_no_lateness(made: Made, tmp_path: Path) -> None:
+    """Matroska starts the picture later instead of cutting the codec's priming; times are the picture's."""
+    dub = encode(made.out, tmp_path / "dub.mkv", "-c:a", "aac", "-b:a", "128k")
+    got = measure(
+        dub, made.source, facts=made.facts, bed=made.bed,
+        sound=SourceSound(made.mix, made.speech, "stereo"), scratch=tmp_path,
+    )  # fmt: skip
+    assert got.value("R1.onset.p95") <= 40
+    assert abs(got.method.delay_samples) <= 16
+    assert got.value("B1d") < -20
+
+
 def test_source_against_itself_is_perfect(made: Made, tmp_path: Path) -> None:
     """A file measured against itself overlaps fully, is as loud, and nulls."""
     got = measure(made.source, made.source, scratch=tmp_path)

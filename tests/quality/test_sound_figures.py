@@ -156,7 +156,7 @@ def figures(sound_fact: SoundFact | None, **more: object) -> dict[str, Figure]:
     known: dict[str, object] = {
         "output": np.ones(9), "source": np.ones(9), "output_lufs": -22.7, "source_lufs": -23.0,
         "output_peak_dbtp": -0.5, "clipped": 2, "output_frames": 1, "source_frames": 1, "null_db": -50.0,
-        "level_db": -3.1, "quiet_ms": 1000, "alike": True,
+        "level_db": -3.1, "quiet_ms": 1000, "alike": True, "lag": 0,
     }  # fmt: skip
     comparison = Comparison(**(known | more))  # type: ignore[arg-type]
     got = sound_figures(comparison, sound=sound_fact, lines=(), dub=None, bed=None, speech=(), residual=-31.0)

@@ -14,10 +14,13 @@ from autodub.dubbing.levels import Cells
 from autodub.media.loudness import Meter
 from autodub.media.sound import Reader, Samples
 from autodub.model.time import Span, merged, padded, subtract
+from autodub.quality.stem import find_lag
 
 _BLOCK = 1 << 17
 _INSET = 50
 """Codecs smear; a quiet stretch is compared without this much at its ends, ms."""
+_REACH = 0.05
+"""Largest lag looked for, s."""
 _LEAST = 200
 """Programme time a null test needs, ms."""
 BIT_EXACT = -200.0
@@ -44,6 +47,8 @@ class Comparison:
     """Programme time compared."""
     alike: bool
     """Whether both have the same sample rate and channels."""
+    lag: int
+    """Samples by which the output lags its source; undone for the null test."""
 
 
 class _Null:
@@ -86,6 +91,26 @@ class _Null:
         return 10 * math.log10(rest / self.mix), level
 
 
+def _find_lag(out: Reader, mix: Reader, quiet: Sequence[Span]) -> int:
+    """Samples by which the output lags the mix, seen where nothing was done; 0 where that cannot be told."""
+    longest = max(quiet, key=lambda span: span.duration, default=Span(0, 0))
+    reach = round(_REACH * out.rate)
+    first = longest.start * out.rate // 1000
+    frames = min(longest.duration * out.rate // 1000, 4 * out.rate)
+    if frames < 4 * reach:
+        return 0
+    low = max(0, first - reach)
+    window = out.read(low, first - low + frames + reach).mean(axis=1)
+    return find_lag(window, mix.read(first, frames).mean(axis=1), before=first - low) or 0
+
+
+def _from(reader: Reader, start: int) -> Samples:
+    """A block from ``start``, which may lie before the file; silence before it."""
+    before = min(_BLOCK, max(0, -start))
+    got = reader.read(max(0, start), _BLOCK - before)
+    return np.pad(got, ((before, 0), (0, 0)))
+
+
 def _dot(a: npt.NDArray[np.float64], b: npt.NDArray[np.float64]) -> float:
     """Inner product on this thread: a threaded BLAS spins its other threads for nothing here."""
     return float(np.einsum("i,i->", a, b))
@@ -110,6 +135,7 @@ def compare(
     with Reader(output) as out, Reader(source) as mix:
         alike = out.rate == mix.rate and out.channels == mix.channels
         quiet = _quiet(altered, length=min(out.frames, mix.frames) * 1000 // out.rate) if alike else ()
+        lag = _find_lag(out, mix, quiet) if alike else 0
         null = _Null(quiet, out.rate)
         meters = (
             Meter(out.rate, out.channels, layout),
@@ -123,7 +149,7 @@ def compare(
             meters[0].add(a)
             meters[1].add(b)
             if alike:
-                null.add(number * _BLOCK, a, b)
+                null.add(number * _BLOCK, a if lag == 0 else _from(out, number * _BLOCK + lag), b)
             if progress is not None:
                 progress(min(1.0, (number + 1) * _BLOCK / max(1, out.frames)))
         compared = null.frames * 1000 // out.rate
@@ -141,6 +167,7 @@ def compare(
             level_db=level_db,
             quiet_ms=compared,
             alike=alike,
+            lag=lag,
         )
 
 

@@ -8,7 +8,6 @@ from pathlib import Path
 
 from autodub.media import voice_activity
 from autodub.media.decode import decode
-from autodub.media.probe import probe
 from autodub.model.media import AudioStream, MediaInfo
 from autodub.model.time import Span
 from autodub.quality.stem import Delivered, subtract_bed
@@ -45,6 +44,7 @@ class Heard:
 
 def decoded(
     path: Path,
+    info: MediaInfo,
     scratch: Path,
     *,
     name: str,
@@ -58,7 +58,6 @@ def decoded(
 
     Raises UnsupportedSource when there is no sound to decode.
     """
-    info = probe(path, check=check)
     chosen = next(
         (s for s in info.audio if s.index == stream),
         next((s for s in info.audio if s.is_default), info.audio[0]),

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Sequence
+from itertools import accumulate
 
 from autodub.model.speech import Transcript
 from autodub.model.time import Span
@@ -26,9 +28,11 @@ def follow(
         LineFact(f"L{number:04}", segment.speaker or "", segment.span, segment.text)
         for number, segment in enumerate(transcript.segments, 1)
     ]
+    facts.sort(key=lambda fact: fact.source)
+    ends = list(accumulate((fact.source.end for fact in facts), max))
     mine: dict[int, list[Span]] = {}
     for phrase in dub:
-        owner = _owner(phrase, facts)
+        owner = _owner(phrase, facts, ends)
         if owner is not None:
             mine.setdefault(owner, []).append(phrase)
     lines = attribute(facts, source=source, dub=())
@@ -38,15 +42,18 @@ def follow(
     )
 
 
-def _owner(phrase: Span, facts: Sequence[LineFact]) -> int | None:
-    best, score = None, (0, -FARTHEST)
-    for index, fact in enumerate(facts):
-        apart = max(fact.source.start - phrase.end, phrase.start - fact.source.end, 0)
-        if apart > FARTHEST:
-            continue
-        mark = (fact.source.overlap(phrase), -apart)
-        if mark > score or (best is None and mark >= score):
-            best, score = index, mark
+def _owner(phrase: Span, facts: Sequence[LineFact], ends: Sequence[int]) -> int | None:
+    """The line (by number) that shares most time with a phrase, or else is nearest."""
+    best: int | None = None
+    score = (0, -FARTHEST - 1)
+    for number in range(bisect_left(ends, phrase.start - FARTHEST), len(facts)):
+        line = facts[number].source
+        if line.start > phrase.end + FARTHEST:
+            break
+        apart = max(line.start - phrase.end, phrase.start - line.end, 0)
+        mark = (line.overlap(phrase), -apart)
+        if apart <= FARTHEST and mark > score:
+            best, score = number, mark
     return best
 
 
@@ -56,13 +63,15 @@ def drift_of_runs(source: Sequence[Span], dub: Sequence[Span]) -> tuple[Figure, 
     here = [segment.start for segment in segments(dub)]
     points: list[tuple[int, int | None]] = []
     for onset in there:
-        near = min(here, key=lambda at: abs(at - onset), default=None)
-        if (
-            near is None
-            or abs(near - onset) >= FARTHEST
-            or min(there, key=lambda at: abs(at - near)) != onset
-        ):
+        near = _nearest(here, onset)
+        is_mutual = near is not None and _nearest(there, near) == onset
+        if near is None or not is_mutual or abs(near - onset) >= FARTHEST:
             points.append((onset, None))
         else:
             points.append((onset, near - onset))
     return drift_figures(points)
+
+
+def _nearest(ordered: Sequence[int], value: int) -> int | None:
+    at = bisect_left(ordered, value)
+    return min(ordered[max(0, at - 1) : at + 1], key=lambda one: abs(one - value), default=None)

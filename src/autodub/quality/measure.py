@@ -14,6 +14,7 @@ from autodub.dubbing import channels, levels
 from autodub.media import voice_activity
 from autodub.media.probe import probe
 from autodub.media.sound import Reader
+from autodub.model.media import MediaInfo
 from autodub.model.speech import Transcript
 from autodub.model.time import Span, intersection, merged, subtract
 from autodub.quality.assembly import durations, length_figures, receipt
@@ -61,6 +62,7 @@ def measure(
 
     With ``facts`` (what the pipeline recorded) every figure that exists is taken; with ``bed`` (16 kHz
     mono of everything in the output but the dub) speech is detected on the delivered dub alone.
+    Times are the picture's: where it starts later than the source's did, so does the programme.
     Without facts, a ``transcript`` of the source gives figures per line and no transcript figures for
     the file. ``sound`` saves decoding the source again; ``start``, ``end`` (ms) and ``stream`` say
     which part and sound stream of the source was dubbed. Temporary files go below ``scratch``.
@@ -75,10 +77,14 @@ def measure(
         def part(low: float, high: float) -> Progress:
             return lambda fraction: tell(low + (high - low) * fraction)
 
-        out = decoded(dub, place, name="dub", check=check, progress=part(0.0, 0.2))
+        info = probe(source, check=check)
+        finished = probe(dub, check=check)
+        late = _picture_start(finished) - (_picture_start(info) if start == 0 else 0)
+        out = decoded(
+            dub, finished, place, name="dub", start=max(0, late), check=check, progress=part(0.0, 0.2)
+        )
         if sound is None:
-            known = decoded(
-                source, place, name="source", start=start, end=end, stream=stream,
+            known = decoded(source, info, place, name="source", start=start, end=end, stream=stream,
                 check=check, progress=part(0.2, 0.35),
             )  # fmt: skip
             sound = SourceSound(known.mix, known.speech, known.stream.layout)
@@ -97,7 +103,6 @@ def measure(
             else altered_on_purpose(spoken, clips or heard.speech, limit=length),
             gain=10 ** (record.gain_db / 20) if record else None, check=check, progress=part(0.75, 1.0),
         )  # fmt: skip
-        info = probe(source, check=check)
         lengths = durations(
             (min(info.duration, end or info.duration) - start, out.info),
             comparison,
@@ -119,6 +124,11 @@ def measure(
         heard=heard,
         comparison=comparison,
     )
+
+
+def _picture_start(info: MediaInfo) -> int:
+    """When the picture starts, ms: a container without edit lists starts it later to make room."""
+    return next((video.start for video in info.video if not video.is_still), 0)
 
 
 def _length(mix: Path) -> int:

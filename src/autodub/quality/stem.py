@@ -77,7 +77,7 @@ def align(finished: Path, bed: Path, *, clips: Sequence[Span]) -> Alignment:
             a, b = whole.read(low, frames + start - low + _REACH)[:, 0], ground.read(start, frames)[:, 0]
             if len(b) < frames // 2 or float(np.mean(np.square(b))) < _QUIET:
                 continue
-            lag = _lag(a, b, before=start - low)
+            lag = find_lag(a, b, before=start - low)
             if lag is None:
                 missed += is_free
                 continue
@@ -110,8 +110,11 @@ def _windows(clips: Sequence[Span], *, length: int) -> list[tuple[int, int, bool
     return out
 
 
-def _lag(whole: Samples, ground: Samples, *, before: int) -> int | None:
-    """Lag of ``whole`` against ``ground`` in samples; None when they are not alike."""
+def find_lag(whole: Samples, ground: Samples, *, before: int) -> int | None:
+    """Lag of ``whole`` against ``ground`` in samples; None when they are not alike.
+
+    ``whole`` starts ``before`` samples earlier and should reach as far beyond the end.
+    """
     a, b = np.diff(whole.astype(np.float64)), np.diff(ground.astype(np.float64))
     size = 1 << (len(a) + len(b)).bit_length()
     likeness = np.fft.irfft(np.fft.rfft(a, size) * np.conj(np.fft.rfft(b, size)), size)
