@@ -63,6 +63,12 @@ class _RealSpeech(_Builtin):
         return _speech()[1]
 
 
+class TestLocal(_Builtin, contracts.DownloaderContract):
+    """Files of this machine."""
+
+    name = "local"
+
+
 class TestSilero(_RealSpeech, contracts.DetectorContract):
     """The voice-activity detector."""
 
@@ -94,7 +100,7 @@ class TestWhisper(_RealSpeech, contracts.TranscriberContract):
     name = "whisper"
 
 
-class TestSubtitles(contracts.TranscriberContract):
+class TestSubtitles(_Builtin, contracts.TranscriberContract):
     """The transcriber that reads a file."""
 
     _SRT = (
@@ -102,9 +108,6 @@ class TestSubtitles(contracts.TranscriberContract):
         b"2\n00:00:02,800 --> 00:00:03,400\nYes.\n"
     )
     name = "subtitles"
-
-    def engine(self, options, context):
-        return registry.build("transcriber", "subtitles", options, context)
 
     def request(self, studio):
         return Transcribe(self.speech(studio), "en", self.spans, subtitles=studio.file(self._SRT, ".srt"))
@@ -151,16 +154,11 @@ class TestMatching(_Builtin, contracts.ClonerContract):
 
 def test_every_builtin_engine_has_a_contract_here():
     """A new engine cannot be registered without keeping its role's contract."""
-    covered = {
-        (kind.role, kind.name)
-        for kind in _Builtin.__subclasses__() + _RealSpeech.__subclasses__()
-        if hasattr(kind, "name")
-    }
-    covered |= {("transcriber", "subtitles")}
-    roles = [role for role in registry.ROLES if role != "downloader"]  # which is given files, not sounds
+    kinds = _Builtin.__subclasses__() + _RealSpeech.__subclasses__()
+    covered = {(kind.role, kind.name) for kind in kinds if hasattr(kind, "name")}
     own = {
         (role, name)
-        for role in roles
+        for role in registry.ROLES
         for name in registry.names(role)
         if registry.load(role, name).__module__.startswith("autodub.")
     }

@@ -14,6 +14,7 @@ from autodub.testing.contracts.engine import EngineContract
 from autodub.testing.contracts.hearing import (
     DetectorContract,
     DiarizerContract,
+    DownloaderContract,
     SeparatorContract,
     TranscriberContract,
 )
@@ -23,6 +24,7 @@ __all__ = [
     "ClonerContract",
     "DetectorContract",
     "DiarizerContract",
+    "DownloaderContract",
     "EngineContract",
     "SeparatorContract",
     "SynthesizerContract",

@@ -1,17 +1,73 @@
-"""Contracts of the roles that listen: detector, transcriber, diarizer, separator."""
+"""Contracts of the roles that take sound in: downloader, detector, transcriber, diarizer, separator."""
 
 from __future__ import annotations
 
+from hashlib import sha256
+from pathlib import Path
 from typing import ClassVar
 
 import numpy as np
 
 from autodub.engines import roles
-from autodub.model.calls import Detect, Diarize, Separate, Transcribe
+from autodub.gateway import keys
+from autodub.media import sound
+from autodub.model.calls import Detect, Diarize, Download, Separate, Transcribe
+from autodub.model.errors import RequestError
 from autodub.model.media import Audio
 from autodub.model.time import Span
 from autodub.testing.contracts.engine import RATE, EngineContract
-from autodub.testing.studio import Studio, bursts
+from autodub.testing.studio import Samples, Studio, bursts
+
+
+class DownloaderContract(EngineContract):
+    """Hands over a source: what is in it, and what its bytes are."""
+
+    role = "downloader"
+    protocol = roles.Downloader
+    verb = "download"
+
+    def address(self, studio: Studio, samples: Samples) -> str:
+        """Where these samples (16 kHz mono) can be had as a file; a path of this machine by default."""
+        path = studio.folder / "my clip.wav"
+        sound.store(samples, RATE, path)
+        return str(path)
+
+    def request(self, studio: Studio) -> Download:
+        return Download(self.address(studio, self.samples()))
+
+    def small(self, studio: Studio) -> Download:
+        return Download(self.address(studio, self.samples()[: RATE // 10]))
+
+    def test_it_answers_the_same_again(self) -> None:
+        """Two fresh engines find the same bytes and the same streams in one file."""
+        with self.ready() as (studio, engine):
+            request = self.request(studio)
+            first = studio.call(engine, "download", request)
+            with Studio() as other:
+                second = other.call(self.engine({}, other.context), "download", request)
+            assert (second.digest, second.info) == (first.digest, first.info)
+
+    def test_it_leaves_the_source_alone(self) -> None:
+        """Bytes and modification time of the source are as before, and its digest is theirs (R23)."""
+        with self.ready() as (studio, engine):
+            request = self.request(studio)
+            source = studio.call(engine, "download", request)
+            path = Path(source.path)
+            before = (path.read_bytes(), path.stat().st_mtime_ns)
+            studio.store.forget(keys.key(engine, "download", request))
+            studio.call(engine, "download", request)
+            assert (path.read_bytes(), path.stat().st_mtime_ns) == before
+            assert source.digest == sha256(before[0]).hexdigest()
+
+    def test_what_is_not_there_is_the_users_to_fix(self) -> None:
+        """A missing file is refused in words, with a hint."""
+        with self.ready() as (studio, engine):
+            try:
+                studio.call(engine, "download", Download(str(studio.folder / "nothing here.mp4")))
+            except RequestError as error:
+                assert error.hint  # noqa: PT017 - this module does without pytest
+            else:
+                raise AssertionError("it found a file that is not there")
 
 
 class DetectorContract(EngineContract):
