@@ -170,3 +170,22 @@ def test_starts_are_numbers() -> None:
     slots, length = programme(200, seed=8, ratio=2.0)
     fits = refit(slots, programme=length)
     assert np.isfinite([[f.start, f.rate, f.overlap] for f in fits]).all()
+
+
+@pytest.mark.parametrize("pace", [0.95, 1.04, 1.08])
+def test_the_solution_is_the_best_for_its_base_rate(pace: float) -> None:
+    """Measured against a base rate, neither another base's solution nor a nudged one is cheaper."""
+    slots, length = programme(40, seed=9)
+    slots = [replace(s, choices=s.choices[:1]) for s in slots]
+    base = dict.fromkeys(("S0", "S1", "S2"), pace)
+    fits = refit(slots, programme=length, base=base)
+    best = cost(slots, fits, programme=length, base=base)
+    others = [refit(slots, programme=length, base={})]
+    random = np.random.default_rng(1)
+    for i in random.integers(0, len(fits), 30):
+        nudged = list(fits)
+        nudged[i] = replace(
+            fits[i], start=fits[i].start + 0.01, rate=fits[i].rate * float(random.uniform(0.98, 1.02))
+        )
+        others.append(tuple(nudged))
+    assert all(best <= cost(slots, other, programme=length, base=base) + 0.01 for other in others)
