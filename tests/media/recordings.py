@@ -23,7 +23,7 @@ RECIPES: dict[str, str] = {
     "silent.mp4": "{picture} -c:v libx264",
     "cover.mp3": "{noise} -f lavfi -i color=red:s=64x64:d=0.1 -map 0 -map 1 -frames:v 1 -c:v mjpeg "
     "-disposition:v attached_pic -c:a libmp3lame -metadata title=Song",
-    "variable.mkv": "{picture} {noise} -vf select='not(mod(n,3))+gt(t,2)' -vsync vfr -map 0:v -map 1 "
+    "variable.mkv": "{picture} {noise} -vf select=not(mod(n\\,3))+gt(t\\,2) -vsync vfr -map 0:v -map 1 "
     "-c:v libx264 -c:a aac",
     "many.mkv": "{picture} {noise} -f lavfi -i sine=f=500:d=4 -i {srt} -map 0 -map 1 -map 2 -map 3 -map 3 "
     "-c:v libx264 -c:a aac -c:s:0 srt -c:s:1 ass -metadata:s:a:0 language=eng -metadata:s:a:1 language=deu "
@@ -48,7 +48,7 @@ def build(name: str, folder: Path) -> Path:
     subtitles = folder / "said.srt"
     subtitles.write_text(SRT)
     if not path.exists():
-        recipe = RECIPES[name].format(picture=PICTURE, noise=NOISE, srt=subtitles).replace("'", "")
+        recipe = RECIPES[name].format(picture=PICTURE, noise=NOISE, srt=subtitles)
         subprocess.run(["ffmpeg", "-v", "error", "-y", *recipe.split(), str(path)], check=True)
     return path
 

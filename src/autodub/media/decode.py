@@ -98,13 +98,13 @@ def extract_subtitles(
 def _graph(info: MediaInfo, stream: AudioStream, *, start: int, end: int | None) -> str:
     """The filter graph: in step with the timestamps, cut, and split into the two renderings."""
     first = round(start * stream.rate / 1000)
-    if end is not None:
-        last = round(end * stream.rate / 1000)
-    elif "mp4" in info.container.split(",") and stream.duration is not None:
+    if "mp4" in info.container.split(",") and stream.duration is not None:
         # MP4 says how much of the last AAC frame is padding, but the decoder hands it out all the same.
         last = -(-(stream.start + stream.duration + 1) * stream.rate // 1000)
     else:
         last = round((info.duration / 1000 + _PAST_END) * stream.rate)
+    if end is not None:
+        last = min(last, round(end * stream.rate / 1000))
     in_step = "aresample=async=1:first_pts=0:min_comp=0.001:min_hard_comp=0.1:osf=flt"
     cut = f"atrim=start_sample={first}:end_sample={last},asetpts=N"
     return (
