@@ -38,6 +38,8 @@ class LineFact:
     """Sample rate of the timeline that ``planned_start``, ``placed_start`` and ``frames`` count in."""
     planned_start: int = 0
     """First sample the plan wanted."""
+    lead_ms: int = 0
+    """Silence the placed clip begins with: its voice is planned that much after ``planned_start``."""
     placed_start: int = 0
     """First sample the clip really got."""
     frames: int = 0

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-
-import numpy as np
 
 from autodub.dubbing import channels, levels
 from autodub.media import voice_activity
@@ -157,10 +156,10 @@ def _lines(
         )
     cells = heard.delivered.dub
     on_bus = channels.bus_gain(out.stream.layout, out.stream.channels)
-    masks = [levels.covered(line.dub_runs, len(cells)) if line.dub_runs else None for line in lines]
+    heard_energy = [_energy(line.dub_runs, cells) for line in lines]
     loudness = levels.line_levels(
-        [0.0 if mask is None else float(cells[mask].sum()) / 100 for mask in masks],
-        [0.0 if mask is None else float(mask.sum()) / 100 for mask in masks],
+        [energy for energy, _ in heard_energy],
+        [seconds for _, seconds in heard_energy],
         [line.fact.speaker for line in lines],
     )
     edges = edge_levels(
@@ -173,11 +172,22 @@ def _lines(
         dataclasses.replace(
             line,
             source_lufs=line.fact.source_lufs,
-            dub_lufs=level + on_bus if mask is not None and np.isfinite(level) else None,
+            dub_lufs=level + on_bus if line.dub_runs and math.isfinite(level) else None,
             edges_db=line.fact.edges_db or edge,
         )
-        for line, level, mask, edge in zip(lines, loudness, masks, edges, strict=True)
+        for line, level, edge in zip(lines, loudness, edges, strict=True)
     )
+
+
+def _energy(runs: Sequence[Span], cells: levels.Cells) -> tuple[float, float]:
+    """Energy and seconds of the cells under some runs; looks at no more of the programme than they span."""
+    if not runs:
+        return 0.0, 0.0
+    first = runs[0].start // levels.CELL_MS
+    part = cells[first : runs[-1].end // levels.CELL_MS + 1]
+    mask = levels.covered([run.shifted(-first * levels.CELL_MS) for run in runs], len(part))
+    per_second = 1000 // levels.CELL_MS
+    return float(part[mask].sum()) / per_second, float(mask.sum()) / per_second
 
 
 def _figures(

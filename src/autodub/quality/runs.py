@@ -120,5 +120,5 @@ def _onset_error(
     heard = _near(dub, Span(left, clip.end))
     if not heard or heard[0].start < left:
         return None
-    planned = fact.planned_start * 1000 / fact.rate_hz
+    planned = fact.planned_start * 1000 / fact.rate_hz + fact.lead_ms
     return round(heard[0].start - planned)
