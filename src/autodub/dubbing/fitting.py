@@ -240,7 +240,8 @@ def place(line: str, clip: Clip, setting: Setting, *, rate: int, frames: int) ->
     pauses = tuple((round(at / stretch * rate), round(put / stretch * rate)) for at, put in setting.edits)
     taken = fitted_frames(clip, stretch=stretch, pauses=pauses, rate=rate)
     # Rounding must not carry the last sample of a clip past the end of the programme.
-    start = max(0, min(round(setting.fit.start * rate), frames - taken))
+    heard = setting.fit.start - clip.lead / 1000 / stretch  # the voice starts on time, not its silence
+    start = max(0, min(round(heard * rate), frames - taken))
     return Placement(line=line, start=start, frames=taken, clip=clip, stretch=stretch, pauses=pauses)
 
 

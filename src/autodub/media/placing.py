@@ -21,8 +21,8 @@ from autodub.media.stretch import stretch
 from autodub.model.errors import MediaError
 from autodub.model.media import Blob, Placement
 
-_EDGE = 0.008
-"""Raised-cosine edges of a clip, s."""
+_EDGE = 0.02
+"""Raised-cosine edges of a clip, s: shorter than the silence trimming leaves there, even stretched."""
 _CUT = 0.005
 """Raised-cosine edges where silence is put into or taken out of a clip, s."""
 _SPEAKING = 10**-2.5
@@ -40,6 +40,8 @@ class Sounding:
     cells: Cells
     active: Mask
     """Cells in which it speaks."""
+    peaks: Cells
+    """Sample peak per cell, amplitude."""
 
     @property
     def energy(self) -> float:
@@ -69,7 +71,10 @@ def sounding(placement: Placement, *, rate: int, path: Path) -> Sounding:
     edges = np.arange(first, last + 1) * cell - placement.start
     seconds = np.interp(edges, placed, spoken) * placement.stretch / rate
     cells = np.diff(np.interp(seconds, spoken_at, energy)) / placement.stretch / (CELL_MS / 1000)
-    return Sounding(first, cells, speaking(cells))
+    loudest = np.maximum.reduceat(np.abs(samples), np.arange(0, len(samples), max(1, own * CELL_MS // 1000)))
+    middles = (0.5 * (seconds[:-1] + seconds[1:]) * 1000 / CELL_MS).astype(np.int64)
+    peaks = loudest[np.clip(middles, 0, len(loudest) - 1)].astype(np.float64)
+    return Sounding(first, cells, speaking(cells), peaks)
 
 
 def speaking(cells: Cells) -> Mask:

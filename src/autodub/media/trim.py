@@ -17,7 +17,7 @@ from autodub.model.time import Span
 
 _HOP = 5
 """Milliseconds per frame."""
-_KEPT = 30
+KEPT = 30
 """Milliseconds of silence left at either end."""
 _PAUSE = 120
 """Milliseconds of inner silence worth listing."""
@@ -58,7 +58,7 @@ def trim(samples: Samples, sample_rate: int) -> Trimmed:
     if len(level) == 0 or float(level.max()) < _SILENT:
         return Trimmed(samples[:0], lead=len(samples), tail=0, pauses=())
     voiced = np.flatnonzero(level > _threshold(level))
-    kept = sample_rate * _KEPT // 1000
+    kept = sample_rate * KEPT // 1000
     start = max(0, int(voiced[0]) * hop - kept)
     end = min(len(samples), (int(voiced[-1]) + 1) * hop + kept)
     before = kept - (int(voiced[0]) * hop - start)

@@ -139,6 +139,8 @@ class Clip:
     """Native speaking rate asked of the synthesizer (1 = the voice's own pace)."""
     pauses: tuple[Span, ...] = ()
     """Silences inside the clip of 120 ms or more, on the clip's clock."""
+    lead: int = 0
+    """Silence before the first sound (and after the last), ms: the voice sounds that much after the clip."""
 
     @property
     def seconds(self) -> float:

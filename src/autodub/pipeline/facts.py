@@ -90,7 +90,8 @@ def _spoken(take: Take, rate: int, language: Language, source: Language) -> Line
         spoken=text,
         voice=f"{take.part.voice.engine}:{take.part.voice.id}",
         rate_hz=rate,
-        planned_start=round(take.setting.fit.start * rate),
+        planned_start=_planned(take, rate),
+        lead_ms=round(take.clip.lead / at.stretch),
         placed_start=at.start,
         frames=at.frames,
         predicted_seconds=take.predicted,
@@ -107,6 +108,11 @@ def _spoken(take: Take, rate: int, language: Language, source: Language) -> Line
         flags=tuple(flag.word for flag in take.flags),
         overlap_ms=round(take.setting.fit.overlap * 1000),
     )
+
+
+def _planned(take: Take, rate: int) -> int:
+    """First sample the plan wants, silence before the voice included; computed apart from the placing."""
+    return max(0, round((take.setting.fit.start - take.clip.lead / 1000 / take.setting.fit.rate) * rate))
 
 
 def _pauses(take: Take, rate: int) -> tuple[Span, ...]:

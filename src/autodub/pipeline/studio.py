@@ -17,7 +17,7 @@ from autodub.model.media import Audio, Blob, Clip, Soundtrack, Source, Timeline
 from autodub.model.speech import Line, Tone
 from autodub.model.time import Span
 
-VERSION = "2"
+VERSION = "3"
 """Change it whenever the same request would be answered differently."""
 
 
@@ -186,7 +186,7 @@ class Studio:
     def trim(self, request: Trim, work: Work) -> Clip:
         """Trim a spoken line. Raises BadAnswer when it holds no sound at all."""
         from autodub.media import sound
-        from autodub.media.trim import trim
+        from autodub.media.trim import KEPT, trim
 
         samples, rate = sound.load(work.path(request.audio.blob))
         trimmed = trim(samples[:, 0], rate)
@@ -195,7 +195,7 @@ class Studio:
         path = work.scratch / "clip.wav"
         sound.store(trimmed.samples, rate, path)
         blob = work.keep(path)
-        return Clip(sound.audio(blob, work.path(blob), "mono"), request.rate, trimmed.pauses)
+        return Clip(sound.audio(blob, work.path(blob), "mono"), request.rate, trimmed.pauses, KEPT)
 
     def listen(self, request: Listen, work: Work) -> Heard:
         """Measure a speaker's tone over the spans where only they speak."""
