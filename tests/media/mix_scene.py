@@ -137,7 +137,7 @@ class Scene:
 
 
 def dialogue(
-    folder: Path, *, seconds: int = 24, ratio: float = 12.0, gains: tuple[float, ...] = (0.0,)
+    folder: Path, *, seconds: int = 14, ratio: float = 12.0, gains: tuple[float, ...] = (0.0,)
 ) -> Scene:
     """Stereo at 48 kHz with lines of 3 s every 5 s over a background, and a dub a little shorter.
 

@@ -58,6 +58,14 @@ def speech_channels(layout: str, channels: int) -> tuple[int, ...]:
     return tuple(range(min(2, channels)))
 
 
+def downmix(layout: str, channels: int) -> npt.NDArray[np.float32]:
+    """Factor per channel of the one channel speech is looked for in: the centre, else the mean of all."""
+    order = names(layout, channels)
+    if channels > 2 and "FC" in order:
+        return np.array([float(name == "FC") for name in order], dtype=np.float32)
+    return np.full(channels, 1.0 / channels, dtype=np.float32)
+
+
 def bus(layout: str, channels: int) -> npt.NDArray[np.float32]:
     """Factor per channel that puts a mono dub on the programme: into the centre, else both fronts alike."""
     factors = np.zeros(channels, dtype=np.float32)

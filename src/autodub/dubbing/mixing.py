@@ -111,6 +111,25 @@ def line_gains(
     )
 
 
+def ceiling(source_peak: float) -> float:
+    """True peak the mix may reach, as an amplitude: the source's own (dBTP), within -1 and 0 dBTP."""
+    return float(10 ** (min(0.0, max(-1.0, source_peak)) / 20))
+
+
+def limited(
+    peaks: npt.NDArray[np.float64], *, gain: float, room: npt.NDArray[np.float64]
+) -> npt.NDArray[np.float64]:
+    """Factor on the dub's power per cell after ``gain`` dB and a limiter that lets it rise to ``room``.
+
+    An estimate from the sample peaks per cell; a limiter reaches into the neighbouring cells.
+    """
+    from scipy.ndimage import convolve1d
+
+    amplitude = 10 ** (gain / 20)
+    kept = np.clip(room / np.maximum(peaks * amplitude, 1e-9), 0.05, 1.0)
+    return np.asarray(np.square(amplitude * convolve1d(kept, [0.25, 0.5, 0.25], mode="nearest")))
+
+
 @dataclass(frozen=True, slots=True)
 class Levelling:
     """How the programme reaches its loudness."""
@@ -136,7 +155,8 @@ def levelling(
     ``loudness`` predicts the programme's loudness for a gain of the dub. Matching the source first
     moves only the dub, by at most ``reach`` dB (once it is 0.2 LU off, to within 0.1), and touches
     the programme only when it is still more than 0.5 LU off; an explicit target is reached by the
-    programme's gain alone. That gain never lifts the source's true peak (dBTP) above -1.
+    programme's gain alone. That gain never lifts the source's true peak (dBTP) above -1;
+    a source it could not match for that reason is left as it is.
     """
     dub = 0.0
     expected = loudness(0.0)
@@ -157,6 +177,8 @@ def levelling(
     gain = 0.0
     if explicit or abs(expected - target) > 0.5:
         gain = min(target - expected, max(0.0, -1.0 - source_peak))
+        if not explicit and abs(expected + gain - target) > 0.5:
+            gain = 0.0  # a source left bit for bit is worth more than missing the target by less
     return Levelling(dub, gain, expected + gain)
 
 

@@ -1,7 +1,8 @@
 """Keeping the sum of background and dub below the ceiling without ever limiting the programme itself.
 
-The dub gives way first (by at most 6 dB); where that is not enough the background dips, but only where
-it is being replaced or spoken over. Elsewhere the output stays the source, sample for sample.
+The dub is limited to the ceiling by itself, then gives way to the background by at most 6 dB; where
+that is not enough the background dips, but only where it is being replaced or spoken over. Elsewhere
+the output stays the source, sample for sample.
 """
 
 from __future__ import annotations
@@ -17,12 +18,12 @@ from autodub.media.sound import Samples
 _AHEAD = 0.005
 """Look-ahead and smoothing to either side, s."""
 _YIELD = 0.5
-"""Least factor on the dub."""
+"""Least factor on the dub for the sake of the background."""
 _SLACK = 0.995
 """Aim a little below the ceiling, so that rounding and interpolation at block edges stay below it."""
 _REACH = 3.0
 """A true peak is at most this many times the sample peak (L1 norm of the interpolator, rounded up)."""
-_PASSES = 4
+_PASSES = 6
 CONTEXT = 0.1
 """Sound needed on either side for gains that do not depend on where a block begins, s."""
 
@@ -71,8 +72,11 @@ def relief(
         above = np.zeros_like(below)
         if dub is not None and voice is not None:
             above = dub[here, np.newaxis] * bus
-            voice[here] = _descend(above, below, goal=goal, least=_YIELD, rate=rate, free=free[here])
-            above = above * voice[here, np.newaxis]
+            alone = _descend(above, above * 0, goal=goal, least=0.0, rate=rate, free=free[here])
+            above = above * alone[:, np.newaxis]
+            eased = _descend(above, below, goal=goal, least=_YIELD, rate=rate, free=free[here])
+            above = above * eased[:, np.newaxis]
+            voice[here] = alone * eased
         ground[here] = _descend(below, above, goal=goal, least=0.0, rate=rate, free=free[here])
     return Relief(
         voice if voice is not None and (voice < 1).any() else None, ground if (ground < 1).any() else None

@@ -73,13 +73,17 @@ def plan_mix(
     count = len(source.mix)
     wanted = _targets(source, spans, estimated=estimated, clear=clear)
     matched, sources = _match(source, timeline, clips, lines, spans, bus_gain)
-    dub, active = np.zeros(count), np.zeros(count, dtype=np.bool_)
+    dub, peaks, active = np.zeros(count), np.zeros(count), np.zeros(count, dtype=np.bool_)
     for clip, placement in zip(clips, timeline.placements, strict=True):
         size = min(len(clip.cells), count - clip.first)
         gain = matched.get(placement.line, 0.0) + placement.gain + bus_gain
-        dub[clip.first : clip.first + size] += clip.cells[:size] * 10 ** (gain / 10)
-        active[clip.first : clip.first + size] |= clip.active[:size]
+        here = slice(clip.first, clip.first + size)
+        dub[here] += clip.cells[:size] * 10 ** (gain / 10)
+        peaks[here] = np.maximum(peaks[here], clip.peaks[:size] * 10 ** ((gain - bus_gain) / 20))
+        active[here] |= clip.active[:size]
     places = [(p.start, p.start + p.frames) for p in timeline.placements]
+
+    ceiling = mixing.ceiling(source.true_peak)
 
     def ducked(gain: float) -> Envelope:
         depth = ducking.needs(ducking.difference(dub * 10 ** (gain / 10), source.bed, active), wanted)
@@ -87,7 +91,9 @@ def plan_mix(
 
     def loudness(gain: float) -> float:
         down = ducking.on_cells(ducked(gain), count, rate=timeline.rate)
-        return levels.integrated(source.bed * 10 ** (down / -10) + dub * 10 ** (gain / 10))
+        ground = source.bed * 10 ** (down / -10)
+        room = ceiling - np.sqrt(ground / 2)
+        return levels.integrated(ground + dub * mixing.limited(peaks, gain=gain, room=room))
 
     goal = source.lufs if target is None else target
     explicit = target is not None

@@ -58,7 +58,7 @@ def render(
     """Mix a dub; returns what was measured while doing so.
 
     ``out`` becomes float32 with the mix's rate, channels and frames; ``bed16`` what is in it besides the
-    dub, as 16 kHz mono (mean of the speech-bearing channels) of 16 bits. ``spans`` is where the source
+    dub, as 16 kHz mono (the centre, or the mean of all channels) of 16 bits. ``spans`` is where the source
     speaks (unpadded), ``keep`` where it stays as it is. A placement whose line is among ``lines`` is
     brought to the level of the original line; ``Placement.gain`` comes on top. ``target_lufs`` None
     matches the source's loudness. Without a ``background`` the voice is lowered by 15 dB instead.
@@ -146,11 +146,12 @@ class _Mixer:
         self._bed, self._timeline, self._plan = bed, timeline, plan
         self._bus = layouts.bus(layout, bed.channels)
         self._carried = layouts.bus_gain(layout, bed.channels)
-        self._speech = list(layouts.speech_channels(layout, bed.channels))
+        self._channel = layouts.speech_channels(layout, bed.channels)[0]
+        self._downmix = layouts.downmix(layout, bed.channels)
         self._stem = Stem(timeline.placements, rate=bed.rate, clip_path=clip_path, gains=plan.gains)
         self._gain = np.float32(10 ** (plan.levelling.programme / 20))
-        ceiling = min(0.0, max(-1.0, source.true_peak + plan.levelling.programme))
-        self._ceiling = 10 ** ((ceiling - plan.levelling.programme) / 20)
+        gain = plan.levelling.programme
+        self._ceiling = mixing.ceiling(source.true_peak + gain) / 10 ** (gain / 20)
         self._out = Meter(bed.rate, bed.channels, layout)
         self._ground = Meter(bed.rate, bed.channels, layout, peaks=False)
         self._dub = Meter(bed.rate, 1, "mono", peaks=False)
@@ -174,7 +175,7 @@ class _Mixer:
                 low, high = max(0, start - context), min(bed.frames, end + context)
                 mixed, ground = self._mix(low, high, slice(start - low, end - low))
                 whole.write(mixed)
-                narrow.add(ground[:, self._speech].mean(axis=1), last=end == bed.frames)
+                narrow.add(ground @ self._downmix, last=end == bed.frames)
                 tell(end / bed.frames)
 
     def _mix(self, low: int, high: int, core: slice) -> tuple[Samples, Samples]:
@@ -211,7 +212,7 @@ class _Mixer:
         self._out.add(out)
         self._ground.add(bed)
         silence = np.zeros((len(out), 1), dtype=np.float32)
-        channel = self._speech[0]
+        channel = self._channel
         self._dub.add(silence if spoken is None else spoken[:, np.newaxis])
         self._difference.add(
             silence if spoken is None else (out[:, channel] - bed[:, channel])[:, np.newaxis]
