@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from autodub.cli.text import duration, safe
-from autodub.quality import report
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -80,6 +79,8 @@ def _figures(receipt: Receipt) -> Any:
 
 def shown(metric: Metric) -> str:
     """A value with its unit; a dash and the reason where it could not be measured."""
+    from autodub.quality import report
+
     if metric.value is None and metric.reason:
         return f"- ({safe(metric.reason)})"
     return report.shown(metric.value, metric.unit, metric=metric.id)
@@ -87,6 +88,8 @@ def shown(metric: Metric) -> str:
 
 def bound(metric: Metric) -> str:
     """What is asked of the figure; empty where nothing is."""
+    from autodub.quality import report
+
     wanted = metric.floor if metric.floor is not None else metric.lead
     if wanted is None or not metric.sense:
         return ""
