@@ -153,7 +153,6 @@ class _Mixer:
         gain = plan.levelling.programme
         self._ceiling = mixing.ceiling(source.true_peak + gain) / 10 ** (gain / 20)
         self._out = Meter(bed.rate, bed.channels, layout)
-        self._ground = Meter(bed.rate, bed.channels, layout, peaks=False)
         self._dub = Meter(bed.rate, 1, "mono", peaks=False)
         self._difference = Meter(bed.rate, 1, "mono", peaks=False)
         self._null = np.zeros(3)
@@ -210,7 +209,6 @@ class _Mixer:
 
     def _measure(self, out: Samples, bed: Samples, spoken: Samples | None) -> None:
         self._out.add(out)
-        self._ground.add(bed)
         silence = np.zeros((len(out), 1), dtype=np.float32)
         channel = self._channel
         self._dub.add(silence if spoken is None else spoken[:, np.newaxis])
@@ -233,9 +231,10 @@ class _Mixer:
     def report(self, source: MixSource, clips: Sequence[Sounding], gates: Sequence[Span]) -> Rendered:
         """Everything measured."""
         plan, rate = self._plan, self._bed.rate
-        dub, ground, active = self._dub.cells(), self._ground.cells(), plan.active
+        dub, active = self._dub.cells(), plan.active
         on_bus = dub * 10 ** (self._carried / 10)
         down = ducking.on_cells(plan.duck, len(dub), rate=rate)
+        ground = source.bed * 10 ** ((plan.levelling.programme - down) / 10)
         error, there, here = self._null.tolist()
         ducked = ducking.spans(plan.duck, rate=rate, frames=self._bed.frames)
         places = [

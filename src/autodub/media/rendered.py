@@ -54,7 +54,7 @@ class Rendered:
     dub_lufs: float
     """The dub alone, as it sounds on the programme, over its speech."""
     bed_lufs: float
-    """The background under the dub's speech, duck included."""
+    """The background under the dub's speech, as measured before ducking, less the duck."""
     dub_gain: float
     """Gain all lines got to bring the programme to its target, dB."""
     programme_gain: float
