@@ -33,6 +33,8 @@ RECIPES: dict[str, str] = {
     "opus.webm": "{picture} {noise} -map 0 -map 1 -c:v libvpx -deadline realtime -c:a libopus",
     "short.mp4": "{picture} -f lavfi -i anoisesrc=d=2:r=44100:seed=1 -map 0 -map 1 -c:v libx264 -c:a aac",
     "stream.ts": "{picture} {noise} -map 0 -map 1 -c:v libx264 -c:a aac",
+    "late-sound.ts": "{picture} -itsoffset 0.5 {noise} -map 0 -map 1 -c:v libx264 -c:a aac",
+    "late-picture.ts": "-itsoffset 0.5 {picture} {noise} -map 0 -map 1 -c:v libx264 -c:a aac",
     "raw.aac": "{noise} -c:a aac",
 }
 PICTURE = "-f lavfi -i testsrc2=s=128x96:r=25:d=4"

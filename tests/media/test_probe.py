@@ -92,6 +92,11 @@ def test_length_by_reading(clip: Clip, tmp_path: Path) -> None:
     assert abs(probe(live).duration - 4000) < 60
 
 
+def test_guessed_lengths_are_not_believed(clip: Clip) -> None:
+    """A raw AAC file, whose length ffprobe guesses from its bit rate, is read to its end instead."""
+    assert abs(probe(clip("raw.aac")).duration - 4040) <= 2
+
+
 @pytest.mark.parametrize(
     "name",
     ["with space.mp4", "it's \"quoted\".mp4", "-y.mp4", "two\nlines.mp4", "a:b.mp4", "50%d.mp4", "ü—日本.mp4",

@@ -65,6 +65,7 @@ def decode(
         "-filter_complex", _graph(info, stream, start=start, end=end),
         *_output("[mix]", mix, "pcm_f32le"),
         *_output("[speech]", speech, "pcm_s16le"),
+        *ffmpeg.anchor(info, [stream.index]),
     ]  # fmt: skip
     result = ffmpeg.call(arguments, duration=length, what="decode the sound", check=check, progress=progress)
     complaints = ffmpeg.complaints(result)

@@ -8,7 +8,7 @@ descriptions, image patterns), so that a file cannot make ffmpeg open what it na
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 
 from autodub.infra import process
@@ -52,6 +52,20 @@ def offset(info: MediaInfo) -> list[str]:
     starts = [stream.start for stream in info.video] + [stream.start for stream in info.audio]
     first = min(starts, default=0)
     return ["-itsoffset", f"{first / 1000:.3f}"] if first < 0 else []
+
+
+def anchor(info: MediaInfo, used: Collection[int]) -> list[str]:
+    """An output that keeps the programme's clock when its earliest stream is not among those ``used``.
+
+    In transport streams and their like ffmpeg counts from the earliest stream it reads, so that one is
+    read for a moment and thrown away. Goes after the other outputs.
+    """
+    starts = {stream.index: stream.start for stream in info.audio}
+    starts |= {stream.index: stream.start for stream in info.video if not stream.is_still}
+    first = min(starts, key=starts.__getitem__)
+    if any(starts.get(index, 0) <= starts[first] for index in used) or not used:
+        return []
+    return ["-map", f"0:{first}", "-c", "copy", "-t", "0.1", "-f", "null", "-"]
 
 
 def call(

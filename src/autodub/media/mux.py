@@ -67,7 +67,7 @@ def mux(
     job = MuxCommand(source, info, sound, container, stream, extras, start, end)
     arguments = job.arguments()
     with atomically(output) as temporary:
-        command = [*arguments, "-f", container.muxer, ffmpeg.name(temporary)]
+        command = [*arguments, "-f", container.muxer, ffmpeg.name(temporary), *job.anchor()]
         result = ffmpeg.call(
             command,
             duration=job.seconds,

@@ -110,6 +110,13 @@ class MuxCommand:
             args += ["-movflags", "+faststart"]
         return args
 
+    def anchor(self) -> list[str]:
+        """What goes behind the output to keep the picture on the programme's clock."""
+        used = [video.index for video in self.moving] if self.picture != "none" else []
+        if self.extras.original is not None:
+            used.append(self.extras.original.index)
+        return ffmpeg.anchor(self.info, used)
+
     def _cut(self) -> list[str]:
         if not self.is_range:
             return []

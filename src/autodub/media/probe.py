@@ -33,7 +33,7 @@ def probe(path: Path, *, check: Callable[[], None] | None = None) -> MediaInfo:
     """
     _check_file(path)
     arguments = [
-        "-v", "error", "-of", "json", "-show_format", "-show_streams",
+        "-v", "warning", "-of", "json", "-show_format", "-show_streams",
         *ffmpeg.source(path),
     ]  # fmt: skip
     result = _ffprobe(arguments, path, deadline=_DEADLINE, check=check)
@@ -57,7 +57,7 @@ def probe(path: Path, *, check: Callable[[], None] | None = None) -> MediaInfo:
             f"{path.name} has {what}, so there is nothing to dub.",
             hint="Choose a file in which somebody speaks.",
         )
-    if info.duration <= 0:
+    if info.duration <= 0 or "Estimating duration from bitrate" in result.stderr:
         info = _describe(form, streams, ends=_scan(path, check))
     if info.duration <= 0:
         raise UnsupportedSource(
@@ -210,15 +210,17 @@ def _describe(
 def _duration(
     stream: Mapping[str, Any], tags: Mapping[str, Any], scanned: int | None, start: int
 ) -> int | None:
-    """Length of a stream in ms, from the stream, Matroska's tag (an end time), or a scan of its packets."""
+    """Length of a stream in ms, from a scan of its packets, the stream, or Matroska's tag (an end time)."""
     own = _milliseconds(stream.get("duration"))
+    if scanned is not None:
+        return max(0, scanned - start)
     if own is not None:
         return round(own)
     clock = re.fullmatch(r"(\d+):(\d\d):(\d\d(?:\.\d+)?)", str(tags.get("duration", "")).strip())
     if clock:
         end = (int(clock[1]) * 60 + int(clock[2])) * 60_000 + float(clock[3]) * 1000
         return max(0, round(end) - start) if end else 0
-    return scanned - start if scanned is not None else None
+    return None
 
 
 def _scan(path: Path, check: Callable[[], None] | None) -> dict[int, int]:
