@@ -209,7 +209,10 @@ class Meter:
 
         heard: Any = block.T[self._heard].astype(np.float64)
         weighted, self._state = sosfilt(self._sections, heard, axis=-1, zi=self._state)
-        power = self._weights[self._heard] @ np.square(weighted)
+        np.square(weighted, out=weighted)
+        power = weighted[0]  # summed by hand: a BLAS would start threads for it
+        for row, weight in zip(weighted[1:], self._weights[self._heard][1:], strict=True):
+            power += weight * row
         done = self._done
         last = (self.frames + len(block)) * 100 // self.rate + 1
         numbers = np.arange(done + 1, last + 1)

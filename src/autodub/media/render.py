@@ -18,7 +18,7 @@ from autodub.dubbing import channels as layouts
 from autodub.dubbing import ducking, levels, mixing
 from autodub.dubbing.levels import CELL_MS, Cells
 from autodub.dubbing.mixing import fitted_frames
-from autodub.media.bed import Bed
+from autodub.media.bed import Bed, scaled
 from autodub.media.limiting import CONTEXT, relief
 from autodub.media.loudness import Meter
 from autodub.media.mix_plan import MixPlan, MixSource, plan_mix
@@ -174,8 +174,15 @@ class _Mixer:
                 low, high = max(0, start - context), min(bed.frames, end + context)
                 mixed, ground = self._mix(low, high, slice(start - low, end - low))
                 whole.write(mixed)
-                narrow.add(ground @ self._downmix, last=end == bed.frames)
+                narrow.add(self._narrowed(ground), last=end == bed.frames)
                 tell(end / bed.frames)
+
+    def _narrowed(self, ground: Samples) -> Samples:
+        """The channel speech is looked for in."""
+        out = np.zeros(len(ground), dtype=np.float32)
+        for channel in np.flatnonzero(self._downmix):
+            out += ground[:, channel] * self._downmix[channel]
+        return out
 
     def _mix(self, low: int, high: int, core: slice) -> tuple[Samples, Samples]:
         """Output and bed of the core of ``[low, high)``."""
@@ -184,7 +191,7 @@ class _Mixer:
         touched = np.zeros(frames, dtype=np.bool_) if weights is None else weights > 0
         if self._plan.duck.constant(low, frames) != 0.0:
             factors = self._plan.duck.gains(low, frames)
-            bed = bed * factors[:, np.newaxis]
+            bed = scaled(bed, factors)
             touched |= factors < 1
         voice: Samples | None = None
         if (found := self._stem.read(low, frames)) is not None:
@@ -195,14 +202,18 @@ class _Mixer:
             voice = voice * eased.dub
             self._limited += int(np.count_nonzero(eased.dub[core] < 1))
         if eased.bed is not None:
-            bed = bed * eased.bed[:, np.newaxis]
+            bed = scaled(bed, eased.bed)
             touched |= eased.bed < 1
             self._dipped += int(np.count_nonzero(eased.bed[core] < 1))
         mix, bed, touched = mix[core], bed[core], touched[core]
         spoken = None if voice is None else voice[core] * self._gain
         if self._gain != 1:
             bed = bed * self._gain
-        out = bed if spoken is None else bed + spoken[:, np.newaxis] * self._bus
+        out = bed
+        if spoken is not None:
+            out = bed.copy()
+            for channel in np.flatnonzero(self._bus):
+                out[:, channel] += spoken * self._bus[channel]
         self._measure(out, bed, spoken)
         self._compare(out, mix, ~touched)
         return out, bed
@@ -226,7 +237,7 @@ class _Mixer:
             there = there * self._gain
         for index, values in enumerate((here - there, there, here)):
             flat = values.ravel()
-            self._null[index] += float(np.dot(flat, flat))
+            self._null[index] += float(np.einsum("i,i->", flat, flat, dtype=np.float64))
 
     def report(self, source: MixSource, clips: Sequence[Sounding], gates: Sequence[Span]) -> Rendered:
         """Everything measured."""

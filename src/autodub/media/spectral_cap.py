@@ -137,7 +137,8 @@ class _Grid:
         out = np.zeros(end - begin, dtype=np.float32)
         if high > low:
             block = self._reader.read(low, high - low)[:, list(self.channels)]
-            out[low - begin : high - begin] = block.mean(axis=1)
+            for channel in range(block.shape[1]):
+                out[low - begin : high - begin] += block[:, channel] / block.shape[1]
         return out
 
     def spectra(self, frames: Samples) -> npt.NDArray[np.complex64]:
