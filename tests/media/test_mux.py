@@ -404,7 +404,7 @@ def test_encodings(clip: Clip) -> None:
 @pytest.mark.parametrize("name", ["late-sound.ts", "late-picture.ts"])
 @pytest.mark.parametrize("ending", [".ts", ".mp4"])
 def test_streams_that_start_apart(clip: Clip, tmp_path: Path, name: str, ending: str) -> None:
-    """Where sound and picture of a transport stream start half a second apart, they still do in the result."""
+    """Sound and picture of a transport stream that start half a second apart still do in the result."""
     said, samples, before, after = dub(clip(name), tmp_path / f"out{ending}")
     assert said.picture == "copied"
     assert abs(before.video[0].start - before.audio[0].start) > 400

@@ -37,7 +37,9 @@ def test_inner_pauses_stay_and_are_listed() -> None:
     """Pauses inside survive (R9); those of 120 ms or more are listed on the trimmed clip's clock."""
     clip = np.concatenate([silence(100), burst(300), silence(150), burst(200), silence(80), burst(200)])
     out = trim(clip, RATE)
-    assert len(out.samples) == pytest.approx((30 + 300 + 150 + 200 + 80 + 200 + 30) * RATE / 1000, abs=RATE // 200)
+    assert len(out.samples) == pytest.approx(
+        (30 + 300 + 150 + 200 + 80 + 200 + 30) * RATE / 1000, abs=RATE // 200
+    )
     assert len(out.pauses) == 1
     assert out.pauses[0].start == pytest.approx(330, abs=6)
     assert out.pauses[0].end == pytest.approx(480, abs=6)
