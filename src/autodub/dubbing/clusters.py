@@ -60,7 +60,7 @@ class Clusters:
             [(len(p), p.sum(dtype=np.float64), (p.astype(np.float64) ** 2).sum()) for _, p in units]
         )
         within = (squares.sum(axis=0) - np.einsum("i,ij,ik->jk", 1 / n, sums, sums)) / n.sum()
-        within += 1e-6 * np.trace(within) / len(within) * np.eye(len(within))
+        within += 1e-3 * np.eye(len(within))
         return cls(n, n.copy(), sums, squares, pitch, within, doubt, [[at] for at in range(len(units))])
 
     def taken(self, rows: Sequence[int]) -> Clusters:

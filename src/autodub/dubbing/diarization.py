@@ -23,6 +23,7 @@ from autodub.model.time import Span
 
 Floats = npt.NDArray[np.float32]
 Doubles = npt.NDArray[np.float64]
+Indices = npt.NDArray[np.intp]
 
 HOP = 10
 """Milliseconds between frames."""
@@ -30,7 +31,9 @@ HOP = 10
 _FAINT = 30.0  # dB under a span's loud frames: no voice in there
 _CLEAR = 26.0  # dB between loud and faint frames of speech without a background
 _UNIT = 300  # frames a unit has about
-_SIDE = 100  # frames on either side of a change of voice
+_SIDE = 100  # frames at least between two changes of voice
+_LAMBDA = 0.5  # below 1: a change too many is merged again, a missed one spoils two units
+_REACH = 300  # frames looked at on either side of one
 _BLOCK = 10  # frames decided together
 _SHARE = 0.1  # independent observations per frame
 _SWITCH = 12.0  # log probability lost by changing the speaker inside a span
@@ -114,7 +117,7 @@ def _apart(a: Span, b: Span) -> int:
 def _units(frame: Frames) -> list[tuple[Floats, Floats]]:
     """(cepstra, voiced pitch) of the pieces of one span, each of one voice as far as can be seen."""
     cepstra, voice = frame.cepstra, frame.voice
-    edges = [0, *_changes(cepstra, 0, len(cepstra)), len(cepstra)]
+    edges = [0, *_changes(cepstra), len(cepstra)]
     out = []
     for start, end in pairwise(edges):
         count = max(1, round((end - start) / _UNIT))
@@ -125,34 +128,40 @@ def _units(frame: Frames) -> list[tuple[Floats, Floats]]:
     return out
 
 
-def _changes(cepstra: Floats, start: int, end: int) -> list[int]:
-    """Frames in (start, end) where the voice changes, by ΔBIC with full covariances, λ = 1."""
-    count = end - start
-    if count < 2 * _SIDE + 20:
-        return []
-    x = cepstra[start:end].astype(np.float64)
+def _changes(cepstra: Floats) -> list[int]:
+    """Frames where the voice changes: peaks above 0 of ΔBIC (full covariances) of what lies around."""
+    edges = np.arange(0, len(cepstra) + 1, _BLOCK)
+    x = cepstra[: edges[-1]].astype(np.float64)
     d = x.shape[1]
-    at = np.arange(_SIDE, count - _SIDE + 1, 10)
-    sums = np.cumsum(x, axis=0)[at - 1]
-    squares = np.array([x[a:b].T @ x[a:b] for a, b in zip([0, *at[:-1]], at, strict=True)]).cumsum(axis=0)
-    total, square = x.sum(axis=0), x.T @ x
-    prior = square / count - np.outer(total, total) / count**2
+    side, reach = _SIDE // _BLOCK, _REACH // _BLOCK
+    middles = np.arange(side, len(edges) - side)
+    if not len(middles):
+        return []
+    blocks = x.reshape(-1, _BLOCK, d)
+    sums = np.concatenate([np.zeros((1, d)), blocks.sum(axis=1).cumsum(axis=0)])
+    squares = np.concatenate([np.zeros((1, d, d)), (blocks.transpose(0, 2, 1) @ blocks).cumsum(axis=0)])
+    prior = np.diag(x.var(axis=0) + 1e-3)
 
-    def half(n: Doubles, s: Doubles, q: Doubles) -> Doubles:
-        mean = s / n[:, None]
-        spread = q - n[:, None, None] * mean[:, :, None] * mean[:, None, :]
+    def half(first: Indices, last: Indices) -> Doubles:
+        n = edges[last] - edges[first].astype(np.float64)
+        mean = (sums[last] - sums[first]) / n[:, None]
+        spread = squares[last] - squares[first] - n[:, None, None] * mean[:, :, None] * mean[:, None, :]
         shrunk = (spread + 50 * prior) / (n + 50)[:, None, None]
         result: Doubles = n * np.linalg.slogdet(shrunk)[1]
         return result
 
-    whole = half(np.array([float(count)]), total[None], square[None])[0]
-    n = at.astype(np.float64)
-    gain = 0.5 * (whole - half(n, sums, squares) - half(count - n, total - sums, square - squares))
-    best = int(np.argmax(gain))
-    if gain[best] <= 0.5 * (d + d * (d + 1) / 2) * np.log(count):
-        return []
-    cut = start + int(at[best])
-    return [*_changes(cepstra, start, cut), cut, *_changes(cepstra, cut, end)]
+    gains = []
+    for part in np.array_split(middles, -(-len(middles) // 1000)):
+        first, last = np.maximum(0, part - reach), np.minimum(len(edges) - 1, part + reach)
+        penalty = _LAMBDA * 0.5 * (d + d * (d + 1) / 2) * np.log(edges[last] - edges[first])
+        gains.append(0.5 * (half(first, last) - half(first, part) - half(part, last)) - penalty)
+    gain = np.concatenate(gains)
+    out = []
+    while gain.max() > 0:
+        best = int(np.argmax(gain))
+        out.append(int(edges[middles[best]]))
+        gain[max(0, best - side + 1) : best + side] = 0
+    return sorted(out)
 
 
 def _gaussian(cepstra: Floats) -> tuple[Doubles, Doubles, float]:
