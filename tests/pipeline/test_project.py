@@ -16,11 +16,13 @@ SHA = "a" * 64
 
 
 def line(name: str, text: str = "Hola.") -> LineEntry:
+    """A line as it was made."""
     made = Wording(text=text, source="Hello.", speaker="S1", start_ms=0, end_ms=900, keep_original=False)
     return LineEntry(id=name, speaker="S1", start_ms=0, end_ms=900, source="Hello.", text=text, made=made)
 
 
 def project() -> Project:
+    """A project nobody touched."""
     made = VoiceEntry(id="es+m3", pitch_hz=110.0)
     return Project(
         source="clip.mp4",
@@ -34,6 +36,7 @@ def project() -> Project:
 
 
 def edits_after(tmp_path: Path, change: Any) -> Edits:
+    """What is read after a person changed the file."""
     data = json.loads(dump(project()))
     change(data)
     path = tmp_path / "clip.es.project.json"

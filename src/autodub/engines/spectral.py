@@ -29,7 +29,7 @@ class SpectralOptions(EngineOptions):
         "shorter for music that changes.",
     )
     makeup_db: float = Field(
-        default=2.5,
+        default=1.25,
         ge=0.0,
         le=6.0,
         description="Gain that gives back what capping takes from the background, dB.",
@@ -64,7 +64,7 @@ class Spectral:
         return Info(
             name="spectral",
             role="separator",
-            version="1",
+            version="2",
             summary="Learns the background in the gaps between speech; needs nothing, keeps a faint ghost.",
             licence="Apache-2.0",
         )

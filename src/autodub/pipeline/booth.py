@@ -9,7 +9,15 @@ from dataclasses import dataclass, replace
 from autodub.dubbing.text import clean
 from autodub.engines.roles import Synthesizer
 from autodub.model.calls import Synthesize
-from autodub.model.errors import BadAnswer, EngineError, Rejected, TooLong, Unreachable
+from autodub.model.errors import (
+    AutodubError,
+    BadAnswer,
+    CircuitOpen,
+    EngineError,
+    Rejected,
+    TooLong,
+    Unreachable,
+)
 from autodub.model.media import Clip
 from autodub.model.speech import Speech, Voice
 from autodub.pipeline.plan import Chosen
@@ -41,16 +49,21 @@ class Booth:
         self.paid = chosen.info.paid
 
     def speak(self, asks: Sequence[Ask]) -> list[Clip | EngineError]:
-        """A clip per line, in the order asked for, or what went wrong with that line alone."""
-        if len(asks) == 1:
-            return [self._attempt(asks[0])]
-        with ThreadPoolExecutor(max_workers=self._lanes, thread_name_prefix="speak") as pool:
-            return list(pool.map(self._attempt, asks))
+        """A clip per line, in the order asked for, or what went wrong with that line alone.
 
-    def _attempt(self, ask: Ask) -> Clip | EngineError:
+        Raises whatever concerns more than one line (no credit, no key, stopped).
+        """
+        with ThreadPoolExecutor(max_workers=self._lanes, thread_name_prefix="speak") as pool:
+            said = list(pool.map(self._attempt, asks))
+        fatal = [one for one in said if isinstance(one, AutodubError) and not isinstance(one, OF_ONE_LINE)]
+        if fatal:  # the lines after the first failure only hear that the engine is not asked any more
+            raise next((one for one in fatal if not isinstance(one, CircuitOpen)), fatal[0])
+        return [one for one in said if isinstance(one, (Clip, *OF_ONE_LINE))]
+
+    def _attempt(self, ask: Ask) -> Clip | AutodubError:
         try:
             return self._say(ask)
-        except OF_ONE_LINE as problem:
+        except AutodubError as problem:  # sorted out in `speak`, which sees all of them
             return problem
 
     def _say(self, ask: Ask) -> Clip:

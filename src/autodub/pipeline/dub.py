@@ -89,12 +89,12 @@ def open_source(run: Run, request: DubRequest, context: EngineContext) -> Source
     engine = registry.build(
         "downloader", "local" if name == "auto" else name, request.options.get("downloader", {}), context
     )
-    path = Path(request.source).expanduser()
-    try:
-        digest = run.gateway.store.digest(path) if path.is_file() else ""
-    except OSError:  # the engine says better what is wrong with it
-        digest = ""
-    source: Source = run.call(engine, "download", Download(request.source, digest), stage="open")
+    address, digest = request.source, ""
+    path = Path(address).expanduser()
+    if path.is_file():
+        # Absolute, since an answer may be used again from another folder.
+        address, digest = str(path.absolute()), run.gateway.store.digest(path)
+    source: Source = run.call(engine, "download", Download(address, digest), stage="open")
     return source
 
 
@@ -103,11 +103,12 @@ def _digest(store: Store, subtitles: str | None) -> str:
         return ""
     path = Path(subtitles).expanduser()
     try:
-        return store.digest(path)
+        path.open("rb").close()
     except OSError as problem:
         raise BadSubtitles(
             f"The subtitle file {path} cannot be read ({problem.strerror}).", hint="Check the path."
         ) from problem
+    return store.digest(path)
 
 
 def _make(run: Run, plan: Plan, request: DubRequest, edits: project.Edits) -> Finished:

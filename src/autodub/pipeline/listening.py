@@ -9,7 +9,7 @@ from pathlib import Path
 
 from autodub.dubbing.segmentation import segment
 from autodub.model.calls import Detect, Diarize, Separate, Spans, Transcribe
-from autodub.model.errors import BadSubtitles, CircuitOpen, EngineError, MediaError
+from autodub.model.errors import CircuitOpen, EngineError, MediaError
 from autodub.model.language import Language
 from autodub.model.media import Audio, Blob, Soundtrack, Stems
 from autodub.model.request import DubRequest
@@ -121,12 +121,7 @@ def _subtitles(run: Run, plan: Hearing, request: DubRequest) -> Blob:
         )
         return inside
     path = Path(request.subtitles).expanduser()
-    try:
-        digest = run.gateway.store.digest(path)
-    except OSError as problem:
-        raise BadSubtitles(
-            f"The subtitle file {path} cannot be read ({problem.strerror}).", hint="Check the path."
-        ) from problem
+    digest = run.gateway.store.digest(path)
     kept: Blob = run.call(Studio(), "keep_subtitles", KeepSubtitles(str(path), digest), stage="transcribe")
     return kept
 
