@@ -1,0 +1,364 @@
+"""The dub as a whole, with scripted engines: what is made, kept, degraded, resumed and refused."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from autodub.gateway.cancel import Cancel
+from autodub.media.probe import probe
+from autodub.model.calls import Spans
+from autodub.model.errors import (
+    BadProject,
+    BadSubtitles,
+    Cancelled,
+    EngineCannot,
+    NoCredit,
+    Rejected,
+    RequestError,
+    UnknownEngine,
+    UnknownLanguage,
+    UnsupportedSource,
+)
+from autodub.model.speech import Transcript, Translation, Translations, Wording
+from autodub.testing.script import Give, Proceed, Script
+
+Count = Callable[[], dict[str, int]]
+
+
+def digest(path: Path) -> str:
+    """Identity of a file."""
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def edit(path: Path, change: Callable[[dict[str, Any]], None]) -> None:
+    """Change a project file as a person would."""
+    data = json.loads(path.read_text(encoding="utf-8"))
+    change(data)
+    path.write_text(json.dumps(data), encoding="utf-8")
+
+
+def test_every_line_is_spoken_and_every_file_is_there(stage: Any) -> None:
+    """A plain dub speaks all lines, keeps the length and writes all its files."""
+    before = digest(stage.film)
+    dubbed = stage.dub()
+    receipt = dubbed.receipt
+    assert receipt.line_count.total == receipt.line_count.spoken > 0
+    for path in (dubbed.output, *dubbed.subtitles, dubbed.receipt_path, dubbed.report, dubbed.project):
+        assert path.stat().st_size > 0
+    assert abs(probe(dubbed.output).duration - probe(stage.film).duration) <= 100
+    assert receipt.durations.picture_copied is True
+    assert receipt.value("B1") == -200
+    assert receipt.value("T8.samples") == 0
+    assert digest(stage.film) == before
+    assert not dubbed.reused
+
+
+def test_an_unchanged_dub_is_delivered_without_any_call(stage: Any, counting: Count) -> None:
+    """The second run asks no engine, and even restores a file somebody deleted."""
+    first = stage.dub()
+    made = digest(first.output)
+    counting()
+    first.output.unlink()
+    again = stage.dub()
+    assert again.reused
+    assert counting() == {}
+    assert digest(again.output) == made
+    assert again.receipt == first.receipt
+
+
+def test_two_runs_from_nothing_are_identical(stage: Any, film: Path, tmp_path: Path) -> None:
+    """The same request in two fresh places gives the same bytes, whatever finished first."""
+    first = digest(stage.dub().output)
+    other = type(stage)(tmp_path / "other", film)
+    other.folder.mkdir()
+    other.scripts["synthesizer"] = Script(delay=0.01)
+    assert digest(other.dub().output) == first
+
+
+def test_dubs_at_the_same_time_do_not_disturb_each_other(stage: Any) -> None:
+    """Two languages at once into one data directory come out as they do alone."""
+    results: dict[str, str] = {}
+
+    def work(target: str) -> None:
+        out = stage.folder / f"out.{target}.mp4"
+        results[target] = digest(stage.dub(target=target, output=str(out)).output)
+
+    with stage.engines_registered():
+        threads = [threading.Thread(target=work, args=(target,)) for target in ("es", "fr")]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    alone = type(stage)(stage.folder / "alone", stage.film)
+    alone.folder.mkdir()
+    assert results["fr"] == digest(alone.dub(target="fr", output=str(alone.folder / "out.fr.mp4")).output)
+
+
+def test_editing_one_line_speaks_one_line(stage: Any, counting: Count) -> None:
+    """One changed text is one synthesis; all other lines stay to the sample, and the edit is spoken."""
+    first = stage.dub()
+    before = json.loads(first.project.read_text())
+    counting()
+    edit(first.project, lambda data: data["lines"][1].update(text="Otra cosa muy distinta."))
+    second = stage.dub()
+    assert counting() == {"synthesizer": 1}
+    after = json.loads(second.project.read_text())
+    assert after["lines"][1]["text"] == "Otra cosa muy distinta."
+    assert after["lines"][1]["made"] == before["lines"][1]["made"]
+    far = [n for n in range(len(before["lines"])) if abs(n - 1) > 4]
+    assert [after["lines"][n] for n in far] == [before["lines"][n] for n in far]
+    assert second.receipt.line_count.spoken == first.receipt.line_count.spoken
+    assert stage.dub().reused
+
+
+def test_taking_an_edit_back_gives_the_first_dub_again(stage: Any, counting: Count) -> None:
+    """Undoing an edit in the file finds the unedited dub in the store."""
+    first = stage.dub()
+    made, text = digest(first.output), json.loads(first.project.read_text())["lines"][0]["text"]
+    edit(first.project, lambda data: data["lines"][0].update(text="Nada."))
+    stage.dub()
+    counting()
+    edit(first.project, lambda data: data["lines"][0].update(text=text))
+    assert digest(stage.dub().output) == made
+    assert counting() == {}
+
+
+def test_another_voice_speaks_its_lines_anew(stage: Any, counting: Count) -> None:
+    """A changed voice is used for every line of its speaker, and stays changed."""
+    first = stage.dub()
+    counting()
+    voice = next(iter(json.loads(first.project.read_text())["voices"].values()))["id"]
+    other = "fake-2" if voice != "fake-2" else "fake-3"
+    edit(first.project, lambda data: data["voices"]["S1"].update(id=other))
+    second = stage.dub()
+    assert {request.voice.id for request in stage.asked("synthesizer")[-3:]} == {other}
+    assert {line.voice for line in second.receipt.lines} == {f"fake:{other}"}
+    assert "translator" not in counting()
+    assert stage.dub().reused
+
+
+def test_a_removed_line_keeps_its_original_sound(stage: Any) -> None:
+    """A line taken out of the project is not spoken, and the receipt says why."""
+    first = stage.dub()
+    edit(first.project, lambda data: data["lines"].pop(0))
+    receipt = stage.dub().receipt
+    gone = [line for line in receipt.lines if line.status == "kept original"]
+    assert [line.id for line in gone] == ["L0001"]
+    assert "person" in gone[0].reason
+
+
+def test_an_added_line_is_spoken_where_it_says(stage: Any) -> None:
+    """A line a person adds is spoken at its time."""
+    first = stage.dub()
+    added = {"id": "mine", "speaker": "S1", "start_ms": 15_000, "end_ms": 16_200, "text": "Fin de todo."}
+    edit(first.project, lambda data: data["lines"].append(added))
+    receipt = stage.dub().receipt
+    (line,) = [line for line in receipt.lines if line.id == "mine"]
+    assert line.status == "spoken"
+    assert abs(line.clip_ms.start - 15_000) <= 700
+
+
+def test_a_changed_source_text_is_translated_again(stage: Any, counting: Count) -> None:
+    """Correcting what was heard translates and speaks that line only."""
+    first = stage.dub()
+    counting()
+    edit(first.project, lambda data: data["lines"][0].update(source="Something else entirely here."))
+    stage.dub()
+    assert counting() == {"translator": 1, "synthesizer": 1}
+
+
+def test_an_edit_of_a_line_that_changed_since_is_refused(stage: Any) -> None:
+    """An edit never lands on another line; the file with the person's work is left alone."""
+    first = stage.dub()
+
+    def change(data: dict[str, Any]) -> None:
+        data["lines"][0]["text"] = "Hola."
+        data["lines"][0]["made"]["source"] = data["lines"][0]["source"] = "Quite another sentence."
+
+    edit(first.project, change)
+    before = first.project.read_bytes()
+    with pytest.raises(BadProject, match="changed since"):
+        stage.dub()
+    assert first.project.read_bytes() == before
+
+
+def test_nothing_a_translator_refuses_is_spoken(stage: Any) -> None:
+    """An error text in place of one line's translation keeps that line's original sound."""
+
+    class Refusing(Script):
+        def play(self, request: Any, work: Any) -> Give | Proceed:
+            super().play(request, work)
+            if any(line.id == "L0002" for line in request.lines):
+                lines = [Translation(line.id, (Wording(text(line)),)) for line in request.lines]
+                return Give(Translations(tuple(lines)))
+            return Proceed()
+
+    def text(line: Any) -> str:
+        return "I'm sorry, but I can't assist with that." if line.id == "L0002" else "Una frase cualquiera."
+
+    stage.scripts["translator"] = Refusing()
+    receipt = stage.dub().receipt
+    assert [line.id for line in receipt.lines if line.status == "kept original"] == ["L0002"]
+    assert not any("sorry" in request.text for request in stage.asked("synthesizer"))
+    assert any("L0002" in item.message for item in receipt.degradations)
+
+
+def test_one_line_nobody_can_speak_costs_itself(stage: Any) -> None:
+    """A line the synthesizer rejects keeps its original sound and is listed with the reason."""
+
+    class Choosy(Script):
+        def play(self, request: Any, work: Any) -> Give | Proceed:
+            super().play(request, work)
+            if request.text == bad:
+                raise Rejected("No such letters.", engine="synthesizer.fake")
+            return Proceed()
+
+    bad = json.loads(stage.dub().project.read_text())["lines"][1]["text"]
+    fresh = type(stage)(stage.folder / "fresh", stage.film)
+    fresh.folder.mkdir()
+    fresh.scripts["synthesizer"] = Choosy()
+    receipt = fresh.dub().receipt
+    lost = [line for line in receipt.lines if line.status != "spoken"]
+    assert [line.id for line in lost] == ["L0002"]
+    assert "No such letters" in lost[0].reason
+
+
+def test_an_empty_account_stops_the_dub_and_it_goes_on_later(stage: Any, counting: Count) -> None:
+    """When the money runs out the job stops; after a top-up only the missing lines are spoken."""
+    stage.scripts["synthesizer"] = script = Script([Proceed(), Proceed(), NoCredit("Empty.")])
+    with pytest.raises(NoCredit):
+        stage.dub()
+    done = len(script.requests) - 1
+    assert not (stage.folder / "film.es.mp4").exists()
+    stage.scripts["synthesizer"] = Script()
+    stage.dub()
+    whole = type(stage)(stage.folder / "whole", stage.film)
+    whole.folder.mkdir()
+    whole.dub()
+    assert len(stage.asked("synthesizer")) <= len(whole.asked("synthesizer")) - done + 4
+
+
+def test_a_failing_separator_degrades_unless_it_was_named(stage: Any) -> None:
+    """Chosen by itself, a broken separator means a lowered original; named by the user, it is an error."""
+    stage.scripts["separator"] = Script([Rejected("No."), Rejected("No.")])
+    with pytest.raises(Rejected):
+        stage.dub()
+    stage.engines = {role: name for role, name in stage.engines.items() if role != "separator"}
+    from autodub.engines.spectral import Spectral
+
+    def broken(self: Any, request: Any, work: Any) -> Any:
+        raise Rejected("It broke.")
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Spectral, "separate", broken)
+        patch.setattr(Spectral.separate, "__annotations__", {"return": "Stems"}, raising=False)
+        receipt = stage.dub().receipt
+    assert [item.what for item in receipt.degradations if item.what == "separator"] == ["separator"]
+
+
+def test_a_stopped_dub_goes_on_where_it_was(stage: Any, counting: Count) -> None:
+    """Stopping leaves no output; the next run repeats nothing that was finished."""
+    cancel = Cancel()
+
+    class Stopping(Script):
+        def play(self, request: Any, work: Any) -> Give | Proceed:
+            step = super().play(request, work)
+            if len(self.requests) == 5:
+                cancel.request()
+            return step  # type: ignore[return-value]
+
+    stage.scripts["synthesizer"] = Stopping()
+    with pytest.raises(Cancelled):
+        stage.dub(cancel=cancel)
+    assert not list(stage.folder.glob("film.es*"))
+    counting()
+    dubbed = stage.dub()
+    assert set(counting()) == {"synthesizer"}
+    whole = type(stage)(stage.folder / "whole", stage.film)
+    whole.folder.mkdir()
+    assert digest(whole.dub().output) == digest(dubbed.output)
+
+
+def test_nothing_said_leaves_the_source_as_it_is(stage: Any) -> None:
+    """Where nobody speaks the output is the source, byte for byte, and the receipt says so."""
+    stage.scripts["detector"] = Script([Give(Spans(()))])
+    dubbed = stage.dub()
+    assert digest(dubbed.output) == digest(stage.film)
+    assert dubbed.receipt.line_count.total == 0
+    assert any(item.what == "dub" for item in dubbed.receipt.degradations)
+    assert dubbed.subtitles == ()
+    assert stage.dub().reused
+
+
+def test_speech_nobody_understood_stays(stage: Any) -> None:
+    """Detected speech without any text keeps its original sound instead of vanishing."""
+    from autodub.model.speech import Segment
+    from autodub.model.time import Span
+
+    only = Transcript("en", (Segment(Span(500, 4500), "Hello there my old friend."),))
+    stage.scripts["transcriber"] = Script([Give(only)])
+    receipt = stage.dub().receipt
+    kept = [line for line in receipt.lines if line.status == "kept original"]
+    assert [line.source_ms for line in kept] == [Span(5500, 9500), Span(10_500, 14_500), Span(15_500, 17_001)]
+    assert all("not understood" in line.reason for line in kept)
+
+
+def test_a_monologue_has_one_voice(stage: Any) -> None:
+    """One speaker gets one voice for all lines."""
+    stage.dub()
+    assert len({request.voice.id for request in stage.asked("synthesizer")}) == 1
+
+
+def test_several_speakers_have_several_voices(stage: Any) -> None:
+    """The user's count of speakers reaches the diarizer, and each gets a voice of their own."""
+    receipt = stage.dub(speakers=2).receipt
+    assert stage.asked("diarizer")[0].speakers == 2
+    assert len({line.voice for line in receipt.lines}) == 2
+
+
+@pytest.mark.parametrize(
+    ("wishes", "error", "words"),
+    [
+        ({"target": "en"}, UnknownLanguage, "already speaks"),
+        ({"target": "klingonish"}, UnknownLanguage, "klingonish"),
+        ({"spoken": "xx-yy-zz-qq"}, UnknownLanguage, "xx"),
+        ({"engines": {"translator": "babelfish"}}, UnknownEngine, "babelfish"),
+        ({"engines": {"transcriber": "subtitles"}}, EngineCannot, "no subtitles"),
+        ({"options": {"translator": {"wordings": "99"}}}, RequestError, "99"),
+        ({"options": {"poet": {"rhyme": "yes"}}}, EngineCannot, "poet"),
+        ({"start": 5000, "end": 4000}, RequestError, "before it starts"),
+        ({"start": 99_000}, RequestError, "99"),
+        ({"source": "/no/such/film.mp4"}, UnsupportedSource, "film"),
+        ({"subtitles": "/no/such/file.srt"}, BadSubtitles, "file.srt"),
+    ],
+)
+def test_what_cannot_be_done_is_refused_before_anything_is_made(
+    stage: Any, counting: Count, wishes: dict[str, Any], error: type[Exception], words: str
+) -> None:
+    """Impossible wishes end in one sentence with a hint, and no engine is asked."""
+    with pytest.raises(error, match=words) as caught:
+        stage.dub(**wishes)
+    assert caught.value.hint  # type: ignore[attr-defined]
+    assert counting() == {}
+
+
+def test_a_range_is_dubbed_exactly(stage: Any) -> None:
+    """The output of a range is as long as the range, and its lines lie inside."""
+    dubbed = stage.dub(start=5000, end=11_000)
+    assert abs(probe(dubbed.output).duration - 6000) <= 100
+    assert all(
+        line.clip_ms.start >= 0 and line.clip_ms.end <= 6000 for line in dubbed.receipt.lines if line.clip_ms
+    )
+
+
+def test_the_original_stays_as_a_second_track(stage: Any) -> None:
+    """Asked for, the untouched original is kept beside the dub, both tagged."""
+    info = probe(stage.dub(keep_original_audio=True).output)
+    assert [stream.language for stream in info.audio] == ["spa", "eng"]
