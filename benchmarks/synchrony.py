@@ -92,6 +92,7 @@ def measured(minutes: int, folder: Path, own_cpu: dict[float, float]) -> list[Ro
     own_cpu[clip.duration / 60_000] = own["cpu_self_s"] + own["cpu_children_s"]
     return [
         *synchrony(receipt, clip),
+        *by_energy(receipt, out),
         *sound(receipt, clip.path, out),
         *cost(cold, own, second, minutes=clip.duration / 60_000),
     ]
@@ -107,8 +108,8 @@ def synchrony(receipt: dict[str, Any], clip: KnownClip) -> list[Row]:
         Row("Lines", count["total"], "", "", None),
         bounded("Lines spoken and heard", count["heard"], "", "all", lambda v: v == count["total"]),
         bounded("Placed against planned, most", value("T8.samples"), "samples", "= 0", lambda v: v == 0),
-        bounded("Rendered against planned, p50", value("R1.onset.p50"), "ms", "<= 40", lambda v: v <= 40),
-        bounded("Rendered against planned, p95", value("R1.onset.p95"), "ms", "<= 120", lambda v: v <= 120),
+        bounded("Rendered against planned, p50 (grid of 10 ms)", value("R1.onset.p50"), "ms", "<= 40", lambda v: v <= 40),
+        bounded("Rendered against planned, p95 (grid of 10 ms)", value("R1.onset.p95"), "ms", "<= 120", lambda v: v <= 120),
         Row("Onset against the known time, median", percentile(onsets, 50), "ms"),
         Row("Onset against the known time, p95 of size", percentile(placed, 95), "ms"),
         Row("Onset against detected source speech, p95", value("T6.onset.p95"), "ms"),
@@ -117,6 +118,36 @@ def synchrony(receipt: dict[str, Any], clip: KnownClip) -> list[Row]:
         bounded("Speech overlap (T1)", value("T1.file"), "", ">= .80", lambda v: v >= 0.80),
         bounded("Lines at pace .90-1.15 (T9)", value("T9.natural"), "", ">= .95", lambda v: v >= 0.95),
         bounded("Evenness (T10)", value("T10"), "", ">= .95", lambda v: v >= 0.95),
+    ]  # fmt: skip
+
+
+def by_energy(receipt: dict[str, Any], out: Path) -> list[Row]:
+    """Rendered against planned once more, without the detector that clips are placed by.
+
+    The receipt's figure has the detector's grid of 10 ms, and clips are placed on that grid: it
+    reads 0 for anything smaller. Here an onset is the first of 1 ms frames (5 ms means) that is 4 dB
+    above what is usual in the 80 ms to 250 ms before the planned onset.
+    """
+    command = ["ffmpeg", "-v", "error", "-i", str(out), "-map", "0:a:0", "-ac", "1", "-ar", "16000",
+               "-f", "s16le", "-"]  # fmt: skip
+    done = subprocess.run(command, capture_output=True, check=True)
+    samples = np.frombuffer(done.stdout, np.int16)
+    errors = []
+    sought = [row for row in receipt["lines"] if row["rendered_against_planned_ms"] is not None]
+    for row in sought:
+        planned = row["dub_ms"][0] - row["rendered_against_planned_ms"]
+        first = (planned - 250) * 16
+        if first < 0 or first + 8000 > len(samples):
+            continue
+        frames = (samples[first : first + 8000].astype(np.float64) / 32768).reshape(-1, 16)
+        level = 10 * np.log10(np.convolve(np.mean(frames**2, axis=1), np.ones(5) / 5, "same") + 1e-12)
+        above = np.flatnonzero(level[100:] > np.percentile(level[:170], 90) + 4)
+        if len(above):
+            errors.append(abs(float(above[0]) - 150))
+    return [
+        bounded("The same by energy alone, p50", percentile(errors, 50), "ms", "<= 40", lambda v: v <= 40),
+        bounded("The same by energy alone, p95", percentile(errors, 95), "ms", "<= 120", lambda v: v <= 120),
+        Row("Lines whose onset energy shows", f"{len(errors)} of {len(sought)}", ""),
     ]  # fmt: skip
 
 
