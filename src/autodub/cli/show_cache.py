@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from autodub.cli.text import duration, safe, size
-from autodub.gateway.store import StoreStats
+from autodub.gateway.upkeep import StoreStats
 
 
 def as_json(stats: StoreStats, folder: Path) -> dict[str, Any]:
