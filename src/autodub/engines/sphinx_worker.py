@@ -7,6 +7,7 @@ Started as ``python -m autodub.engines.sphinx_worker`` with a JSON object of mod
 
 from __future__ import annotations
 
+import functools
 import json
 import re
 import sys
@@ -58,5 +59,6 @@ def words(engine: Any, path: Path, start: int, end: int) -> list[list[Any]]:
 
 
 if __name__ == "__main__":
-    _engine = decoder(json.loads(sys.argv[1]) if len(sys.argv) > 1 else {})
-    serve(lambda request: words(_engine, Path(request[0]), request[1], request[2]))
+    # Loaded with the first request, so that a model that cannot be loaded is an answer, not a crash.
+    _engine = functools.cache(lambda: decoder(json.loads(sys.argv[1]) if len(sys.argv) > 1 else {}))
+    serve(lambda request: words(_engine(), Path(request[0]), request[1], request[2]))

@@ -68,8 +68,8 @@ class Subtitles:
         segments, outside = placed(parsed.segments, offset=request.offset, limit=request.speech.duration)
         notes = list(parsed.notes)
         if outside:
-            lie = "subtitle lies" if outside == 1 else "subtitles lie"
-            notes.append(f"{outside} {lie} outside the sound and were left out.")
+            lie, were = ("subtitle lies", "was") if outside == 1 else ("subtitles lie", "were")
+            notes.append(f"{outside} {lie} outside the sound and {were} left out.")
         return Transcript(
             request.language, refined(segments, request.spans, reach=self.options.reach), tuple(notes)
         )

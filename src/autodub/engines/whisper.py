@@ -211,6 +211,8 @@ class Whisper:
         kind = self.options.compute_type
         if kind == "auto":
             kind = "float16" if device == "cuda" else "int8"
+        # Whisper draws lots when it is stuck; a fresh engine must draw the same ones.
+        ctranslate2.set_random_seed(1)
         load = self._load or _faster_whisper()
         try:
             return load(
