@@ -22,7 +22,7 @@ _PITCH_PRIOR = 20.0
 _PITCH_WEIGHT = 0.3  # pitch follows the sentence, too: it only helps to decide
 _SAME = 4.5  # divergence that stretches of one voice reach with plenty of speech
 _SAME_SHORT = 24.0  # and its growth with 1 / seconds of the shorter one
-_REPEATED = 3.0  # likewise, below which two stretches are the same words, not just the same voice
+_REPEATED = 0.1  # mean cepstra this close (standard deviations, rms) are one sound played twice
 _FEWEST = 2.0  # seconds below which nothing counts as a speaker of its own
 _SHARE = 0.01  # of all speech, likewise
 
@@ -33,9 +33,6 @@ class Clusters:
 
     n: Doubles
     """Shape (m,): frames."""
-    fresh: Doubles
-    """Shape (m,): frames of speech not heard before. A sentence repeated (a jingle, a looped clip) says no
-    more about the voice than once, however long it is."""
     sums: Doubles
     """Shape (m, d)."""
     squares: Doubles
@@ -47,6 +44,10 @@ class Clusters:
     doubt: float
     """At least 1: how much further apart voices must be than in a quiet room. Music behind the speech
     changes as the bars go by, and so makes one voice look like several."""
+    words: list[int]
+    """For each unit the first unit that is the same sound, mostly itself."""
+    lengths: list[float]
+    """Frames of each unit."""
     members: list[list[int]]
     """Indices of the units in each cluster."""
 
@@ -61,7 +62,17 @@ class Clusters:
         )
         within = (squares.sum(axis=0) - np.einsum("i,ij,ik->jk", 1 / n, sums, sums)) / n.sum()
         within += 1e-3 * np.eye(len(within))
-        return cls(n, n.copy(), sums, squares, pitch, within, doubt, [[at] for at in range(len(units))])
+        return cls(
+            n,
+            sums,
+            squares,
+            pitch,
+            within,
+            doubt,
+            _repeats(n, sums, within),
+            n.tolist(),
+            [[at] for at in range(len(units))],
+        )
 
     def taken(self, rows: Sequence[int]) -> Clusters:
         """The clusters at ``rows`` only."""
@@ -69,12 +80,13 @@ class Clusters:
         members = [list(self.members[row]) for row in rows]
         return Clusters(
             self.n[index],
-            self.fresh[index],
             self.sums[index],
             self.squares[index],
             self.pitch[index],
             self.within,
             self.doubt,
+            self.words,
+            self.lengths,
             members,
         )
 
@@ -103,16 +115,18 @@ class Clusters:
 
     def alike(self, a: int, b: int) -> bool:
         """Whether two clusters may well be one speaker; short ones must differ more to count as two."""
-        seconds = float(min(self.fresh[a], self.fresh[b])) / 100
+        seconds = min(self.fresh(a), self.fresh(b)) / 100
         return bool(self.divergence(a, b) <= self.doubt * _SAME + _SAME_SHORT / seconds)
+
+    def fresh(self, row: int) -> float:
+        """Frames of a cluster that are not a repetition.
+
+        A sentence repeated (a jingle, a looped clip) says no more about a voice than once.
+        """
+        return sum(self.lengths[unit] for unit in {self.words[unit] for unit in self.members[row]})
 
     def merge(self, a: int, b: int) -> None:
         """Put cluster ``b`` into ``a``; row ``b`` stays but must not be used again."""
-        seconds = float(min(self.fresh[a], self.fresh[b])) / 100
-        if self.divergence(a, b) < _REPEATED / seconds:
-            self.fresh[a] = max(self.fresh[a], self.fresh[b])
-        else:
-            self.fresh[a] += self.fresh[b]
         for values in (self.n, self.sums, self.squares, self.pitch):
             values[a] += values[b]
         self.members[a] += self.members[b]
@@ -131,6 +145,21 @@ class Clusters:
         factor = np.linalg.cholesky(self._covariance(n, sums, squares))
         result: Doubles = 2 * np.log(np.diagonal(factor, axis1=1, axis2=2)).sum(axis=1)
         return result
+
+
+def _repeats(n: Doubles, sums: Doubles, within: Doubles) -> list[int]:
+    """For each unit the index of the first that is the same sound: as long, with the same mean cepstra.
+
+    Two sentences of one voice differ by some 0.2 standard deviations, repetitions by under 0.05.
+    """
+    means = sums / n[:, None] / np.sqrt(np.diagonal(within))
+    out: list[int] = []
+    for at, mean in enumerate(means):
+        near = np.abs(n[:at] - n[at]) < 0.1 * n[at]
+        apart = np.sqrt(np.mean((means[:at] - mean) ** 2, axis=1))
+        same = np.flatnonzero(near & (apart < _REPEATED))
+        out.append(out[same[0]] if len(same) else at)
+    return out
 
 
 def _pitch_cost(pitch: Doubles) -> Doubles:
@@ -162,12 +191,13 @@ def kept_voices(units: Clusters, speakers: int | None) -> list[list[int]]:
 def _stacked(parts: Sequence[Clusters]) -> Clusters:
     return Clusters(
         np.concatenate([part.n for part in parts]),
-        np.concatenate([part.fresh for part in parts]),
         np.concatenate([part.sums for part in parts]),
         np.concatenate([part.squares for part in parts]),
         np.concatenate([part.pitch for part in parts]),
         parts[0].within,
         parts[0].doubt,
+        parts[0].words,
+        parts[0].lengths,
         [members for part in parts for members in part.members],
     )
 

@@ -77,7 +77,7 @@ def diarize(
         voices = kept_voices(Clusters.of(usable, doubt=_doubt(spans)), speakers)
     if len(voices) < 2:
         return _turns([(frame.span, 0, None) for frame in spans], words)
-    models = [_gaussian(np.concatenate([usable[unit][0] for unit in voice])) for voice in voices]
+    models = [_gaussian([usable[unit][0] for unit in voice]) for voice in voices]
     return _turns(_decoded(spans, models), words)
 
 
@@ -164,11 +164,16 @@ def _changes(cepstra: Floats) -> list[int]:
     return sorted(out)
 
 
-def _gaussian(cepstra: Floats) -> tuple[Doubles, Doubles, float]:
+def _gaussian(units: Sequence[Floats]) -> tuple[Doubles, Doubles, float]:
     """(mean, inverse Cholesky factor, log normaliser) of a voice's frames."""
-    x = cepstra.astype(np.float64)
-    factor = np.linalg.cholesky(np.cov(x.T) + 1e-3 * np.eye(x.shape[1]))
-    return x.mean(axis=0), np.linalg.inv(factor), float(np.log(np.diagonal(factor)).sum())
+    count = sum(len(unit) for unit in units)
+    mean = np.sum([unit.sum(axis=0, dtype=np.float64) for unit in units], axis=0) / count
+    d = len(mean)
+    square = np.zeros((d, d))
+    for unit in units:
+        square += unit.T.astype(np.float64) @ unit
+    factor = np.linalg.cholesky(square / count - np.outer(mean, mean) + 1e-3 * np.eye(d))
+    return mean, np.linalg.inv(factor), float(np.log(np.diagonal(factor)).sum())
 
 
 def _decoded(

@@ -27,7 +27,7 @@ CENTRES: Floats = 1000.0 * 2.0 ** (np.arange(-10, 10) / 3)
 """Hz of the 20 bands: 100 Hz to 8 kHz."""
 COMPARED = slice(0, 19)
 """Bands that are compared: the top one reaches past what 16 kHz carries."""
-MATERIAL = 60.0
+MATERIAL = 30.0
 """Seconds of a speaker that are analysed at most; more changes nothing."""
 _FRAME, _HOP = 512, 256
 _TAPS = 511

@@ -17,7 +17,7 @@ from autodub.model.media import Audio, Blob, Clip, Soundtrack, Source, Timeline
 from autodub.model.speech import Line, Tone
 from autodub.model.time import Span
 
-VERSION = "3"
+VERSION = "5"
 """Change it whenever the same request would be answered differently."""
 
 
