@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -15,6 +17,7 @@ spans = st.lists(
 
 
 def covered(items: tuple[Span, ...] | list[Span]) -> set[int]:
+    """Every millisecond of a set of spans."""
     return {ms for span in items for ms in range(span.start, span.end)}
 
 
@@ -33,7 +36,7 @@ def test_set_operations_agree_with_sets_of_milliseconds(left: list[Span], right:
 def test_results_are_sorted_and_disjoint(items: list[Span]) -> None:
     """No span of a result touches the next one."""
     out = merged(items)
-    assert all(a.end < b.start for a, b in zip(out, out[1:], strict=False))
+    assert all(a.end < b.start for a, b in pairwise(out))
 
 
 def test_a_span_cannot_run_backwards() -> None:

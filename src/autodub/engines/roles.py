@@ -116,26 +116,38 @@ class Engine(Protocol):
 
 
 class Downloader(Engine, Protocol):
+    """Fetches a source and says what is in it."""
+
     def download(self, request: Download, work: Work) -> Source: ...
 
 
 class Detector(Engine, Protocol):
+    """Finds where people speak."""
+
     def detect(self, request: Detect, work: Work) -> Spans: ...
 
 
 class Separator(Engine, Protocol):
+    """Takes the voice out of a mix."""
+
     def separate(self, request: Separate, work: Work) -> Stems: ...
 
 
 class Transcriber(Engine, Protocol):
+    """Writes down what is said, and when."""
+
     def transcribe(self, request: Transcribe, work: Work) -> Transcript: ...
 
 
 class Diarizer(Engine, Protocol):
+    """Tells the speakers apart."""
+
     def diarize(self, request: Diarize, work: Work) -> Turns: ...
 
 
 class Translator(Engine, Protocol):
+    """Says lines in another language."""
+
     def translate(self, request: Translate, work: Work) -> Translations: ...
 
     def route(self, source: str, target: str) -> str:
@@ -144,12 +156,16 @@ class Translator(Engine, Protocol):
 
 
 class Synthesizer(Engine, Protocol):
+    """Speaks lines in a voice."""
+
     def list_voices(self, request: ListVoices, work: Work) -> Voices: ...
 
     def synthesize(self, request: Synthesize, work: Work) -> Speech: ...
 
 
 class Cloner(Engine, Protocol):
+    """Makes a voice that sounds like a speaker."""
+
     def clone(self, request: Clone, work: Work) -> Voice: ...
 
 

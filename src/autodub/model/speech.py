@@ -128,7 +128,7 @@ class Voice:
     gender: str = "unknown"
     """``female``, ``male`` or ``unknown``."""
     pitch: float | None = None
-    """Mean fundamental frequency to speak at, Hz; None = the voice's own. Only where the engine can set it."""
+    """Mean fundamental frequency to speak at, Hz; None = the voice's own. Not every engine can set it."""
     pace: float = 1.0
     """The voice's base speed as a factor of the engine's default; native rates are relative to it."""
     tone: Tone | None = None
