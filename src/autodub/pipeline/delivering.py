@@ -116,7 +116,7 @@ def _produce(
         background=heard.background,
         is_estimate=not plan.engines["separator"].info.needs_weights,
         spans=heard.speech,
-        keep=tuple(item.line.span for item in kept),
+        keep=facts.kept_spans(kept, spoken),
         timeline=Timeline(programme.rate, programme.frames, tuple(take.placement for take in spoken.takes)),
         lines=tuple(take.line for take in spoken.takes),
         loudness=request.loudness,

@@ -63,6 +63,19 @@ def kept_lines(
     return (*silent, *unwritten(speech, revision.lines, limit=limit))
 
 
+def kept_spans(kept: Sequence[Kept], now: Spoken) -> tuple[Span, ...]:
+    """Where the original sound stays: the kept lines, save where their own speaker is dubbed.
+
+    Two lines joined into one are one longer line and one that was removed; the removed one's sound
+    must not come back under the dub of both.
+    """
+    out: list[Span] = []
+    for item in kept:
+        dubbed = [take.line.span for take in now.takes if take.line.speaker == item.line.speaker]
+        out += subtract([item.line.span], dubbed)
+    return tuple(out)
+
+
 def line_facts(
     spoken: Spoken, kept: Sequence[Kept], *, rate: int, language: Language, source: Language
 ) -> tuple[LineFact, ...]:
