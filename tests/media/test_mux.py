@@ -307,7 +307,7 @@ def test_codecs_the_container_cannot_hold(clip: Clip, tmp_path: Path) -> None:
     source, info, mix = prepared(clip, tmp_path)
     with pytest.raises(OutputProblem, match="cannot hold everything") as caught:
         mux(source, info, mix, tmp_path / "out.webm", stream=info.audio[0])
-    assert "-o out.mkv" in caught.value.hint
+    assert ".mkv" in caught.value.hint
     assert untouched(tmp_path, "in")
 
 

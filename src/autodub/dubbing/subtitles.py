@@ -103,7 +103,9 @@ def _decode(data: bytes, *, encoding: str | None, name: str, notes: list[str]) -
     head = data[:4000]
     zeros = head.count(0)
     if zeros > len(head) // 4:
-        return data.decode("utf-16-le" if head[1::2].count(0) > zeros // 2 else "utf-16-be", errors="replace")
+        text = data.decode("utf-16-le" if head[1::2].count(0) > zeros // 2 else "utf-16-be", errors="replace")
+        if "\0" not in text:
+            return text
     if zeros or sum(byte < 9 or 13 < byte < 27 for byte in head) > len(head) // 50:
         raise BadSubtitles(
             f"{name} is not a text file: line 1 holds binary data.", hint="Give an .srt, .vtt or .ass file."

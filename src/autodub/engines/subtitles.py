@@ -12,9 +12,14 @@ from pydantic import Field
 from autodub.dubbing.subtitles import parse
 from autodub.engines.roles import EngineContext, EngineOptions, Info, Readiness, Work
 from autodub.model.calls import Transcribe
-from autodub.model.errors import EngineCannot
+from autodub.model.errors import BadSubtitles, EngineCannot
 from autodub.model.speech import Segment, Transcript
 from autodub.model.time import Span, merged
+
+_SAYING = 60
+"""Milliseconds a character takes to say, unhurried."""
+_DENSEST = 60
+"""Characters a second that nobody can say, twice over: such subtitles belong to something else."""
 
 
 class SubtitlesOptions(EngineOptions):
@@ -39,7 +44,7 @@ class Subtitles:
         return Info(
             name="subtitles",
             role="transcriber",
-            version="1",
+            version="2",
             summary="reads .srt, .vtt or .ass subtitles, given or inside the source",
             licence="Apache-2.0",
         )
@@ -66,6 +71,13 @@ class Subtitles:
         parsed = parse(data, encoding=request.subtitles_encoding)
         work.check()
         segments, outside = placed(parsed.segments, offset=request.offset, limit=request.speech.duration)
+        written = sum(len(segment.text) for segment in segments)
+        if written > _DENSEST * (request.speech.duration / 1000 + 2):
+            raise BadSubtitles(
+                f"The subtitles hold {written} characters, more than anybody can say in "
+                f"{request.speech.duration / 1000:.0f} s.",
+                hint="Check that they belong to this file, and their times.",
+            )
         notes = list(parsed.notes)
         if outside:
             lie, were = ("subtitle lies", "was") if outside == 1 else ("subtitles lie", "were")
@@ -79,12 +91,14 @@ def placed(segments: Sequence[Segment], *, offset: int, limit: int) -> tuple[tup
     """Segments on the programme's clock, clipped to [0, limit) ms; and how many were left out.
 
     A segment that lies outside for more than half of its time is left out: most of it is not heard.
+    One that only stays long to be read stays, when what lies inside is time enough to say it.
     """
     out = []
     for segment in segments:
         start, end = segment.span.start - offset, segment.span.end - offset
         inside = min(limit, end) - max(0, start)
-        if inside > 0 and 2 * inside >= end - start:
+        is_said = start >= 0 and inside >= _SAYING * len(segment.text)
+        if inside > 0 and (is_said or 2 * inside >= end - start):
             out.append(replace(segment, span=Span(max(0, start), min(limit, end))))
     return tuple(out), len(segments) - len(out)
 

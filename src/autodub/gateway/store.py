@@ -18,7 +18,7 @@ from sqlalchemy.dialects.sqlite import insert
 
 from autodub.gateway.upkeep import Pruned, StoreStats, prune, stats
 from autodub.infra import codec
-from autodub.infra.blobs import Blobs, writing
+from autodub.infra.blobs import Blobs, beginning
 from autodub.infra.database import Database, answers, files, identity
 from autodub.model.errors import UnsupportedSource
 from autodub.model.media import Blob
@@ -54,7 +54,7 @@ class Store:
 
     def __init__(self, data_dir: Path, *, clock: Callable[[], float] = time.time) -> None:
         self.data_dir = Path(data_dir).absolute()
-        with writing(self.data_dir):
+        with beginning(self.data_dir):
             self.data_dir.mkdir(parents=True, exist_ok=True)
             self.flights = self.data_dir / "flight"
             self.flights.mkdir(exist_ok=True)

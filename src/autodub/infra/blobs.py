@@ -39,7 +39,7 @@ class Blobs:
         self._root = folder
         self._folder = folder / "blobs"
         self._tmp = folder / "tmp"
-        with writing(folder):
+        with beginning(folder):
             self._folder.mkdir(parents=True, exist_ok=True)
             self._tmp.mkdir(exist_ok=True)
             self._gate = self._folder / ".lock"
@@ -187,11 +187,25 @@ def writing(folder: Path) -> Iterator[None]:
         if error.errno in NO_ROOM:
             raise full(folder) from error
         if error.errno in {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EEXIST}:
-            raise OutputProblem(
-                f"The data directory {folder} cannot be written ({error.strerror}).",
-                hint="Make it writable, or choose another with --data-dir or AUTODUB_DATA_DIR.",
-            ) from error
+            raise _closed(folder, error) from error
         raise
+
+
+@contextmanager
+def beginning(folder: Path) -> Iterator[None]:
+    """As :func:`writing`, while the data directory is being made: whatever fails then is about it."""
+    try:
+        with writing(folder):
+            yield
+    except OSError as error:
+        raise _closed(folder, error) from error
+
+
+def _closed(folder: Path, error: OSError) -> OutputProblem:
+    return OutputProblem(
+        f"The data directory {folder} cannot be written ({error.strerror}).",
+        hint="Make it writable, or choose another with --data-dir or AUTODUB_DATA_DIR.",
+    )
 
 
 def full(folder: Path) -> OutputProblem:

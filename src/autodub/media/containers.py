@@ -81,7 +81,7 @@ def container_of(output: Path) -> Container:
     if container is None:
         raise OutputProblem(
             f"Files ending in {output.suffix!r} cannot be written.",
-            hint=f"Use .mkv, which holds nearly everything: {output.stem}.mkv",
+            hint=f"Choose an output that ends in .mkv, such as {output.stem}.mkv; it holds most things.",
         )
     return container
 

@@ -156,7 +156,8 @@ def _warnings(complaints: list[str], missing: float) -> list[str]:
     damaged = sum(1 for line in complaints if _DAMAGE.search(line))
     found = []
     if damaged:
-        found.append(f"The source is damaged ({damaged} faults); sound that could not be decoded is silent.")
+        faults = "1 fault" if damaged == 1 else f"{damaged} faults"
+        found.append(f"The source is damaged ({faults}); sound that could not be decoded is silent.")
     if missing > _SHORT:
         found.append(f"The sound ends {missing / 1000:.1f} s before the file says it does.")
     return found

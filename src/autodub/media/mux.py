@@ -12,16 +12,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+import numpy as np
+
 from autodub.infra import process
 from autodub.media import ffmpeg
 from autodub.media.containers import container_of
 from autodub.media.edit_list import limit_presentation
 from autodub.media.mux_command import Extras, MuxCommand
 from autodub.media.output_file import atomically, refuse_output
+from autodub.media.sound import store
 from autodub.model.errors import AutodubError, OutputProblem
 from autodub.model.media import AudioStream, MediaInfo
 
-__all__ = ["Extras", "Muxed", "mux", "refuse_output"]
+__all__ = ["Extras", "Muxed", "mux", "refuse_output", "rehearse"]
 
 _NOT_HELD = re.compile(
     r"not currently supported in container|Only (VP8|audio|.* are supported)|"
@@ -29,6 +32,10 @@ _NOT_HELD = re.compile(
     r"muxer does not support|only supports|Invalid (audio|video|subtitle) stream|Exactly one|"
     r"header .*: Invalid argument"
 )
+
+
+_MOMENT = 0.1
+"""Seconds of silence that a rehearsal writes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +91,36 @@ def mux(
     return Muxed(output, job.picture, tuple(job.warnings))
 
 
+def rehearse(
+    source: Path,
+    info: MediaInfo,
+    output: Path,
+    *,
+    stream: AudioStream,
+    extras: Extras | None = None,
+    start: int = 0,
+    end: int | None = None,
+    check: Callable[[], None] | None = None,
+) -> Muxed:
+    """Find out whether a file such as ``output`` can hold what :func:`mux` would put there.
+
+    The same command is run over a moment of silence, so that the header is written and hardly more;
+    ``output`` lies in a folder that is thrown away. Raises OutputProblem as ``mux`` would. A source that
+    ffmpeg stumbles over for another reason passes: how far it can be used, only the real run can tell.
+    """
+    container = container_of(output)
+    silence = output.with_name("silence.wav")
+    store(np.zeros((round(_MOMENT * stream.rate), stream.channels), np.float32), stream.rate, silence)
+    job = MuxCommand(source, info, silence, container, stream, extras or Extras(), start, end)
+    # The shortest stream is the silence: nothing past its end is read, also where subtitles are sparse.
+    command = [*job.arguments(), "-shortest", "-f", container.muxer, ffmpeg.name(output)]
+    result = ffmpeg.call(command, duration=1.0, what=f"write {output.name}", check=check)
+    problem = _refusal(result, command, output) if result.code != 0 else None
+    if isinstance(problem, OutputProblem):
+        raise problem
+    return Muxed(output, job.picture, tuple(job.warnings))
+
+
 def _refusal(result: process.Result, command: list[str], output: Path) -> AutodubError:
     lines = ffmpeg.complaints(result)
     reason = next((line for line in lines if _NOT_HELD.search(line)), None)
@@ -91,5 +128,5 @@ def _refusal(result: process.Result, command: list[str], output: Path) -> Autodu
         return ffmpeg.failure(result, command, f"write {output.name}")
     return OutputProblem(
         f"A {output.suffix} file cannot hold everything of this source ({reason.rstrip('.')}).",
-        hint=f"Use .mkv, which holds nearly everything: -o {output.stem}.mkv",
+        hint="Choose an output whose name ends in .mkv: it holds nearly everything.",
     )

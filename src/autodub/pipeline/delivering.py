@@ -19,13 +19,22 @@ from autodub.pipeline.plan import Plan
 from autodub.pipeline.project import Project, dump
 from autodub.pipeline.run import Run
 from autodub.pipeline.speaking import Programme, Spoken
-from autodub.pipeline.studio import Produce, Produced, Studio, Subtitled
+from autodub.pipeline.studio import Produce, Produced, Rehearse, Studio, Subtitled
 from autodub.pipeline.voices import Cast
 from autodub.quality.facts import DubFacts
 from autodub.quality.measure import SourceSound, measure
 from autodub.quality.receipt import Receipt
 from autodub.quality.rendering import sound_fact, with_levels
 from autodub.quality.report import report
+
+
+def rehearse(run: Run, plan: Plan, request: DubRequest) -> None:
+    """Raise OutputProblem now, and not after all the work, when the output cannot hold what it should."""
+    asked = Rehearse(
+        plan.source, plan.audio.index, plan.start, plan.end, plan.outputs.media.suffix.lower(),
+        plan.target.iso639_2, request.keep_original_audio,
+    )  # fmt: skip
+    run.call(Studio(), "rehearse", asked, stage="open")
 
 
 def deliverables(

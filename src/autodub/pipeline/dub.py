@@ -6,6 +6,7 @@ answered from the store, and the same request always ends in the same files.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -23,6 +24,7 @@ from autodub.model.media import Source
 from autodub.model.request import DubRequest
 from autodub.pipeline import finished, project
 from autodub.pipeline.finished import Finished
+from autodub.pipeline.names import path_of, refuse_unwritable
 from autodub.pipeline.outputs import Outputs, outputs_for
 from autodub.pipeline.plan import Plan, languages, make_plan, refuse_same
 from autodub.pipeline.run import Run
@@ -50,6 +52,7 @@ def dub(
 
     After any failure the same request goes on where this one stopped.
     """
+    refuse_unwritable(request)
     store = Store(settings.data_dir)
     try:
         gateway = Gateway(store, listener=listener, cancel=cancel, redact=settings.redact)
@@ -90,8 +93,8 @@ def open_source(run: Run, request: DubRequest, context: EngineContext) -> Source
         "downloader", "local" if name == "auto" else name, request.options.get("downloader", {}), context
     )
     address, digest = request.source, ""
-    path = Path(address).expanduser()
-    if path.is_file():
+    path = path_of(address)
+    if os.path.isfile(path):  # noqa: PTH113 - a name too long for the system is no file, not an error
         # Absolute, since an answer may be used again from another folder.
         address, digest = str(path.absolute()), run.gateway.store.digest(path)
     source: Source = run.call(engine, "download", Download(address, digest), stage="open")
@@ -101,7 +104,7 @@ def open_source(run: Run, request: DubRequest, context: EngineContext) -> Source
 def _digest(store: Store, subtitles: str | None) -> str:
     if subtitles is None:
         return ""
-    path = Path(subtitles).expanduser()
+    path = path_of(subtitles)
     try:
         path.open("rb").close()
     except OSError as problem:
@@ -120,6 +123,7 @@ def _make(run: Run, plan: Plan, request: DubRequest, edits: project.Edits) -> Fi
     from autodub.pipeline.translating import translate
     from autodub.pipeline.voices import choose_voices
 
+    delivering.rehearse(run, plan, request)
     heard = hear(run, plan, request)
     mix = heard.soundtrack.mix
     programme = Programme(mix.rate, mix.frames)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from pathlib import Path
 
 from autodub.dubbing.segmentation import segment
 from autodub.model.calls import Detect, Diarize, Separate, Spans, Transcribe
@@ -15,6 +14,7 @@ from autodub.model.media import Audio, Blob, Soundtrack, Stems
 from autodub.model.request import DubRequest
 from autodub.model.speech import Line, Transcript, Turns
 from autodub.model.time import Span
+from autodub.pipeline.names import path_of
 from autodub.pipeline.plan import TEXT_ENGINE, Hearing
 from autodub.pipeline.run import Run
 from autodub.pipeline.studio import Decode, DecodedSound, KeepSubtitles, ReadSubtitles, Studio
@@ -120,7 +120,7 @@ def _subtitles(run: Run, plan: Hearing, request: DubRequest) -> Blob:
             Studio(), "read_subtitles", ReadSubtitles(plan.source, plan.subtitles.index), stage="transcribe"
         )
         return inside
-    path = Path(request.subtitles).expanduser()
+    path = path_of(request.subtitles)
     digest = run.gateway.store.digest(path)
     kept: Blob = run.call(Studio(), "keep_subtitles", KeepSubtitles(str(path), digest), stage="transcribe")
     return kept

@@ -6,12 +6,15 @@ import contextlib
 import errno
 import os
 import shutil
+import stat
 import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from autodub.media.containers import container_of
 from autodub.model.errors import OutputProblem
+from autodub.pipeline.names import path_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,28 +55,49 @@ class Outputs:
 
 def outputs_for(source: Path, target: str, wanted: str | None) -> Outputs:
     """Where the dub of ``source`` goes. Raises OutputProblem before any work is done."""
-    media = (
-        Path(wanted).expanduser() if wanted else source.with_name(f"{source.stem}.{target}{source.suffix}")
-    )
-    if media.is_dir():
+    media = path_of(wanted) if wanted else source.with_name(f"{source.stem}.{target}{source.suffix}")
+    if os.path.isdir(media):  # noqa: PTH112 - a name too long for the system is refused below, in words
         media = media / f"{source.stem}.{target}{source.suffix}"
     if not media.suffix:
         raise OutputProblem(
             f"The output name {media.name!r} has no ending that says what kind of file to write.",
             hint=f"Give one, such as {media.name}.mp4.",
         )
-    folder = media.parent
-    if not folder.is_dir():
-        raise OutputProblem(f"The folder {folder} does not exist.", hint="Make it, or give another -o.")
-    if not os.access(folder, os.W_OK | os.X_OK) or (media.exists() and not os.access(media, os.W_OK)):
-        raise OutputProblem(f"{media} cannot be written.", hint="Give a place you may write to with -o.")
+    container_of(media)
     outputs = Outputs(media)
+    _refuse_folder(media.parent)
     for path in (media, outputs.srt, outputs.vtt, outputs.receipt, outputs.report, outputs.project):
-        if path.exists() and path.samefile(source):
-            raise OutputProblem(
-                f"{path} is the source itself, which is never changed.", hint="Give another name with -o."
-            )
+        _refuse_name(path, source)
+    try:  # permission bits do not tell everything: only a file made there does
+        tempfile.TemporaryFile(prefix=".autodub-", dir=media.parent).close()
+    except OSError as problem:
+        raise _problem(media, problem) from problem
     return outputs
+
+
+def _refuse_folder(folder: Path) -> None:
+    if os.path.isdir(folder):  # noqa: PTH112 - as above
+        return
+    what = "is not a folder" if os.path.lexists(folder) else "does not exist"
+    raise OutputProblem(f"The folder {folder} {what}.", hint="Make it, or give another -o.")
+
+
+def _refuse_name(path: Path, source: Path) -> None:
+    try:
+        state = path.stat()
+        is_source = source.exists() and path.samefile(source)
+    except FileNotFoundError:
+        return
+    except OSError as problem:
+        raise _problem(path, problem) from problem
+    if is_source:
+        raise OutputProblem(
+            f"{path} is the source itself, which is never changed.", hint="Give another name with -o."
+        )
+    if not stat.S_ISREG(state.st_mode):
+        raise OutputProblem(f"{path} is in the way: it is not a file.", hint="Give another name with -o.")
+    if not os.access(path, os.W_OK):
+        raise OutputProblem(f"{path} may not be changed.", hint="Give another name with -o.")
 
 
 def place(made: Path, wanted: Path) -> None:
@@ -105,14 +129,18 @@ def _atomically(wanted: Path) -> Iterator[Path]:
         temporary.replace(wanted)
         temporary = None
     except OSError as problem:
-        if problem.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
-            raise OutputProblem(
-                f"There is no room for {wanted}.",
-                hint="Free some space, or give another place with -o; then run again.",
-            ) from problem
-        raise OutputProblem(
-            f"{wanted} cannot be written ({problem.strerror}).", hint="Give a place you may write to with -o."
-        ) from problem
+        raise _problem(wanted, problem) from problem
     finally:
         if temporary is not None:
             temporary.unlink(missing_ok=True)
+
+
+def _problem(wanted: Path, error: OSError) -> OutputProblem:
+    if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+        return OutputProblem(
+            f"There is no room for {wanted}.",
+            hint="Free some space, or give another place with -o; then run again.",
+        )
+    return OutputProblem(
+        f"{wanted} cannot be written ({error.strerror}).", hint="Give a place you may write to with -o."
+    )

@@ -7,12 +7,34 @@ from pathlib import Path
 from autodub.engines.roles import Work
 from autodub.media import sound
 from autodub.media.mux import Extras, mux
+from autodub.media.mux import rehearse as rehearse_mux
 from autodub.media.render import render
 from autodub.model.job import Degradation
-from autodub.pipeline.studio import Produce, Produced
+from autodub.pipeline.studio import Produce, Produced, Rehearse, Rehearsed
 
 _RENDERING = 0.7
 """Share of the time that goes into rendering; the rest is encoding."""
+_COPIED = {"none": None, "copied": True, "encoded": False}
+_WORD = "1\n00:00:00,000 --> 00:00:00,050\n-\n"
+"""A subtitle for rehearsals."""
+
+
+def rehearse(request: Rehearse, work: Work) -> Rehearsed:
+    """Write the beginning of the output and throw it away. Raises OutputProblem."""
+    info = request.source.info
+    stream = next(s for s in info.audio if s.index == request.stream)
+    subtitles = work.scratch / "word.srt"
+    subtitles.write_text(_WORD, encoding="utf-8")
+    extras = Extras(
+        language=request.language,
+        original=stream if request.keep_original_audio else None,
+        subtitles=subtitles,
+    )
+    muxed = rehearse_mux(
+        Path(request.source.path), info, work.scratch / f"rehearsal{request.suffix}", stream=stream,
+        extras=extras, start=request.start, end=request.end, check=work.check,
+    )  # fmt: skip
+    return Rehearsed(_COPIED[muxed.picture])
 
 
 def produce(request: Produce, work: Work) -> Produced:
@@ -66,6 +88,6 @@ def produce(request: Produce, work: Work) -> Produced:
         work.keep(output),
         sound.audio(kept, work.path(kept), "mono"),
         rendered,
-        {"none": None, "copied": True, "encoded": False}[muxed.picture],
+        _COPIED[muxed.picture],
         tuple(notes),
     )

@@ -90,6 +90,28 @@ class Subtitled:
 
 
 @dataclass(frozen=True, slots=True)
+class Rehearse:
+    """Find out whether the output can hold what it should, before any work -> Rehearsed."""
+
+    source: Source
+    stream: int
+    start: int
+    end: int | None
+    suffix: str
+    language: str
+    """ISO 639-2 code of the dub."""
+    keep_original_audio: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Rehearsed:
+    """The output can be written."""
+
+    picture_copied: bool | None
+    """None when there is no picture."""
+
+
+@dataclass(frozen=True, slots=True)
 class Produce:
     """Render the sound and put it under the picture -> Produced."""
 
@@ -203,6 +225,12 @@ class Studio:
 
         tone, _seconds = speaker_tone(work.path(request.speech.blob), request.spans)
         return Heard(tone)
+
+    def rehearse(self, request: Rehearse, work: Work) -> Rehearsed:
+        """Write a moment of silence under the source's picture. Raises OutputProblem."""
+        from autodub.pipeline.producing import rehearse
+
+        return rehearse(request, work)
 
     def produce(self, request: Produce, work: Work) -> Produced:
         """Render, then mux; the rendered sound itself is not kept, it can be made again at any time."""

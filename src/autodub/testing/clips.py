@@ -111,8 +111,8 @@ def build(
     """Make a clip at ``out`` (its ending names the container; ``.wav`` and the like get no picture).
 
     ``duration`` is in ms, a multiple of 40 (one frame at 25 a second). The cards follow one another
-    and start again when they have all been seen. Raises ValueError when a line would not fit, or
-    would sound over the one before it.
+    and start again when they have all been seen. Without lines there is only music. Raises ValueError
+    when a line would not fit, or would sound over the one before it.
     """
     if duration % 40:
         raise ValueError(f"a clip lasts whole frames of 40 ms, not {duration} ms")
@@ -123,7 +123,8 @@ def build(
         KnownLine(line.text, Span(line.start, line.start + len(sound) * 1000 // RATE), line.speaker)
         for line, (_, sound) in zip(ordered, placed, strict=True)
     )
-    for line, follower in zip(known, [k.span.start for k in known[1:]] + [duration], strict=True):
+    followers = [line.span.start for line in known[1:]] + [duration]
+    for line, follower in zip(known, followers, strict=False):  # without lines nothing follows
         if line.span.end > follower:
             raise ValueError(f"{line.text!r} sounds until {line.span.end} ms, past {follower} ms")
     with tempfile.TemporaryDirectory(prefix="autodub-clip-", dir=out.parent) as folder:
