@@ -71,6 +71,12 @@ class Subtitles:
         parsed = parse(data, encoding=request.subtitles_encoding)
         work.check()
         segments, outside = placed(parsed.segments, offset=request.offset, limit=request.speech.duration)
+        if parsed.segments and not segments and request.spans:
+            raise BadSubtitles(
+                f"None of the subtitles lies within the {request.speech.duration / 1000:.0f} s of sound, "
+                "in which somebody speaks.",
+                hint="Check that they belong to this file, and their times.",
+            )
         written = sum(len(segment.text) for segment in segments)
         if written > _DENSEST * (request.speech.duration / 1000 + 2):
             raise BadSubtitles(

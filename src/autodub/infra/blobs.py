@@ -25,7 +25,6 @@ from autodub.infra.locks import FileLock, held
 from autodub.model.errors import OutputProblem
 from autodub.model.media import Blob
 
-_BLOCK = 1 << 20
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 _SUFFIX = re.compile(r"(\.[A-Za-z0-9]{1,10}){0,2}")
 NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
@@ -47,7 +46,11 @@ class Blobs:
             self._session = self._tmp / f"{os.getpid()}-{secrets.token_hex(4)}"
             self._alive = FileLock(self._session.with_suffix(".alive"))
             self._alive.take()
-            self._session.mkdir()
+            try:
+                self._session.mkdir()
+            except OSError:
+                self._alive.free(remove=True)
+                raise
         self._kept: set[Path] = set()  # by this object: never removed under its user's feet
 
     def path(self, blob: Blob) -> Path:

@@ -103,7 +103,11 @@ class Database:
                 if self._engine is None:
                     engine = create_engine(f"sqlite:///{self._path}", pool_size=4, max_overflow=32)
                     event.listen(engine, "connect", _configure)
-                    self._prepare(engine)
+                    try:
+                        self._prepare(engine)
+                    except BaseException:
+                        engine.dispose()  # else its files would stay open
+                        raise
                     self._engine = engine
         return self._engine
 

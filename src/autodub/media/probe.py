@@ -39,6 +39,11 @@ def probe(path: Path, *, check: Callable[[], None] | None = None) -> MediaInfo:
     result = _ffprobe(arguments, path, deadline=_DEADLINE, check=check)
     if result.code != 0:
         raise _refusal(path, result)
+    if "enable_drefs" in result.stderr:  # what ffmpeg says when it passes a QuickTime data reference by
+        raise UnsupportedSource(
+            f"{path.name} keeps its sound or picture in another file, which is not opened.",
+            hint="Save it as a self-contained file first.",
+        )
     try:
         found = json.loads(result.stdout.decode("utf-8", "replace"))
         streams, form = found["streams"], found["format"]

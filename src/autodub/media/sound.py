@@ -228,7 +228,7 @@ def _problem(path: Path, error: OSError) -> OutputProblem:
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
         return OutputProblem(
             f"There is no room left to write {path.name}.",
-            hint=f"Make room on the disk that holds {path.parent}, or choose another data directory.",
+            hint="Make room on its disk, or choose another data directory with --data-dir.",
         )
     if error.errno == errno.EFBIG:
         return OutputProblem(
