@@ -221,7 +221,6 @@ TRAPS = {
     "R25": Trap(
         "overlapping turns spoken twice",
         (
-            "dubbing/test_diarization.py::test_each_word_once_under_overlapping_turns",
             "dubbing/test_segmentation.py::test_every_word_once_and_no_speaker_overlaps_himself",
             "pipeline/test_dub_traps.py::test_overlapping_turns_give_each_word_once",
         ),

@@ -4,7 +4,7 @@ Three lines dub a film::
 
     from autodub import dub
     dubbed = dub("clip.mp4", to="es")
-    print(dubbed.output, dubbed.receipt.headline)
+    print(dubbed.output, dubbed.receipt.summary)
 
 Everything public is named in ``__all__`` and loaded when first used, so that importing the package
 costs nothing.

@@ -9,15 +9,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from autodub.dubbing.casting import (
-    FASTEST,
-    SLOWEST,
     Speaker,
     cast,
     gender_of,
-    pace,
     sample_spans,
     speakers_of,
-    tempos,
 )
 from autodub.model.speech import Line, Phrase, Tone, Voice
 from autodub.model.time import Span, total
@@ -109,22 +105,11 @@ def test_without_voices_nothing_is_cast() -> None:
 
 
 def test_speakers_are_counted_by_what_they_say() -> None:
-    """Amount of speech, tone and pace are gathered per speaker."""
+    """Amount of speech, and tone are gathered per speaker."""
     lines = [line(1, 0, 1000, "B"), line(2, 2000, 5000, "A"), line(3, 6000, 7000, "B")]
-    found = speakers_of(lines, tones={"A": tone(100)}, paces={"B": 1.05})
-    assert [(s.name, s.speech, s.pace) for s in found] == [("A", 3000, 1.0), ("B", 2000, 1.05)]
+    found = speakers_of(lines, tones={"A": tone(100)})
+    assert [(s.name, s.speech, s.tone) for s in found] == [("A", 3000, tone(100)), ("B", 2000, None)]
     assert found[1].tone is None
-
-
-def test_pace_follows_the_source_within_limits() -> None:
-    """Fast speakers stay faster than slow ones, but never by much."""
-    assert pace(6, 6) == 1.0
-    assert 1.0 < pace(6.6, 6) < 1.1
-    assert (pace(60, 6), pace(0.6, 6), pace(0, 6)) == (FASTEST, SLOWEST, 1.0)
-    assert tempos([line(1, 0, 2000, "A"), line(2, 0, 1000, "B")], lambda text: len(text.split())) == {
-        "A": 1.5,
-        "B": 3,
-    }
 
 
 def test_a_sample_is_clean_and_long_enough() -> None:

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from autodub.dubbing.diarization import Frames, assign, diarize
+from autodub.dubbing.diarization import Frames, diarize
 from autodub.model.speech import Turn, Word
 from autodub.model.time import Span, intersection, total
 
@@ -185,43 +185,3 @@ def test_turns_cover_the_spans(plan: list[tuple[int, int]], seed: int) -> None:
     for left, right_ in itertools.pairwise(turns):
         assert left.span.end <= right_.span.start
         assert left.speaker != right_.speaker or right_.span.start > left.span.end
-
-
-def test_each_word_once_under_overlapping_turns() -> None:
-    """Where turns overlap each word is given to the speaker with most of it, and appears once (R25)."""
-    turns = (Turn(Span(0, 3000), "a"), Turn(Span(2000, 5000), "b"), Turn(Span(0, 6000), "c"))
-    words = [Word(str(n), Span(n * 500, n * 500 + 400)) for n in range(12)]
-    given_ = assign(words, turns)
-    assert [word.text for word in given_] == [word.text for word in words]
-    assert [word.speaker for word in given_] == ["a"] * 6 + ["c"] * 6 or given_[0].speaker == "a"
-    assert given_[11].speaker == "c"
-
-
-def test_a_word_outside_every_turn_goes_to_the_nearest() -> None:
-    """A word in a pause is not lost: the nearest turn takes it."""
-    turns = (Turn(Span(0, 1000), "a"), Turn(Span(9000, 9500), "b"))
-    words = [Word("x", Span(1200, 1300)), Word("y", Span(8800, 8900)), Word("z", Span(20_000, 20_100))]
-    assert [word.speaker for word in assign(words, turns)] == ["a", "b", "b"]
-
-
-def test_without_turns_words_stay_as_they_are() -> None:
-    """No turn, no speaker."""
-    words = (Word("x", Span(0, 10)),)
-    assert assign(words, ()) == words
-
-
-@settings(deadline=None, max_examples=60)
-@given(
-    st.lists(st.tuples(st.integers(0, 100), st.integers(1, 30)), max_size=8),
-    st.lists(st.integers(0, 120), max_size=12),
-)
-def test_assign_agrees_with_a_plain_search(parts: list[tuple[int, int]], starts: list[int]) -> None:
-    """The bounded search finds as much overlap as looking at every turn does."""
-    turns = [Turn(Span(a * 10, (a + n) * 10), f"s{at}") for at, (a, n) in enumerate(parts)]
-    words = [Word("w", Span(start * 10, start * 10 + 25)) for start in starts]
-    by_name = {turn.speaker: turn.span for turn in turns}
-    for word in assign(words, turns):
-        if turns:
-            assert word.speaker is not None
-            most = max(word.span.overlap(turn.span) for turn in turns)
-            assert word.span.overlap(by_name[word.speaker]) == most

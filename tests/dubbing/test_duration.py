@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 import subprocess
 
@@ -154,18 +153,3 @@ def test_no_text_takes_no_or_negative_time() -> None:
     for counted in (Features(0, 0, 0, 0, 0), Features(1, 2, 0, 0, 0), Features(80, 200, 0, 0, 0)):
         assert model.predict(counted)[0] > 0
         assert model.quantile(counted, 0.001) > 0
-
-
-def test_a_model_survives_json() -> None:
-    """Written down and read back it predicts the same to the last bit."""
-    model = trained(SENTENCES[:7])
-    again = Duration.from_dict(json.loads(json.dumps(model.as_dict())))
-    assert again == model
-    assert again.predict(MIDDLING) == model.predict(MIDDLING)
-
-
-def test_a_model_of_another_shape_is_refused() -> None:
-    """Values that are not those of a model raise rather than predict nonsense."""
-    values = trained(SENTENCES[:2]).as_dict()
-    with pytest.raises(ValueError, match="six"):
-        Duration.from_dict(values | {"mean": [0.1, 0.2]})

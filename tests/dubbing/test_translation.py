@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from autodub.dubbing.translation import budgets, checked, problems, spread, windows
+from autodub.dubbing.translation import checked, problems, spread, windows
 from autodub.model.errors import BadAnswer
 from autodub.model.speech import Line, Phrase, Translation, Translations, Wording
 from autodub.model.time import Span
@@ -36,13 +36,6 @@ def test_windows_hold_every_line_once(lengths: list[int], most: int, characters:
         at = lines.index(window.lines[0])
         assert window.before == tuple(x.text for x in lines[max(0, at - 2) : at])
         assert len(window.after) == min(2, len(lines) - at - len(window.lines))
-
-
-def test_a_budget_leaves_the_pauses_out() -> None:
-    """Room is the time spoken; syllables fill 97 % of it at the voice's rate."""
-    phrases = (Phrase(Span(0, 1000), "uno dos"), Phrase(Span(1500, 2500), "tres"))
-    (budget,) = budgets([Line("L0001", Span(0, 2500), "uno dos tres", "S1", phrases)], rate=7.0)
-    assert (budget.line, budget.seconds, budget.syllables) == ("L0001", 2.0, 14)
 
 
 def test_a_good_reply_passes_in_the_order_of_the_lines() -> None:

@@ -7,7 +7,7 @@ be moved is quality kept.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from autodub.model.speech import Line, Tone, Voice
@@ -21,8 +21,6 @@ _PER_DECIBEL = 0.5
 """What a decibel of spectral difference costs, in semitones."""
 _APART = 2.0
 """Semitones between two speakers who must share a stock voice."""
-SLOWEST, FASTEST = 0.92, 1.10
-"""Limits of a voice's pace."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +32,6 @@ class Speaker:
     """Milliseconds said; whoever says most is served first."""
     tone: Tone | None = None
     """None when there was too little to hear."""
-    pace: float = 1.0
 
 
 def gender_of(tone: Tone | None) -> str:
@@ -44,18 +41,11 @@ def gender_of(tone: Tone | None) -> str:
     return "male" if tone.pitch < _HIGHEST_MALE else "female"
 
 
-def speakers_of(
-    lines: Sequence[Line], *, tones: Mapping[str, Tone | None], paces: Mapping[str, float] | None = None
-) -> tuple[Speaker, ...]:
+def speakers_of(lines: Sequence[Line], *, tones: Mapping[str, Tone | None]) -> tuple[Speaker, ...]:
     """Everybody who says a line, with how much they say."""
     names = sorted({line.speaker for line in lines})
     return tuple(
-        Speaker(
-            name,
-            total(line.span for line in lines if line.speaker == name),
-            tones.get(name),
-            (paces or {}).get(name, 1.0),
-        )
+        Speaker(name, total(line.span for line in lines if line.speaker == name), tones.get(name))
         for name in names
     )
 
@@ -94,7 +84,7 @@ def cast(
         if least and pitch:
             step = _APART * ((least + 1) // 2) * (1 if least % 2 else -1)
             pitch = round(pitch * math.exp2(step / 12), 1)
-        out[speaker.name] = replace(chosen, pitch=pitch, pace=round(chosen.pace * speaker.pace, 3))
+        out[speaker.name] = replace(chosen, pitch=pitch)
     return {speaker.name: out[speaker.name] for speaker in sorted(speakers, key=lambda s: s.name)}
 
 
@@ -131,29 +121,6 @@ def _distance(speaker: Speaker, voice: Voice, tones: Mapping[str, Tone]) -> floa
         mean = sum(gaps) / len(gaps)
         cost += _PER_DECIBEL * math.sqrt(sum((gap - mean) ** 2 for gap in gaps) / len(gaps))
     return cost
-
-
-def tempos(lines: Sequence[Line], syllables: Callable[[str], int]) -> dict[str, float]:
-    """Syllables a second of every speaker while speaking (pauses between phrases left out)."""
-    said: dict[str, tuple[int, int]] = {}
-    for line in lines:
-        count, time = said.get(line.speaker, (0, 0))
-        spans = [phrase.span for phrase in line.phrases] or [line.span]
-        said[line.speaker] = (count + syllables(line.text), time + sum(span.duration for span in spans))
-    return {
-        name: 1000 * count / time for name, (count, time) in sorted(said.items()) if time > 0 and count > 0
-    }
-
-
-def pace(tempo: float, typical: float) -> float:
-    """A voice's pace for a speaker of that tempo among speakers of the ``typical`` one.
-
-    Part of the original's tempo survives in human dubs (line rates correlate by about 0.44), so the
-    ratio counts to the power of 0.44, within 0.92..1.10.
-    """
-    if tempo <= 0 or typical <= 0:
-        return 1.0
-    return round(min(FASTEST, max(SLOWEST, math.pow(tempo / typical, 0.44))), 3)
 
 
 def sample_spans(

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
@@ -81,37 +81,10 @@ def diarize(
     return _turns(_decoded(spans, models), words)
 
 
-def assign(words: Iterable[Word], turns: Sequence[Turn]) -> tuple[Word, ...]:
-    """Each word exactly once, with the speaker whose turn it overlaps most (the nearest when none).
-
-    Turns may overlap each other; of equal overlaps the turn that started first wins.
-    """
-    ordered = sorted(turns, key=lambda turn: (turn.span.start, turn.span.end))
-    starts = [turn.span.start for turn in ordered]
-    longest = max((turn.span.duration for turn in ordered), default=0)
-    out = []
-    for word in words:
-        if not ordered:
-            out.append(word)
-            continue
-        first = max(0, bisect_left(starts, word.span.start - longest) - 1)
-        last = min(len(ordered), bisect_left(starts, word.span.end) + 1)
-        best = max(
-            ordered[first:last],
-            key=lambda turn: (word.span.overlap(turn.span), -_apart(word.span, turn.span)),
-        )
-        out.append(replace(word, speaker=best.speaker))
-    return tuple(out)
-
-
 def _doubt(spans: Sequence[Frames]) -> float:
     """How much a background may make one voice look like two: from the level range within spans."""
     ranges = [np.percentile(s.level, 90) - np.percentile(s.level, 5) for s in spans if len(s.level) > 50]
     return max(1.0, _CLEAR / max(1.0, float(np.median(ranges)))) if ranges else 1.0
-
-
-def _apart(a: Span, b: Span) -> int:
-    return max(0, a.start - b.end, b.start - a.end)
 
 
 def _units(frame: Frames) -> list[tuple[Floats, Floats]]:

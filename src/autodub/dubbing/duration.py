@@ -9,10 +9,8 @@ cannot spoil the model.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from statistics import NormalDist
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -35,9 +33,10 @@ they did not record has the rate of a relative. One clip of a voice outweighs th
 """
 TYPICAL_RATE = 6.6
 
-_NAMES = ("onset", "syllables", "letters", "commas", "stops", "digits")
 _PRIOR_REST = (0.10, 0.0, 0.0, 0.18, 0.35, 0.0)
-"""Seconds per feature before anything was heard; syllables come from the language."""
+"""Seconds for the onset and per syllable, letter, comma, stop and digit before anything was heard.
+
+Syllables come from the language."""
 _PRIOR_SPREAD = (0.15, 0.02, 0.012, 0.12, 0.20, 0.05)
 """Standard deviations of the same, s."""
 _PACE_SPREAD = 0.30
@@ -117,19 +116,6 @@ class Duration:
 
     def _scatter(self, seconds: float) -> float:
         return (self.noise * seconds) ** 2 + _FLOOR**2
-
-    def as_dict(self) -> dict[str, Any]:
-        """The model as JSON-able values."""
-        return asdict(self)
-
-    @classmethod
-    def from_dict(cls, values: Mapping[str, Any]) -> Duration:
-        """The model ``as_dict`` wrote. Raises ValueError where that is not what it is."""
-        mean = tuple(float(v) for v in values["mean"])
-        covariance = tuple(tuple(float(v) for v in row) for row in values["covariance"])
-        if len(mean) != len(_NAMES) or [len(row) for row in covariance] != [len(_NAMES)] * len(_NAMES):
-            raise ValueError("a duration model has six features")
-        return cls(str(values["language"]), int(values["clips"]), mean, covariance, float(values["noise"]))
 
 
 def syllable_rate(language: str) -> float:

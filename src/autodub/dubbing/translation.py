@@ -9,12 +9,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from autodub.dubbing.text import is_speakable, is_untranslated, looks_like_error
-from autodub.model.calls import Budget
 from autodub.model.errors import BadAnswer
 from autodub.model.speech import Line, Phrase, Translation, Translations
-
-FILL = 0.97
-"""Share of a slot a wording should fill: a little air is never heard, a little too much is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,16 +43,6 @@ def windows(
         for a, b in itertools.pairwise(cuts)
         if b > a
     )
-
-
-def budgets(lines: Sequence[Line], *, rate: float) -> tuple[Budget, ...]:
-    """Room of every line: its time without pauses, and the syllables that fill it at ``rate`` a second."""
-    out = []
-    for line in lines:
-        spans = [phrase.span for phrase in line.phrases] or [line.span]
-        seconds = sum(span.duration for span in spans) / 1000
-        out.append(Budget(line.id, round(seconds, 3), max(1, round(rate * seconds * FILL))))
-    return tuple(out)
 
 
 @dataclass(frozen=True, slots=True)

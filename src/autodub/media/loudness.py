@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -18,8 +16,7 @@ import numpy.typing as npt
 from autodub.dubbing import channels as layouts
 from autodub.dubbing import levels as arithmetic
 from autodub.dubbing.levels import Cells, decibels
-from autodub.media.sound import Reader, Samples
-from autodub.model.time import Span
+from autodub.media.sound import Samples
 
 _CHUNK = 1 << 16
 """Frames filtered at a time, so that the float64 copies stay small."""
@@ -237,33 +234,6 @@ def cells(samples: Samples, rate: int) -> Cells:
     meter = Meter(rate, 1, "mono", peaks=False)
     meter.add(samples[:, np.newaxis])
     return meter.cells()
-
-
-def level(samples: Samples, rate: int) -> float:
-    """Ungated K-weighted loudness of a short mono sound ``(n,)``, LUFS; ``-inf`` for silence.
-
-    As one channel: on both channels of a stereo bus the same sound reads 3.01 LU louder.
-    """
-    found = cells(samples, rate)
-    return arithmetic.lufs(float(found.mean())) if len(found) else -math.inf
-
-
-def levels(
-    path: Path, *, layout: str, lines: Sequence[Sequence[Span]], speakers: Sequence[str]
-) -> tuple[float, ...]:
-    """Loudness of each line of a programme over its speech (``lines[i]``: the spans it speaks in), LUFS.
-
-    Lines with less than 400 ms of speech are measured together with their speaker's nearest lines.
-    """
-    with Reader(path) as reader:
-        meter = Meter(reader.rate, reader.channels, layout, peaks=False)
-        for block in reader.blocks(1 << 18):
-            meter.add(block)
-    found = meter.cells()
-    masks = [arithmetic.covered(spans, len(found)) for spans in lines]
-    seconds = [float(mask.sum()) * arithmetic.CELL_MS / 1000 for mask in masks]
-    energies = [float(found[mask].sum()) * arithmetic.CELL_MS / 1000 for mask in masks]
-    return arithmetic.line_levels(energies, seconds, speakers)
 
 
 def _lufs(blocks: Cells) -> npt.NDArray[np.float64]:
