@@ -19,7 +19,7 @@ _PAUSE = 10.0
 NAMES = {
     "open": "Opening", "decode": "Decoding", "detect": "Finding speech", "transcribe": "Transcribing",
     "diarize": "Telling speakers apart", "separate": "Separating voice and music", "voices": "Casting voices",
-    "translate": "Translating", "speak": "Speaking", "render": "Mixing", "write": "Writing",
+    "translate": "Translating", "speak": "Speaking", "render": "Mixing",
     "measure": "Measuring",
 }  # fmt: skip
 """Stage -> what is happening, for people."""

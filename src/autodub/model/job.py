@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 STAGES = (
     "open", "decode", "detect", "transcribe", "diarize", "separate",
-    "voices", "translate", "speak", "render", "write", "measure",
+    "voices", "translate", "speak", "render", "measure",
 )  # fmt: skip
 """Stages of a dub, in order of first appearance; some run side by side."""
 
@@ -17,7 +17,7 @@ class Event:
     """Something that happened.
 
     ``kind`` is one of ``stage.started``, ``stage.progress``, ``stage.finished``, ``engine.chosen``,
-    ``call.finished``, ``call.retried``, ``degraded``, ``line.flagged``, ``job.finished``.
+    ``call.finished``, ``call.retried``, ``degraded``, ``job.finished``.
     """
 
     kind: str
