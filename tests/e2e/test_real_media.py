@@ -115,8 +115,8 @@ def test_sound_shorter_than_the_picture(place: Place, tmp_path: Path) -> None:
     before = digest(source), source.stat().st_mtime_ns
     srt = tmp_path / "said.srt"
     srt.write_text(
-        "1\n00:00:00,200 --> 00:00:02,400\nI do not know what this is.\n\n"
-        "2\n00:00:03,400 --> 00:00:08,900\nWe have seen the puzzle and both of them.\n",
+        "1\n00:00:00,000 --> 00:00:02,600\nI do not know what this is.\n\n"
+        "2\n00:00:03,200 --> 00:00:09,950\nWe have seen the puzzle and both of them.\n",
         "utf-8",
     )
     dubbed = place.dub("talking-head-noisy.mp4", "noisy.mp4", subtitles=str(srt))
