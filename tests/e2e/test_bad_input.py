@@ -329,6 +329,15 @@ def test_a_source_is_never_written_over(desk: Desk, clip: Clip, tmp_path: Path) 
         assert "source itself" in desk.failed(source, code=2, output=output)["message"]
 
 
+def test_given_subtitles_are_never_written_over(desk: Desk, clip: Clip) -> None:
+    """An output whose own subtitles would take the name of those given is refused."""
+    given = desk.folder / "talk.srt"
+    shutil.copy(clip.subtitles, given)
+    error = desk.failed(clip.sound, code=2, subtitles=given, output=desk.folder / "talk.wav")
+    assert error["code"] == "output_problem"
+    assert given.read_bytes() == clip.subtitles.read_bytes()
+
+
 def test_unwritable_outputs(desk: Desk, clip: Clip) -> None:
     """Folders that are none, are missing or closed, and names that are taken, are refused at once."""
     (desk.folder / "file").write_text("in the way")
@@ -556,6 +565,13 @@ FAKES = {
     "separator": FakeSeparator,
 }
 
+VERBS = {
+    "transcriber": "transcribe",
+    "translator": "translate",
+    "synthesizer": "synthesize",
+    "separator": "separate",
+}
+
 
 def scripted(role: str, steps: Script) -> type[Any]:
     """A fake of the role that follows the script."""
@@ -585,7 +601,8 @@ def test_a_broken_engine(
     """An engine asked for by name that crashes, babbles or hangs ends the dub with its own name."""
     step = {"crash": RuntimeError("boom"), "nonsense": nonsense(role), "hang": Hang()}[way]
     steps = Script([step] * 20)
-    hurried = functools.partial(Gateway, deadline=lambda verb, _: 0.3 if verb in VERBS else 60.0, grace=0.1)
+    hung = VERBS[role]  # only this one is in a hurry: the others are real, and may be slow
+    hurried = functools.partial(Gateway, deadline=lambda verb, _: 0.3 if verb == hung else 60.0, grace=0.1)
     if way == "hang":
         monkeypatch.setattr("autodub.pipeline.dub.Gateway", hurried)
     try:
@@ -599,9 +616,6 @@ def test_a_broken_engine(
         steps.release()
     assert f"{role}.fake" in error["message"]
     assert "boom" not in error["message"]
-
-
-VERBS = ("transcribe", "translate", "synthesize", "separate")
 
 
 def test_a_broken_engine_nobody_asked_for_is_done_without(desk: Desk, clip: Clip, tmp_path: Path) -> None:
@@ -648,3 +662,28 @@ def test_usage_errors_are_json_too(desk: Desk) -> None:
         assert outcome.code == 2
         assert outcome.error["code"] == "usage"
         assert outcome.error["hint"]
+
+
+def test_measuring_and_subtitling_bad_files(desk: Desk, clip: Clip) -> None:
+    """The other commands refuse bad files and places in the same way."""
+    text = desk.folder / "text.mp4"
+    text.write_text("no film")
+    film, shut = str(clip.film), "/proc/x" if os.geteuid() == 0 else "/root-only/x"
+    for argv in (
+        ["measure", str(text), "--source", film],
+        ["measure", film, "--source", str(text)],
+        ["measure", "n" * 300, "--source", film],
+        ["measure", film, "--source", "~nobody-of-that-name/film.mp4"],
+        ["measure", film, "--source", film, "--transcript", str(text)],
+        ["measure", film, "--source", film, "--html", f"{shut}.html"],
+        ["subtitles", str(text), "--data-dir", str(desk.data)],
+        ["subtitles", film, "--data-dir", str(desk.data), "-o", f"{shut}.srt"],
+        ["subtitles", film, "--data-dir", f"{shut}"],
+        ["subtitles", str(desk.folder / "x.project.json")],
+        ["cache", "show", "--data-dir", f"{shut}"],
+    ):
+        outcome = desk.run([*argv, "--json"])
+        assert outcome.code == 2, argv
+        assert outcome.error["code"] not in ("internal", "usage")
+        assert outcome.error["hint"]
+        assert "Transcribing" not in outcome.stderr

@@ -149,3 +149,23 @@ def test_refining_loses_and_overlaps_nothing(
         for other in range(at + 1, len(given_)):
             if not left.span.overlap(given_[other].span):
                 assert not found[at].span.overlap(found[other].span)
+
+
+def test_a_subtitle_that_stays_past_the_end_is_kept_when_it_can_be_said() -> None:
+    """One that begins in the sound and has time to be said there stays; one that has not is left out."""
+    late = Segment(Span(3000, 10_000), "It is a beautiful day.")
+    assert placed([late], offset=0, limit=5000)[0] == (Segment(Span(3000, 5000), late.text),)
+    assert placed([late], offset=0, limit=3500) == ((), 1)
+    assert placed([late], offset=8000, limit=5000) == ((), 1)
+
+
+def test_subtitles_of_something_else_are_refused() -> None:
+    """Subtitles that all lie outside the sound, or hold more than can be said in it, are not believed."""
+    case = TestSubtitles()
+    with case.ready() as (studio, engine):
+        for text in (SRT.replace("00:00:0", "01:00:0").replace("00:01:0", "01:01:0"),
+                     SRT.replace("How are you?", "word " * 5000)):  # fmt: skip
+            asked = Transcribe(case.speech(studio), "en", case.spans, studio.file(text.encode(), ".srt"))
+            with pytest.raises(BadSubtitles) as caught:
+                studio.call(engine, "transcribe", asked)
+            assert caught.value.hint

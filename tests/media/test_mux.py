@@ -17,7 +17,7 @@ from recordings import SRT, Clip, ffmpeg_samples, lag, noise, packets, pictures
 from autodub.media import sound
 from autodub.media.containers import CONTAINERS, container_of, is_lossless, sound_encoding
 from autodub.media.decode import decode
-from autodub.media.mux import Extras, Muxed, mux, refuse_output
+from autodub.media.mux import Extras, Muxed, mux, refuse_output, rehearse
 from autodub.media.probe import probe
 from autodub.model.errors import Cancelled, MediaError, OutputProblem
 from autodub.model.media import MediaInfo
@@ -309,6 +309,18 @@ def test_codecs_the_container_cannot_hold(clip: Clip, tmp_path: Path) -> None:
         mux(source, info, mix, tmp_path / "out.webm", stream=info.audio[0])
     assert ".mkv" in caught.value.hint
     assert untouched(tmp_path, "in")
+
+
+def test_a_rehearsal_finds_out_without_the_work(clip: Clip, tmp_path: Path) -> None:
+    """A moment of silence tells whether the container can hold the picture, and nothing more is written."""
+    source, info, mix = prepared(clip, tmp_path)
+    size = mix.stat().st_size
+    with pytest.raises(OutputProblem, match="cannot hold everything"):
+        rehearse(source, info, tmp_path / "out.webm", stream=info.audio[0])
+    held = rehearse(source, info, tmp_path / "out.mkv", stream=info.audio[0])
+    assert held.picture == "copied"
+    assert probe(tmp_path / "out.mkv").duration < min(1000, info.duration)
+    assert mix.stat().st_size == size
 
 
 def test_existing_output_survives_failure(clip: Clip, tmp_path: Path) -> None:

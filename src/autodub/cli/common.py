@@ -9,8 +9,6 @@ from typing import Any, TypeVar
 
 import click
 
-from autodub.model.errors import OutputProblem
-
 F = TypeVar("F", bound=Callable[..., Any])
 
 json_option: Callable[[F], F] = click.option(
@@ -29,9 +27,8 @@ def emit(value: object) -> None:
     click.echo(jsonlib.dumps(value, ensure_ascii=False, allow_nan=False))
 
 
-def require_folder(path: Path) -> None:
-    """Raise OutputProblem when the folder of a file to be written does not exist, before any work."""
-    if not path.absolute().parent.is_dir():
-        raise OutputProblem(
-            f"The folder {path.parent} does not exist.", hint="Make it, or give another name."
-        )
+def require_place(path: Path) -> None:
+    """Raise OutputProblem when a file cannot be written where it should go, before any work."""
+    from autodub.pipeline import outputs
+
+    outputs.require_place(path)

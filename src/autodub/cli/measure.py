@@ -9,7 +9,7 @@ import click
 
 from autodub.cli import progress
 from autodub.cli.calls import Calls
-from autodub.cli.common import emit, json_option, require_folder
+from autodub.cli.common import emit, json_option, require_place
 from autodub.cli.stopping import stopping
 from autodub.cli.text import safe
 
@@ -46,7 +46,7 @@ def command(
     from autodub.gateway.cancel import Cancel
 
     if html is not None:
-        require_folder(html)
+        require_place(html)
     cancel = Cancel()
     with progress.shown(sys.stderr) as view, stopping(cancel.request, view.say):
         receipt = calls.measure(dub, source=source, transcript=transcript, listener=view, cancel=cancel)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from autodub.cli.calls import Calls
-from autodub.cli.common import data_dir_option, emit, json_option, require_folder
+from autodub.cli.common import data_dir_option, emit, json_option, require_place
 from autodub.cli.text import safe
 from autodub.model.errors import BadProject
 
@@ -54,7 +54,7 @@ def command(
     from autodub.pipeline.outputs import write_text
 
     if output is not None:
-        require_folder(output)
+        require_place(output)
     if source.name.endswith(PROJECT):
         segments = _of_project(source, original=original)
     else:

@@ -52,12 +52,34 @@ class Outputs:
         """What is spoken, as WebVTT."""
         return self.beside(".vtt")
 
+    @property
+    def all(self) -> tuple[Path, ...]:
+        """Every one of them."""
+        return (self.media, self.srt, self.vtt, self.receipt, self.report, self.project)
 
-def outputs_for(source: Path, target: str, wanted: str | None) -> Outputs:
-    """Where the dub of ``source`` goes. Raises OutputProblem before any work is done."""
-    media = path_of(wanted) if wanted else source.with_name(f"{source.stem}.{target}{source.suffix}")
+    def keep_clear_of(self, given: Path) -> None:
+        """Raise OutputProblem when one of them would be written over a file the user gave."""
+        for path in self.all:
+            if os.path.exists(path) and os.path.exists(given) and path.samefile(given):  # noqa: PTH110
+                raise OutputProblem(
+                    f"{path} would be written over, but it is what you gave.",
+                    hint="Give another name for the dub with -o.",
+                )
+
+
+def outputs_for(
+    source: Path, target: str, wanted: str | None, *, part: tuple[int, int | None] = (0, None)
+) -> Outputs:
+    """Where the dub of ``source`` goes. Raises OutputProblem before any work is done.
+
+    ``part`` is the range dubbed, ms: a range has a name of its own and never replaces the whole.
+    """
+    start, end = part
+    span = f".{start / 1000:g}-{end / 1000:g}" if end is not None else f".{start / 1000:g}-" if start else ""
+    name = f"{source.stem}{span}.{target}{source.suffix}"
+    media = path_of(wanted) if wanted else source.with_name(name)
     if os.path.isdir(media):  # noqa: PTH112 - a name too long for the system is refused below, in words
-        media = media / f"{source.stem}.{target}{source.suffix}"
+        media = media / name
     if not media.suffix:
         raise OutputProblem(
             f"The output name {media.name!r} has no ending that says what kind of file to write.",
@@ -65,14 +87,22 @@ def outputs_for(source: Path, target: str, wanted: str | None) -> Outputs:
         )
     container_of(media)
     outputs = Outputs(media)
-    _refuse_folder(media.parent)
-    for path in (media, outputs.srt, outputs.vtt, outputs.receipt, outputs.report, outputs.project):
+    require_place(media)
+    for path in outputs.all:
         _refuse_name(path, source)
-    try:  # permission bits do not tell everything: only a file made there does
-        tempfile.TemporaryFile(prefix=".autodub-", dir=media.parent).close()
-    except OSError as problem:
-        raise _problem(media, problem) from problem
     return outputs
+
+
+def require_place(wanted: Path) -> None:
+    """Raise OutputProblem when a file cannot be written where it should go, before any work is done."""
+    _refuse_folder(wanted.parent)
+    try:
+        if wanted.is_dir():
+            raise OutputProblem(f"{wanted} is a folder.", hint="Add a file name.")
+        # Permission bits do not tell everything: only a file made there does.
+        tempfile.TemporaryFile(prefix=".autodub-", dir=wanted.parent).close()
+    except OSError as problem:
+        raise _problem(wanted, problem) from problem
 
 
 def _refuse_folder(folder: Path) -> None:

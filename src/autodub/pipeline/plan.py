@@ -13,6 +13,7 @@ from autodub.model.job import Degradation
 from autodub.model.language import Language
 from autodub.model.media import AudioStream, MediaInfo, Source, SubtitleStream
 from autodub.model.request import ROLES, DubRequest
+from autodub.pipeline.names import path_of
 from autodub.pipeline.outputs import Outputs
 
 TEXT_ENGINE = "subtitles"
@@ -83,6 +84,8 @@ def refuse_same(spoken: Language, target: Language) -> None:
 def make_plan(request: DubRequest, source: Source, outputs: Outputs, context: EngineContext) -> Plan:
     """Choose streams and engines. Raises a RequestError that says what is missing and how to get it."""
     target, _ = languages(request)
+    if request.subtitles is not None:
+        outputs.keep_clear_of(path_of(request.subtitles))
     hearing = make_hearing(request, source, context, target=target)
     build = _builder(request, context)
     engines = dict(hearing.engines)
