@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from autodub.model.request import DubRequest
 from autodub.model.speech import Transcript
 from autodub.pipeline import dub as pipeline
 from autodub.pipeline.dub import Dubbed
+from autodub.pipeline.names import path_of
 from autodub.quality.receipt import Receipt
 
 
@@ -27,7 +29,17 @@ def dub(
     cancel: Cancel | None = None,
     **wishes: Any,
 ) -> Dubbed:
-    """Dub ``source`` into the language ``to``; further wishes are the fields of ``DubRequest``.
+    """Dub ``source`` into the language ``to``; further wishes are the fields of ``DubRequest``:
+
+    ``spoken`` (language of the source, found out when left out), ``start`` and ``end`` (range, ms),
+    ``subtitles`` (path of a file to speak instead of recognising), ``speakers`` (how many, when known),
+    ``engines`` (role -> name, such as ``{"transcriber": "whisper"}``), ``options`` (role -> option ->
+    value as text), ``match_voices`` (only with the speakers' permission), ``keep_original_audio`` (as a
+    second track), ``loudness`` (LUFS), ``output`` (file to write; beside the source when left out).
+
+    ``data_dir`` is where finished work is kept, ``listener`` is called with every Event, ``cancel`` stops
+    the dub from another thread. Raises RequestError for what the caller can mend before anything is
+    spent, Cancelled, and any other AutodubError.
 
     >>> from autodub import dub
     >>> dubbed = dub("clip.mp4", to="es", spoken="en")  # doctest: +SKIP
@@ -59,15 +71,18 @@ def measure(
     from autodub.pipeline import finished
     from autodub.quality.measure import measure as measured
 
-    made, known = Path(dubbed).expanduser(), _transcript(transcript)
+    made, origin, known = path_of(str(dubbed)), path_of(str(source)), _transcript(transcript)
     store = Store((settings or configuration.load()).data_dir)
     try:
-        making = finished.making_of(store, store.digest(made)) if made.is_file() and known is None else None
+        is_file = os.path.isfile(made)  # noqa: PTH113 - a name too long for the system is no file
+        making = finished.making_of(store, store.digest(made)) if is_file and known is None else None
+        if making is not None and making.source != store.digest(origin):
+            making = None  # made here, but not from this source
         listener(Event("stage.started", "measure", "measuring"))
         with store.blobs.scratch() as folder:
             receipt = measured(
                 made,
-                Path(source).expanduser(),
+                origin,
                 facts=making.facts if making else None,
                 bed=store.blobs.path(making.bed) if making and making.bed else None,
                 start=making.start if making else 0,
@@ -85,7 +100,7 @@ def measure(
         from autodub.pipeline.outputs import write_text
         from autodub.quality.report import report
 
-        write_text(report(receipt), Path(html).expanduser())
+        write_text(report(receipt), path_of(str(html)))
     return receipt
 
 
@@ -94,7 +109,7 @@ def _transcript(path: str | Path | None) -> Transcript | None:
 
     if path is None:
         return None
-    file = Path(path).expanduser()
+    file = path_of(str(path))
     try:
         data = file.read_bytes()
     except OSError as problem:

@@ -20,6 +20,7 @@ from autodub.model.errors import (
     Cancelled,
     EngineCannot,
     NoCredit,
+    OutputProblem,
     Rejected,
     RequestError,
     UnknownEngine,
@@ -27,6 +28,7 @@ from autodub.model.errors import (
     UnsupportedSource,
 )
 from autodub.model.speech import Transcript, Translation, Translations, Wording
+from autodub.model.time import Span
 from autodub.testing.script import Give, Proceed, Script
 
 Count = Callable[[], dict[str, int]]
@@ -197,13 +199,15 @@ def test_nothing_a_translator_refuses_is_spoken(stage: Any) -> None:
     class Refusing(Script):
         def play(self, request: Any, work: Any) -> Give | Proceed:
             super().play(request, work)
-            if any(line.id == "L0002" for line in request.lines):
+            if any(line.span.start == 5500 for line in request.lines):
                 lines = [Translation(line.id, (Wording(text(line)),)) for line in request.lines]
                 return Give(Translations(tuple(lines)))
             return Proceed()
 
     def text(line: Any) -> str:
-        return "I'm sorry, but I can't assist with that." if line.id == "L0002" else "Una frase cualquiera."
+        return (
+            "I'm sorry, but I can't assist with that." if line.span.start == 5500 else "Una frase cualquiera."
+        )
 
     stage.scripts["translator"] = Refusing()
     receipt = stage.dub().receipt
@@ -364,3 +368,170 @@ def test_the_original_stays_as_a_second_track(stage: Any) -> None:
     """Asked for, the untouched original is kept beside the dub, both tagged."""
     info = probe(stage.dub(keep_original_audio=True).output)
     assert [stream.language for stream in info.audio] == ["spa", "eng"]
+
+
+@pytest.mark.parametrize(
+    "change", [{"start_ms": 6000}, {"end_ms": 9000}, {"speaker": "S2"}], ids=["start", "end", "speaker"]
+)
+def test_moving_a_line_or_giving_it_to_another_speaker_speaks_it_there(
+    stage: Any, counting: Count, change: dict[str, Any]
+) -> None:
+    """An edit of time or speaker keeps the text and speaks the line again, once."""
+    first = stage.dub()
+    text = json.loads(first.project.read_text())["lines"][1]["text"]
+    counting()
+    edit(first.project, lambda data: data["lines"][1].update(change))
+    receipt = stage.dub().receipt
+    assert counting().get("synthesizer", 0) <= 1
+    (line,) = [line for line in receipt.lines if line.id == "L0002"]
+    assert (line.status, line.spoken) == ("spoken", text)
+    assert stage.dub().reused
+
+
+def test_correcting_the_source_text_twice_translates_twice(stage: Any, counting: Count) -> None:
+    """A second correction is no less heard than the first."""
+    first = stage.dub()
+    edit(first.project, lambda data: data["lines"][0].update(source="First correction of this."))
+    stage.dub()
+    assert stage.dub().reused
+    counting()
+    edit(first.project, lambda data: data["lines"][0].update(source="Second one, quite different."))
+    stage.dub()
+    assert counting() == {"translator": 1, "synthesizer": 1}
+
+
+def test_a_line_emptied_by_a_person_stays_empty(stage: Any) -> None:
+    """Blank text means the original sound, now and on every later run."""
+    first = stage.dub()
+    edit(first.project, lambda data: data["lines"][0].update(text=""))
+    assert [line.id for line in stage.dub().receipt.lines if line.status == "kept original"] == ["L0001"]
+    assert json.loads(first.project.read_text())["lines"][0]["text"] == ""
+    assert stage.dub().reused
+
+
+def test_a_pace_set_by_a_person_is_kept(stage: Any) -> None:
+    """Also the pace 1, which is what an unset one would look like."""
+    first = stage.dub()
+    made = json.loads(first.project.read_text())["voices"]["S1"]["made"]
+    assert made["pace"] != 1.0
+    edit(first.project, lambda data: data["voices"]["S1"].update(pace=1.0))
+    second = stage.dub()
+    voice = json.loads(second.project.read_text())["voices"]["S1"]
+    assert (voice["pace"], voice["made"]) == (1.0, made)
+    assert stage.dub().reused
+
+
+def test_edits_made_while_a_dub_runs_are_not_lost(stage: Any) -> None:
+    """A project file that changed meanwhile is left alone, and the next run uses it."""
+    first = stage.dub()
+    edit(first.project, lambda data: data["lines"][0].update(text="Una cosa."))
+
+    class Editing(Script):
+        def play(self, request: Any, work: Any) -> Give | Proceed:
+            edit(first.project, lambda data: data["lines"][1].update(text="Otra cosa."))
+            return super().play(request, work)  # type: ignore[return-value]
+
+    stage.scripts["synthesizer"] = Editing()
+    stage.dub()
+    assert any("changed meanwhile" in event.message for event in stage.events)
+    stage.scripts["synthesizer"] = Script()
+    spoken = {line.id: line.spoken for line in stage.dub().receipt.lines}
+    assert (spoken["L0001"], spoken["L0002"]) == ("Una cosa.", "Otra cosa.")
+
+
+def test_a_source_changed_while_it_is_dubbed_is_noticed(stage: Any, tmp_path: Path) -> None:
+    """Nothing made from another file is ever kept under the first one's name."""
+    film = tmp_path / "moving.mp4"
+    film.write_bytes(stage.film.read_bytes())
+    honest, other = film.read_bytes(), film.read_bytes() + b"\0" * 64
+    stage.film = film
+
+    class Swapping(Script):
+        def play(self, request: Any, work: Any) -> Give | Proceed:
+            film.write_bytes(other)
+            return super().play(request, work)  # type: ignore[return-value]
+
+    stage.scripts["translator"] = Swapping()
+    with pytest.raises(UnsupportedSource, match="changed while"):
+        stage.dub()
+    film.write_bytes(honest)
+    stage.scripts["translator"] = Script()
+    assert not stage.dub().reused
+
+
+def test_a_file_address_is_known_by_its_content(stage: Any, tmp_path: Path) -> None:
+    """A file:// address whose file changes is dubbed anew."""
+    film = tmp_path / "addressed.mp4"
+    film.write_bytes(stage.film.read_bytes())
+    stage.dub(source=film.as_uri())
+    assert stage.dub(source=film.as_uri()).reused
+    film.write_bytes(stage.film.read_bytes() + b"\0" * 64)
+    assert not stage.dub(source=film.as_uri()).reused
+
+
+def test_what_may_go_better_next_time_is_tried_again(stage: Any) -> None:
+    """A line lost to a passing failure is spoken on the next run, which repeats nothing else."""
+    from autodub.model.errors import Unreachable
+
+    class Away(Script):
+        def play(self, request: Any, work: Any) -> Give | Proceed:
+            super().play(request, work)
+            if request.text == lost:
+                raise Unreachable("Not there.")
+            return Proceed()
+
+    lost = json.loads(stage.dub().project.read_text())["lines"][1]["text"]
+    fresh = type(stage)(stage.folder / "fresh", stage.film)
+    fresh.folder.mkdir()
+    fresh.scripts["synthesizer"] = Away()
+    assert fresh.dub().receipt.line_count.kept_original == 1
+    fresh.scripts["synthesizer"] = Script()
+    again = fresh.dub()
+    assert not again.reused
+    assert again.receipt.line_count.kept_original == 0
+
+
+def test_speech_only_the_text_knows_of_is_taken_out_too(stage: Any) -> None:
+    """Where a subtitle stands and the detector hears nothing, the original voice is removed as well."""
+    stage.scripts["detector"] = Script([Give(Spans((Span(500, 4500),)))])
+    subtitles = stage.folder / "film.srt"
+    subtitles.write_text(
+        "1\n00:00:00,500 --> 00:00:04,400\nGood morning to you.\n\n"
+        "2\n00:00:05,600 --> 00:00:09,300\nThe keeper walked away.\n"
+    )
+    stage.engines = {role: name for role, name in stage.engines.items() if role != "transcriber"}
+    stage.dub(subtitles=str(subtitles))
+    (request,) = stage.asked("separator")
+    assert any(span.overlap(Span(5600, 9300)) > 3000 for span in request.spans)
+
+
+def test_a_strangers_file_is_not_written_over(stage: Any) -> None:
+    """An output that Autodub did not make is refused before any work, unless asked for."""
+    stranger = stage.folder / "film.es.mp4"
+    stranger.write_bytes(b"a holiday film")
+    with pytest.raises(OutputProblem, match="did not make"):
+        stage.dub()
+    assert stranger.read_bytes() == b"a holiday film"
+    assert not any(stage.asked(role) for role in stage.scripts)
+    assert stage.dub(overwrite=True).output == stranger
+
+
+def test_a_range_has_a_name_of_its_own(stage: Any, tmp_path: Path) -> None:
+    """Without a name given, the dub of a range never replaces the dub of the whole."""
+    film = tmp_path / "named.mp4"
+    film.write_bytes(stage.film.read_bytes())
+    assert stage.dub(source=str(film), output=None, start=5000, end=11_000).output.name == "named.5-11.es.mp4"
+    assert stage.dub(source=str(film), output=None).output.name == "named.es.mp4"
+
+
+def test_a_long_transcript_is_asked_for_in_parts() -> None:
+    """Parts are cut at pauses only, and hold every span once."""
+    from autodub.pipeline.listening import PART, _parts
+
+    spans = tuple(Span(at, at + 4000) for at in range(0, 400_000, 5000))
+    parts = _parts(spans)
+    assert tuple(span for part in parts for span in part) == spans
+    assert len(parts) == 3
+    assert all(sum(span.duration for span in part) <= PART + 4000 for part in parts)
+    breathless = tuple(Span(at, at + 4900) for at in range(0, 400_000, 5000))
+    assert len(_parts(breathless)) == 1

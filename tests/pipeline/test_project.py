@@ -31,7 +31,7 @@ def project() -> Project:
         target="es",
         voices={"S1": CastEntry(id="es+m3", pitch_hz=110.0, made=made)},
         lines=[line("L0001"), line("L0002")],
-        made_lines=["L0001", "L0002"],
+        made_lines={"L0001": "Hello.", "L0002": "Hello."},
     )
 
 
@@ -79,7 +79,7 @@ def test_removed_and_added_lines_are_told_apart(tmp_path: Path) -> None:
         }  # fmt: skip
 
     edits = edits_after(tmp_path, change)
-    assert edits.removed == ("L0001",)
+    assert edits.removed == (("L0001", "Hello."),)
     assert [(edit.id, edit.is_new, edit.text) for edit in edits.lines] == [("mine", True, "Vale.")]
 
 
@@ -93,8 +93,8 @@ def test_a_changed_voice_is_an_edit(tmp_path: Path) -> None:
     "change",
     [
         lambda data: data.update(format="autodub.project/99"),
-        lambda data: data.update(source_sha256="b" * 64),
-        lambda data: data.update(target="fr"),
+        lambda data: (data.update(source_sha256="b" * 64), data["lines"][0].update(text="Ea.")),
+        lambda data: (data.update(target="fr"), data["lines"][0].update(text="Ea.")),
         lambda data: data["lines"][0].update(end_ms=0),
         lambda data: data["lines"][0].update(id="L0002"),
         lambda data: data["lines"][0].update(tpyo=1),
@@ -107,6 +107,11 @@ def test_a_project_that_makes_no_sense_is_refused(tmp_path: Path, change: Any) -
     with pytest.raises(BadProject) as caught:
         edits_after(tmp_path, change)
     assert caught.value.hint
+
+
+def test_an_unedited_project_of_another_source_is_no_obstacle(tmp_path: Path) -> None:
+    """A project nobody edited is simply made anew when the source has changed."""
+    assert not edits_after(tmp_path, lambda data: data.update(source_sha256="b" * 64))
 
 
 def test_broken_json_and_binary_are_refused(tmp_path: Path) -> None:

@@ -20,7 +20,12 @@ from autodub.model.request import DubRequest
     "--to", "target", required=True, metavar="LANG", help="Language to speak: es, fr, pt-BR, Catalan."
 )
 @click.option("--from", "spoken", metavar="LANG", help="Language spoken in the source. [default: found out]")
-@click.option("-o", "--output", metavar="OUT", help="File to write. [default: beside the source]")
+@click.option(
+    "-o",
+    "--output",
+    metavar="OUT",
+    help="File to write, or a folder to write into. [default: beside the source]",
+)
 @click.option("--start", type=parse.time, metavar="TIME", help="Dub from here: 90, 1:30 or 00:01:30.5.")
 @click.option("--end", type=parse.time, metavar="TIME", help="Dub up to here; the output is that range.")
 @click.option(
@@ -49,6 +54,9 @@ from autodub.model.request import DubRequest
     help="Move each voice toward the original speaker's. Only with their permission.",
 )
 @click.option(
+    "--overwrite", is_flag=True, help="Write over a file that is there already and was not made here."
+)
+@click.option(
     "--keep-original-audio", is_flag=True, help="Keep the untouched original sound as a second track."
 )
 @click.option(
@@ -74,6 +82,7 @@ def command(
     speakers: int | None,
     settings: tuple[tuple[str, str, str], ...],
     match_voices: bool,
+    overwrite: bool,
     keep_original_audio: bool,
     loudness: float | None,
     data_dir: Path | None,
@@ -94,7 +103,7 @@ def command(
         source=source, target=target, spoken=spoken, start=start, end=end, subtitles=subtitles,
         speakers=speakers, engines={role: name for role, name in engines.items() if name is not None},
         options=parse.by_role(settings), match_voices=match_voices,
-        keep_original_audio=keep_original_audio, loudness=loudness, output=output,
+        keep_original_audio=keep_original_audio, loudness=loudness, output=output, overwrite=overwrite,
     )  # fmt: skip
     loaded = calls.settings(data_dir=data_dir)
     cancel = Cancel()

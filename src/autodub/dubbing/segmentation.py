@@ -8,11 +8,13 @@ lines of one speaker never overlap.
 from __future__ import annotations
 
 import re
+from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
+from dataclasses import replace
 
 from autodub.dubbing.tokens import PAUSE, Token, join, tokens
 from autodub.model.speech import Line, Phrase, Transcript, Turn
-from autodub.model.time import Span
+from autodub.model.time import Span, intersection, merged
 
 LONGEST = 12_000
 """Milliseconds a line lasts at most, where there is a place to split it."""
@@ -21,6 +23,8 @@ BREATH = 1_000
 """Milliseconds of silence that end a line even inside a sentence."""
 HESITATION = 500
 """Milliseconds of silence that end a line where the transcript has no punctuation to go by."""
+REACH = 250
+"""Milliseconds a line's ends may move outward to speech that was detected there."""
 _SHORT = 1_200
 """A sentence this brief shares a line with the next one, if hardly a pause stands between."""
 _TOGETHER = 6_000
@@ -48,7 +52,44 @@ def segment(
         for piece in _sentences(stream, punctuated=punctuated):
             runs.extend(_fitting(piece))
     runs.sort(key=lambda run: (run[0].span.start, run[-1].span.end, run[0].speaker))
-    return tuple(_line(number, run) for number, run in enumerate(runs, start=1))
+    return snapped([_line(number, run) for number, run in enumerate(runs, start=1)], speech)
+
+
+def snapped(lines: Sequence[Line], speech: Sequence[Span]) -> tuple[Line, ...]:
+    """Lines from their first to their last detected speech, looked for up to REACH beyond either end.
+
+    Recognisers place first words early and hear words in breaths and noise. No line is moved into
+    its neighbours; one in which the detector hears nothing stays as it is.
+    """
+    heard = merged(speech)
+    starts = [span.start for span in heard]
+    out: list[Line] = []
+    for at, line in enumerate(lines):
+        before = max((other.span.end for other in out[max(0, at - 4) : at]), default=0)
+        after = lines[at + 1].span.start if at + 1 < len(lines) else line.span.end + REACH
+        low = min(line.span.start, max(before, line.span.start - REACH))
+        high = max(line.span.end, min(after, line.span.end + REACH))
+        first = max(0, bisect_right(starts, low) - 1)
+        pieces = intersection((Span(low, high),), heard[first : bisect_left(starts, high)])
+        # What reaches in from outside a line's own time must touch it: a neighbour's speech does not count.
+        pieces = tuple(piece for piece in pieces if piece.overlap(line.span))
+        out.append(_moved(line, Span(pieces[0].start, pieces[-1].end)) if pieces else line)
+    return tuple(out)
+
+
+def _moved(line: Line, span: Span) -> Line:
+    """The line with other outer edges; a phrase left outside them is told with its neighbour."""
+    phrases = list(line.phrases)
+    while len(phrases) > 1 and phrases[0].span.end <= span.start:
+        first = phrases.pop(0)
+        phrases[0] = replace(phrases[0], text=f"{first.text} {phrases[0].text}")
+    while len(phrases) > 1 and phrases[-1].span.start >= span.end:
+        last = phrases.pop()
+        phrases[-1] = replace(phrases[-1], text=f"{phrases[-1].text} {last.text}")
+    if phrases:
+        phrases[0] = replace(phrases[0], span=Span(span.start, max(span.start, phrases[0].span.end)))
+        phrases[-1] = replace(phrases[-1], span=Span(phrases[-1].span.start, span.end))
+    return replace(line, span=span, phrases=tuple(phrases))
 
 
 def _is_punctuated(stream: Sequence[Token]) -> bool:

@@ -10,7 +10,9 @@ import shutil
 import threading
 import unicodedata
 from dataclasses import dataclass, replace
+from functools import cache
 from html import escape
+from pathlib import Path
 from typing import ClassVar
 
 import numpy as np
@@ -92,10 +94,11 @@ class Espeak:
         return Info(
             name="espeak",
             role="synthesizer",
-            version="1",
+            version=f"2+espeak-ng-{_program()}",
             summary="espeak-ng: plain but clear speech in about 100 languages, without weights",
             languages=table.LANGUAGES,
             lanes=2,
+            rates=(0.7, 1.5),
             licence="GPL-3.0-or-later (separate program)",
         )
 
@@ -289,6 +292,19 @@ class Espeak:
                 names = re.findall(r"!v/(\S+)", variants.stdout.decode("utf-8", "replace"))
                 self._known = (frozenset(codes), frozenset(names))
             return self._known
+
+
+def _program() -> str:
+    """Version of the installed program; answers of another one are not its own."""
+    program = shutil.which("espeak-ng")
+    return "none" if program is None else _version(program, Path(program).stat().st_mtime_ns)
+
+
+@cache
+def _version(program: str, changed: int) -> str:  # noqa: ARG001 - an upgrade is asked again
+    result = process.run([program, "--version"], deadline=30)
+    found = re.search(r"\d+(?:\.\d+)+\S*", result.stdout.decode("utf-8", "replace"))
+    return found[0] if found else "unknown"
 
 
 def _plain(text: str) -> str:

@@ -57,6 +57,8 @@ class Info:
     licence: str = ""
     rates: tuple[float, float] = (1.0, 1.0)
     """Synthesizer: slowest and fastest native speaking rate it renders well."""
+    piecewise: bool = False
+    """Transcriber that hears only the spans it is given, so that a long programme may be asked in parts."""
     diarizes: bool = False
     """Transcriber that also names speakers."""
 

@@ -65,6 +65,7 @@ class Sphinx:
             version=f"1+pocketsphinx-{library}",
             summary="pocketsphinx: English, no download, many errors; a last resort",
             languages=frozenset({"en"}),
+            piecewise=True,
             licence="BSD-2-Clause",
         )
 

@@ -44,6 +44,12 @@ class WhisperOptions(EngineOptions):
     threads: int = Field(0, ge=0, le=128, description="CPU threads; 0 = one per core.")
 
 
+class _Settled(WhisperOptions):
+    """The options with everything decided; what an answer is kept under."""
+
+    weights: str = Field("", description="Which weights of that name; nobody types this.")
+
+
 class Whisper:
     """Recognises some hundred languages, with word times."""
 
@@ -63,7 +69,16 @@ class Whisper:
             # Named here, because the model is part of what an answer is kept under.
             chosen = weights.first_local(names, context.models) or names[0]
             options = options.model_copy(update={"model": chosen})
-        self.options = options
+        # The same of "auto": an answer is kept under what was really used, and found again only by that.
+        folder = weights.local(options.model, context.models)
+        device = options.device
+        if device == "auto":
+            device = "cuda" if _has_cuda(is_here=folder is not None) else "cpu"
+        kind = options.compute_type
+        if kind == "auto":
+            kind = "float16" if device == "cuda" else "int8"
+        settled = options.model_dump() | {"device": device, "compute_type": kind}
+        self.options: WhisperOptions = _Settled(**settled, weights=weights.revision(folder))
         self._load = load
         self._loaded: Any = None
         self._lock = threading.Lock()
@@ -81,6 +96,7 @@ class Whisper:
             summary="Whisper (faster-whisper): about a hundred languages; needs weights of 75 MB to 3 GB",
             resource="gpu" if weights.has_gpu() else "cpu",
             needs_weights=True,
+            piecewise=True,
             licence="MIT",
         )
 
@@ -205,20 +221,14 @@ class Whisper:
             raise EngineCannot(f"Whisper cannot run: {ready.detail}.", hint=f"Do this once: {ready.fix}")
         import ctranslate2  # type: ignore[import-untyped]
 
-        device = self.options.device
-        if device == "auto":
-            device = "cuda" if ctranslate2.get_cuda_device_count() else "cpu"
-        kind = self.options.compute_type
-        if kind == "auto":
-            kind = "float16" if device == "cuda" else "int8"
         # Whisper draws lots when it is stuck; a fresh engine must draw the same ones.
         ctranslate2.set_random_seed(1)
         load = self._load or _faster_whisper()
         try:
             return load(
                 str(folder or self.options.model),
-                device=device,
-                compute_type=kind,
+                device=self.options.device,
+                compute_type=self.options.compute_type,
                 cpu_threads=self.options.threads or os.cpu_count() or 1,
                 local_files_only=True,
             )
@@ -227,6 +237,17 @@ class Whisper:
                 f"The Whisper model {self.options.model} cannot be loaded: {error}",
                 hint="Try --set whisper.device=cpu, --set whisper.compute_type=float32, or fetch it again.",
             ) from error
+
+
+def _has_cuda(*, is_here: bool) -> bool:
+    """Whether the library can compute on a GPU; asked of itself only where there is one and it would run."""
+    if not weights.has_gpu():
+        return False
+    if not is_here or importlib.util.find_spec("ctranslate2") is None:
+        return True
+    import ctranslate2
+
+    return bool(ctranslate2.get_cuda_device_count())
 
 
 def _faster_whisper() -> Callable[..., Any]:

@@ -12,10 +12,21 @@ class Cancel:
 
     def __init__(self) -> None:
         self._asked = threading.Event()
+        self._children: list[Cancel] = []
+
+    def child(self) -> Cancel:
+        """A token that is asked whenever this one is, and may be asked alone."""
+        token = Cancel()
+        self._children.append(token)
+        if self.requested:
+            token.request()
+        return token
 
     def request(self) -> None:
         """Ask to stop; safe from any thread and from a signal handler."""
         self._asked.set()
+        for token in self._children:
+            token.request()
 
     @property
     def requested(self) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -14,7 +15,7 @@ from autodub.dubbing.mixing import Envelope
 from autodub.media.placing import Sounding
 from autodub.model.media import Timeline
 from autodub.model.speech import Line
-from autodub.model.time import Span, intersection
+from autodub.model.time import Span, intersection, merged
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,17 +123,32 @@ def _match(
     known = [line for line in lines if line.id in spoken]
     speakers = [line.speaker for line in known]
     voice = levels.speech_cells(source.mix, source.bed)
+    heard = merged(spans)
+    starts = [span.start for span in heard]
+    mine: dict[str, list[Sounding]] = {}
+    for clip, placement in zip(clips, timeline.placements, strict=True):
+        mine.setdefault(placement.line, []).append(clip)
     there: list[tuple[float, float]] = []
     here: list[tuple[float, float]] = []
     for line in known:
-        active = levels.covered(intersection([line.span], spans), len(voice))
-        if not active.any():
-            active = levels.covered([line.span], len(voice))
-        there.append((float(voice[active].sum()) * CELL_MS / 1000, float(active.sum()) * CELL_MS / 1000))
-        mine = [c for c, p in zip(clips, timeline.placements, strict=True) if p.line == line.id]
-        here.append((sum(c.energy for c in mine), sum(c.seconds for c in mine)))
+        near = heard[max(0, bisect_right(starts, line.span.start) - 1) : bisect_left(starts, line.span.end)]
+        found = _within(voice, intersection([line.span], near))
+        there.append(found if found[1] else _within(voice, (line.span,)))
+        here.append((sum(c.energy for c in mine[line.id]), sum(c.seconds for c in mine[line.id])))
     original = levels.line_levels([e for e, _ in there], [s for _, s in there], speakers)
     dubbed = levels.line_levels([e for e, _ in here], [s for _, s in here], speakers)
     gains = mixing.line_gains(original, [level + carried for level in dubbed], speakers)
     ids = [line.id for line in known]
     return dict(zip(ids, gains, strict=True)), dict(zip(ids, original, strict=True))
+
+
+def _within(voice: Cells, spans: Sequence[Span]) -> tuple[float, float]:
+    """Energy (mean square times seconds) and seconds of a voice over spans; only their cells are touched."""
+    if not spans:
+        return 0.0, 0.0
+    first = spans[0].start // CELL_MS
+    part = voice[first : -(-spans[-1].end // CELL_MS) + 1]
+    active = levels.covered([span.shifted(-first * CELL_MS) for span in spans], len(part))
+    if not active.any():
+        return 0.0, 0.0
+    return float(part[active].sum()) * CELL_MS / 1000, float(active.sum()) * CELL_MS / 1000

@@ -47,3 +47,5 @@ class DubRequest:
     """Programme loudness to reach, LUFS; None = the source's own."""
     output: str | None = None
     """Where to write the result; None = beside the source."""
+    overwrite: bool = False
+    """Write over a file that is there already and was not made here."""

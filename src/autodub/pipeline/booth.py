@@ -22,7 +22,7 @@ from autodub.model.media import Clip
 from autodub.model.speech import Speech, Voice
 from autodub.pipeline.plan import Chosen
 from autodub.pipeline.run import Run
-from autodub.pipeline.studio import Studio, Trim
+from autodub.pipeline.studio import Trim
 
 OF_ONE_LINE = (BadAnswer, Rejected, TooLong, Unreachable)
 """Failures that say something about one line; any other one stops the dub, which can be resumed."""
@@ -71,5 +71,5 @@ class Booth:
         total = round(ask.rate * ask.voice.pace, 4)
         request = Synthesize(clean(ask.text), replace(ask.voice, pace=1.0), total)
         speech: Speech = self._run.call(self._synthesizer, "synthesize", request, stage="speak")
-        clip: Clip = self._run.call(Studio(), "trim", Trim(speech.audio, total), stage="speak")
+        clip: Clip = self._run.call(self._run.studio, "trim", Trim(speech.audio, total), stage="speak")
         return replace(clip, rate=ask.rate)

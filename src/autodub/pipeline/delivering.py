@@ -19,7 +19,7 @@ from autodub.pipeline.plan import Plan
 from autodub.pipeline.project import Project, dump
 from autodub.pipeline.run import Run
 from autodub.pipeline.speaking import Programme, Spoken
-from autodub.pipeline.studio import Produce, Produced, Rehearse, Studio, Subtitled
+from autodub.pipeline.studio import Produce, Produced, Rehearse, Subtitled
 from autodub.pipeline.voices import Cast
 from autodub.quality.facts import DubFacts
 from autodub.quality.measure import SourceSound, measure
@@ -34,7 +34,7 @@ def rehearse(run: Run, plan: Plan, request: DubRequest) -> None:
         plan.source, plan.audio.index, plan.start, plan.end, plan.outputs.media.suffix.lower(),
         plan.target.iso639_2, request.keep_original_audio,
     )  # fmt: skip
-    run.call(Studio(), "rehearse", asked, stage="open")
+    run.call(run.studio, "rehearse", asked, stage="open")
 
 
 def deliverables(
@@ -57,7 +57,7 @@ def deliverables(
     vtt = keep_text(store, "dub.vtt", format_vtt(segments))
     with run.stage("render", "mixing and encoding"):
         asked = _produce(plan, request, heard, programme, spoken, kept, srt=srt if segments else None)
-        produced: Produced = run.call(Studio(), "produce", asked, stage="render")
+        produced: Produced = run.call(run.studio, "produce", asked, stage="render")
     for note in produced.notes:
         run.degrade(note.what, note.message, note.reason)
     lines = facts.line_facts(spoken, kept, rate=programme.rate, language=plan.target, source=language)
@@ -79,10 +79,10 @@ def untouched(run: Run, plan: Plan, request: DubRequest, heard: Heard, programme
     silent = Spoken((), {}, {})
     with run.stage("render", "copying the source"):
         asked = _produce(
-            plan, request, replace(heard, speech=(), background=None), programme, silent, (), srt=None
+            plan, request, replace(heard, voiced=(), background=None), programme, silent, (), srt=None
         )
         if plan.is_range or plan.outputs.media.suffix.lower() != source.suffix.lower():
-            produced: Produced = run.call(Studio(), "produce", asked, stage="render")
+            produced: Produced = run.call(run.studio, "produce", asked, stage="render")
             media, sound, picture = produced.file, sound_fact(produced.rendered), produced.picture_copied
             bed: Blob | None = produced.bed.blob
         else:
@@ -124,7 +124,7 @@ def _produce(
         mix=heard.soundtrack.mix,
         background=heard.background,
         is_estimate=not plan.engines["separator"].info.needs_weights,
-        spans=heard.speech,
+        spans=heard.voiced,
         keep=facts.kept_spans(kept, spoken),
         timeline=Timeline(programme.rate, programme.frames, tuple(take.placement for take in spoken.takes)),
         lines=tuple(take.line for take in spoken.takes),
@@ -141,7 +141,7 @@ def _receipt(run: Run, plan: Plan, heard: Heard, media: Blob, bed: Blob | None, 
     """Measure the finished file, and keep what it takes to measure it again."""
     store = run.gateway.store
     blobs, track = store.blobs, heard.soundtrack
-    remember(store, media, Making(known, bed, plan.start, plan.end, plan.audio.index))
+    remember(store, media, Making(known, bed, plan.start, plan.end, plan.audio.index, plan.source.digest))
     with run.stage("measure", "measuring the finished file"), blobs.scratch() as folder:
         receipt = measure(
             blobs.path(media),

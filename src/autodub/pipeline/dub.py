@@ -12,16 +12,18 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from autodub.engines import registry
+from autodub.engines.local import path_of as local_path
 from autodub.engines.roles import EngineContext
 from autodub.gateway.cancel import Cancel
 from autodub.gateway.gateway import Gateway, nobody
 from autodub.gateway.store import Store
 from autodub.infra.settings import Settings
 from autodub.model.calls import Download
-from autodub.model.errors import BadSubtitles
+from autodub.model.errors import BadSubtitles, OutputProblem
 from autodub.model.job import Event, Listener
 from autodub.model.media import Source
 from autodub.model.request import DubRequest
+from autodub.model.speech import Wording
 from autodub.pipeline import finished, project
 from autodub.pipeline.finished import Finished
 from autodub.pipeline.names import path_of, refuse_unwritable
@@ -55,14 +57,17 @@ def dub(
     refuse_unwritable(request)
     store = Store(settings.data_dir)
     try:
-        gateway = Gateway(store, listener=listener, cancel=cancel, redact=settings.redact)
+        stop = (cancel or Cancel()).child()  # what fails here must not stop the caller's other dubs
+        gateway = Gateway(store, listener=listener, cancel=stop, redact=settings.redact)
         run = Run(gateway, listener)
         context = engine_context(settings)
         target, _ = languages(request)
         with run.stage("open", "looking at the source"):
             source = open_source(run, request, context)
-        outputs = outputs_for(Path(source.path), target.tag, request.output)
+        part = (request.start or 0, request.end)
+        outputs = outputs_for(Path(source.path), target.tag, request.output, part=part)
         plan = make_plan(request, source, outputs, context)
+        _refuse_stranger(store, outputs, request)
         edits = project.read(outputs.project, source_sha256=source.digest, target=plan.target.tag)
         key = finished.identity(plan, request, edits, subtitles=_digest(store, request.subtitles))
         done = finished.find(store, key)
@@ -73,8 +78,16 @@ def dub(
             for note in plan.notes:
                 run.degrade(note.what, note.message, note.reason)
             done = _make(run, plan, request, edits)
-            finished.keep(store, key, done)
-        finished.deliver(store, done, outputs.media)
+            run.unchanged(source)
+            if run.is_settled:
+                finished.keep(store, key, done)
+        if not finished.deliver(store, done, outputs.media, read=edits.digest):
+            listener(
+                Event(
+                    "degraded", message=f"{outputs.project.name} was changed meanwhile and is left as it is; "
+                    "run the same command again to use it", data={"what": "project"},
+                )
+            )  # fmt: skip
         listener(Event("job.finished", message=str(outputs.media), data={"reused": not is_new}))
         return _dubbed(done, outputs, reused=not is_new)
     finally:
@@ -89,16 +102,27 @@ def engine_context(settings: Settings) -> EngineContext:
 def open_source(run: Run, request: DubRequest, context: EngineContext) -> Source:
     """Fetch or open the source. A file of this machine is known by its content, not by its name."""
     name = request.engines.get("downloader", "auto")
-    engine = registry.build(
-        "downloader", "local" if name == "auto" else name, request.options.get("downloader", {}), context
-    )
+    name = "local" if name == "auto" else name
+    engine = registry.build("downloader", name, request.options.get("downloader", {}), context)
     address, digest = request.source, ""
-    path = path_of(address)
+    path = local_path(address) if name == "local" else path_of(address)
     if os.path.isfile(path):  # noqa: PTH113 - a name too long for the system is no file, not an error
         # Absolute, since an answer may be used again from another folder.
         address, digest = str(path.absolute()), run.gateway.store.digest(path)
     source: Source = run.call(engine, "download", Download(address, digest), stage="open")
     return source
+
+
+def _refuse_stranger(store: Store, outputs: Outputs, request: DubRequest) -> None:
+    """Raise OutputProblem rather than write over a file that Autodub did not make."""
+    media = outputs.media
+    if request.overwrite or not media.exists() or outputs.project.exists():
+        return
+    if finished.making_of(store, store.digest(media)) is None:
+        raise OutputProblem(
+            f"{media} is there already, and Autodub did not make it.",
+            hint="Give another name with -o, or --overwrite it.",
+        )
 
 
 def _digest(store: Store, subtitles: str | None) -> str:
@@ -132,9 +156,11 @@ def _make(run: Run, plan: Plan, request: DubRequest, edits: project.Edits) -> Fi
         return delivering.untouched(run, plan, request, heard, programme)
     refuse_same(spoken, plan.target)
 
-    revision = revising.revise(heard.lines, edits, path=plan.outputs.project)
+    revision = revising.revise(heard.lines, edits, path=plan.outputs.project, limit=mix.duration)
+    known = {line.speaker for line in heard.lines}
+    added = [line for line in revision.lines if line.speaker not in known]
     cast = choose_voices(
-        run, plan, revision.lines, heard.soundtrack, bound=edits.voices, match=request.match_voices
+        run, plan, [*heard.lines, *added], heard.soundtrack, bound=edits.voices, match=request.match_voices
     )
     with run.stage("translate", f"translating into {plan.target.name}"):
         translator = plan.engines["translator"]
@@ -142,7 +168,12 @@ def _make(run: Run, plan: Plan, request: DubRequest, edits: project.Edits) -> Fi
     with run.stage("speak", f"speaking {plan.target.name}"):
         booth = Booth(run, plan.engines["synthesizer"])
         parts = [
-            Part(line, translated.wordings[line.id], cast.voices[line.speaker])
+            Part(
+                line,
+                translated.wordings[line.id],
+                cast.voices[line.speaker],
+                is_paced=line.speaker in edits.voices,
+            )
             for line in heard.lines
             if line.id in translated.wordings
         ]
@@ -150,14 +181,22 @@ def _make(run: Run, plan: Plan, request: DubRequest, edits: project.Edits) -> Fi
         wordings = {take.line.id: take.wording.text for take in base.takes}
         if edits:
             changed = [line for line in revision.lines if line.id in revision.translate]
-            again = translate(run, translator, changed, spoken=spoken, target=plan.target)
-            texts = again.wordings | revising.texts(revision)
+            again = translate(run, translator, changed, spoken=spoken, target=plan.target, needed=False)
+            translated.failed.update(again.failed)
+            texts: dict[str, tuple[Wording, ...]] = {}
+            texts |= {
+                take.line.id: (take.wording,) for take in base.takes if take.line.id not in again.failed
+            }
+            texts |= again.wordings | revising.texts(revision)
             now = revising.respeak(booth, base, revision, texts, cast.voices, programme)
     kept = facts.kept_lines(
         revision, now, {**translated.failed, **now.failed}, speech=heard.speech, limit=mix.duration
     )
     for item in kept:
-        run.degrade("line", f"{item.line.id} keeps its original sound", item.reason)
+        if item.by_choice:
+            continue
+        passing = item.line.id in now.unreached
+        run.degrade("line", f"{item.line.id} keeps its original sound", item.reason, passing=passing)
     record = facts.project(
         plan.source, plan, spoken=spoken, made=heard.lines, wordings=wordings, now=now, kept=kept,
         edits=edits, voices=cast.own, rate=programme.rate,

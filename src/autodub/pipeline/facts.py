@@ -23,8 +23,6 @@ from autodub.quality.facts import CallFact, CostFact, DubFacts, EngineFact, Line
 
 _INSIDE = 300
 """Milliseconds around a line within which detected speech counts as the line's."""
-_WORTH_KEEPING = 400
-"""Speech no line covers is left in the original where it lasts this long, ms."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,12 +31,14 @@ class Kept:
 
     line: Line
     reason: str
+    by_choice: bool = False
+    """True when a person wanted it so."""
 
 
 def unwritten(speech: Sequence[Span], lines: Sequence[Line], *, limit: int) -> tuple[Kept, ...]:
     """Detected speech that no line covers: nobody understood it, so nobody may take it away."""
     covered = padded((line.span for line in lines), before=_INSIDE, after=_INSIDE, limit=limit)
-    left = [span for span in subtract(speech, covered) if span.duration >= _WORTH_KEEPING]
+    left = subtract(speech, covered)
     return tuple(
         Kept(Line(f"N{number:04}", span, "", "?"), "speech that was not understood stays in the original")
         for number, span in enumerate(left, start=1)
@@ -56,7 +56,11 @@ def kept_lines(
     """Every line that is not spoken, with the reason, and speech that became no line at all."""
     takes = {take.line.id for take in now.takes}
     silent = [
-        Kept(line, revision.keep.get(line.id) or failed.get(line.id) or "it could not be spoken")
+        Kept(
+            line,
+            revision.keep.get(line.id) or failed.get(line.id) or "it could not be spoken",
+            by_choice=line.id in revision.keep,
+        )
         for line in revision.lines
         if line.id not in takes
     ]
@@ -84,7 +88,7 @@ def line_facts(
     facts += [
         LineFact(
             item.line.id, item.line.speaker, item.line.span, item.line.text,
-            status="kept original", reason=item.reason, rate_hz=rate,
+            status="kept original", reason=item.reason, rate_hz=rate, by_choice=item.by_choice,
         )
         for item in kept
     ]  # fmt: skip
@@ -111,6 +115,7 @@ def _spoken(take: Take, rate: int, language: Language, source: Language) -> Line
         source_predicted_seconds=take.source_predicted,
         clip_seconds=take.clip.seconds,
         native=take.clip.rate,
+        pace=take.part.voice.pace,
         stretch=at.stretch,
         syllables=syllables(text, language.tag),
         source_syllables=syllables(line.text, source.tag),
@@ -124,7 +129,7 @@ def _spoken(take: Take, rate: int, language: Language, source: Language) -> Line
 
 
 def _planned(take: Take, rate: int) -> int:
-    """First sample the plan wants, silence before the voice included; computed apart from the placing."""
+    """First sample the plan wants, silence before the voice included."""
     return max(0, round((take.setting.fit.start - take.clip.lead / 1000 / take.setting.fit.rate) * rate))
 
 
@@ -241,7 +246,8 @@ def project(
     reasons = {item.line.id: item for item in kept}
     by_id = {line.id: line for line in made}
     changes = {edit.id: edit for edit in edits.lines}
-    present = [line.id for line in made if line.id not in edits.removed]
+    gone = {name for name, _ in edits.removed}
+    present = [line.id for line in made if line.id not in gone]
     present += [edit.id for edit in edits.lines if edit.is_new]
     entries = []
     for name in present:
@@ -250,13 +256,18 @@ def project(
             Made(
                 text=wordings.get(name, ""), source=line.text, speaker=line.speaker,
                 start_ms=line.span.start, end_ms=line.span.end, keep_original=name not in wordings,
+                text_again=take.wording.text if take and edit and edit.source and edit.text is None else None,
             )
             if line
             else None
         )  # fmt: skip
         current = take.line if take else reasons[name].line if name in reasons else line
         assert current is not None, "every entry is a made line or an added one"
-        text = take.wording.text if take else (edit.text if edit and edit.text else wordings.get(name, ""))
+        text = (
+            take.wording.text
+            if take
+            else (edit.text if edit and edit.text is not None else wordings.get(name, ""))
+        )
         is_kept = (
             edit.keep_original
             if edit and edit.keep_original is not None
@@ -275,13 +286,13 @@ def project(
         voice = now.voices.get(speaker) or voices.get(speaker)
         chosen = voices.get(speaker) or voice
         if voice is not None and chosen is not None:
-            own = _entry(chosen if speaker in edits.voices else voice)
+            own = edits.own.get(speaker) or _entry(chosen if speaker in edits.voices else voice)
             current_voice = _entry(voice)
             cast[speaker] = CastEntry(**current_voice.model_dump(), made=own)
     return Project(
         source=source.path, source_sha256=source.digest, spoken=spoken.tag, target=plan.target.tag,
         voices=cast, lines=sorted(entries, key=lambda entry: (entry.start_ms, entry.id)),
-        made_lines=[line.id for line in made],
+        made_lines={line.id: line.text for line in made},
     )  # fmt: skip
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hashlib import sha256
 from pathlib import Path
 
@@ -51,7 +51,8 @@ def identity(plan: Plan, request: DubRequest, edits: Edits, *, subtitles: str) -
     )  # fmt: skip
     stream = plan.subtitles.index if plan.subtitles else None
     names = (plan.source.path, plan.outputs.media.name)
-    whole = ("dub", VERSION, plan.source.digest, names, plan.audio.index, stream, wishes, engines, edits)
+    asked = replace(edits, digest="")
+    whole = ("dub", VERSION, plan.source.digest, names, plan.audio.index, stream, wishes, engines, asked)
     return sha256(canonical(whole)).hexdigest()
 
 
@@ -73,17 +74,28 @@ def keep(store: Store, key: str, done: Finished) -> None:
     store.put(key, Answer("studio.studio", VERSION, "dub", codec.dump(done), blobs, (), 0.0))
 
 
-def deliver(store: Store, done: Finished, media: Path) -> None:
-    """Put every file in its place beside ``media``; what is there already and equal is left alone."""
+def deliver(store: Store, done: Finished, media: Path, *, read: str) -> bool:
+    """Put every file in its place beside ``media``; what is there already and equal is left alone.
+
+    A project file that is not any more what was ``read`` (its sha256) holds edits made meanwhile: it
+    is left alone, too, and the answer is False.
+    """
+    is_complete = True
     files = [(done.media, media)]
     for name, suffix in SUFFIXES.items():
         blob: Blob | None = getattr(done, name)
         if blob is not None:
             files.append((blob, media.with_name(media.stem + suffix)))
     for blob, path in files:
+        if blob == done.project and path.is_file():
+            now = sha256(path.read_bytes()).hexdigest()
+            if now not in (read, blob.digest):
+                is_complete = False
+                continue
         if not (path.is_file() and path.stat().st_size == blob.size and store.digest(path) == blob.digest):
             place(store.blobs.path(blob), path)
             store.digest(path)  # known from now on: the next run need not read it
+    return is_complete
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +107,8 @@ class Making:
     start: int
     end: int | None
     stream: int
+    source: str
+    """sha256 of the source."""
 
 
 def remember(store: Store, media: Blob, making: Making) -> None:

@@ -8,17 +8,21 @@ from dataclasses import dataclass
 
 from autodub.dubbing.segmentation import segment
 from autodub.model.calls import Detect, Diarize, Separate, Spans, Transcribe
-from autodub.model.errors import CircuitOpen, EngineError, MediaError
+from autodub.model.errors import AutodubError, CircuitOpen, EngineError, MediaError
 from autodub.model.language import Language
 from autodub.model.media import Audio, Blob, Soundtrack, Stems
 from autodub.model.request import DubRequest
 from autodub.model.speech import Line, Transcript, Turns
-from autodub.model.time import Span
+from autodub.model.time import Span, intersection, merged, total
 from autodub.pipeline.names import path_of
 from autodub.pipeline.plan import TEXT_ENGINE, Hearing
 from autodub.pipeline.run import Run
-from autodub.pipeline.studio import Decode, DecodedSound, KeepSubtitles, ReadSubtitles, Studio
+from autodub.pipeline.studio import Decode, DecodedSound, KeepSubtitles, ReadSubtitles
 
+PART = 120_000
+"""Milliseconds of speech a transcriber is asked for at once, where it can be asked in parts."""
+_PAUSE = 500
+"""Milliseconds of silence at which parts may be cut."""
 FAILURES = (EngineError, MediaError, CircuitOpen)
 """What may be answered by doing less, where doing less makes sense."""
 
@@ -30,6 +34,8 @@ class Heard:
     soundtrack: Soundtrack
     speech: tuple[Span, ...]
     """Where people speak, by the detector."""
+    voiced: tuple[Span, ...]
+    """The same, and where only the transcript knows of speech: the original voice is taken out there."""
     spoken: Language | None
     """None when nobody speaks and nothing says the language."""
     lines: tuple[Line, ...]
@@ -41,7 +47,7 @@ def open_sound(run: Run, plan: Hearing) -> Soundtrack:
     """Decode the sound once."""
     with run.stage("decode", "decoding the sound"):
         decoded: DecodedSound = run.call(
-            Studio(), "decode", Decode(plan.source, plan.audio.index, plan.start, plan.end), stage="decode"
+            run.studio, "decode", Decode(plan.source, plan.audio.index, plan.start, plan.end), stage="decode"
         )
     for warning in decoded.warnings:
         run.degrade("source", "the sound is used as far as it can be decoded", warning)
@@ -55,11 +61,16 @@ def hear(run: Run, plan: Hearing, request: DubRequest, *, separate: bool = True)
     with run.stage("detect", "finding where people speak"):
         found: Spans = run.call(detector, "detect", Detect(soundtrack.speech), stage="detect")
     if not found.spans and request.subtitles is None:
-        return Heard(soundtrack, (), plan.spoken, (), None)
+        return Heard(soundtrack, (), (), plan.spoken, (), None)
+    reads = plan.engines["transcriber"].info.name == TEXT_ENGINE
     with ThreadPoolExecutor(max_workers=1, thread_name_prefix="separate") as beside:
-        stems = beside.submit(_separate, run, plan, soundtrack, found.spans) if separate else None
+        # A text that is merely read is there at once, and may know of speech the detector missed.
+        transcript = _transcribe(run, plan, request, soundtrack, found.spans) if reads else None
+        voiced = _voiced(found.spans, transcript)
+        stems = beside.submit(_separate, run, plan, soundtrack, voiced) if separate else None
         try:
-            transcript = _transcribe(run, plan, request, soundtrack, found.spans)
+            if transcript is None:
+                transcript = _transcribe(run, plan, request, soundtrack, found.spans)
             turns = _diarize(run, plan, request, soundtrack, found.spans, transcript)
         except BaseException:
             run.gateway.cancel.request()  # nobody will want the stems any more
@@ -67,7 +78,14 @@ def hear(run: Run, plan: Hearing, request: DubRequest, *, separate: bool = True)
         background = stems.result() if stems is not None else None
     spoken = Language.parse(transcript.language)
     lines = segment(transcript, turns=turns.turns, speech=found.spans)
-    return Heard(soundtrack, found.spans, spoken, lines, background)
+    return Heard(soundtrack, found.spans, voiced, spoken, lines, background)
+
+
+def _voiced(found: tuple[Span, ...], transcript: Transcript | None) -> tuple[Span, ...]:
+    """Where a voice must be taken out: detected speech, and cues in which the detector hears hardly any."""
+    cues = [part.span for part in transcript.segments] if transcript else []
+    unheard = [cue for cue in cues if 2 * total(intersection((cue,), found)) < cue.duration]
+    return merged((*found, *unheard))
 
 
 def _separate(run: Run, plan: Hearing, soundtrack: Soundtrack, spans: tuple[Span, ...]) -> Audio | None:
@@ -80,7 +98,12 @@ def _separate(run: Run, plan: Hearing, soundtrack: Soundtrack, spans: tuple[Span
     except FAILURES as problem:
         if chosen.named:
             raise
-        run.degrade("separator", "the original is lowered under the dub instead of removed", problem.message)
+        run.degrade(
+            "separator",
+            "the original is lowered under the dub instead of removed",
+            problem.message,
+            passing=passes(problem),
+        )
         return None
     for note in stems.notes:
         run.degrade(
@@ -95,21 +118,34 @@ def _transcribe(
     chosen = plan.engines["transcriber"]
     with run.stage("transcribe", f"writing down what is said ({chosen.info.name})"):
         subtitles = _subtitles(run, plan, request) if chosen.info.name == TEXT_ENGINE else None
-        transcript: Transcript = run.call(
-            chosen.engine,
-            "transcribe",
-            Transcribe(
-                soundtrack.speech,
-                plan.spoken.tag if plan.spoken else None,
-                spans,
-                subtitles,
-                offset=plan.start,
-            ),
-            stage="transcribe",
-        )
+        language = plan.spoken.tag if plan.spoken else None
+        in_parts = chosen.info.piecewise and language is not None
+        parts = []
+        todo = _parts(spans) if in_parts else (spans,)
+        for done, some in enumerate(todo):
+            asked = Transcribe(soundtrack.speech, language, some, subtitles, offset=plan.start)
+            stage = "transcribe" if len(todo) == 1 else ""  # each part's own progress would start over
+            parts.append(run.call(chosen.engine, "transcribe", asked, stage=stage))
+            run.progress("transcribe", (done + 1) / len(todo), f"part {done + 1} of {len(todo)}")
+    transcript = Transcript(
+        parts[0].language,
+        tuple(piece for part in parts for piece in part.segments),
+        tuple(dict.fromkeys(note for part in parts for note in part.notes)),
+    )
     for note in transcript.notes:
         run.degrade("transcript", note, "the transcript was repaired")
     return transcript
+
+
+def _parts(spans: tuple[Span, ...]) -> tuple[tuple[Span, ...], ...]:
+    """Speech in portions of about PART, cut at pauses: a dub that is stopped loses at most one of them."""
+    out: list[list[Span]] = []
+    for span in spans:
+        is_full = bool(out) and sum(one.duration for one in out[-1]) >= PART
+        if not out or (is_full and span.start - out[-1][-1].end >= _PAUSE):
+            out.append([])
+        out[-1].append(span)
+    return tuple(tuple(part) for part in out) or ((),)
 
 
 def _subtitles(run: Run, plan: Hearing, request: DubRequest) -> Blob:
@@ -117,12 +153,12 @@ def _subtitles(run: Run, plan: Hearing, request: DubRequest) -> Blob:
     if request.subtitles is None:
         assert plan.subtitles is not None, "the plan chose to read subtitles"
         inside: Blob = run.call(
-            Studio(), "read_subtitles", ReadSubtitles(plan.source, plan.subtitles.index), stage="transcribe"
+            run.studio, "read_subtitles", ReadSubtitles(plan.source, plan.subtitles.index), stage="transcribe"
         )
         return inside
     path = path_of(request.subtitles)
     digest = run.gateway.store.digest(path)
-    kept: Blob = run.call(Studio(), "keep_subtitles", KeepSubtitles(str(path), digest), stage="transcribe")
+    kept: Blob = run.call(run.studio, "keep_subtitles", KeepSubtitles(str(path), digest), stage="transcribe")
     return kept
 
 
@@ -151,9 +187,14 @@ def _diarize(
     except FAILURES as problem:
         if chosen.named:
             raise
-        run.degrade("diarizer", "everything is spoken by one voice", problem.message)
+        run.degrade("diarizer", "everything is spoken by one voice", problem.message, passing=passes(problem))
         return Turns(())
     return turns
+
+
+def passes(problem: AutodubError) -> bool:
+    """Whether a failure may be gone when the dub is asked for again."""
+    return isinstance(problem, CircuitOpen) or (isinstance(problem, EngineError) and problem.transient)
 
 
 def _named_speakers(transcript: Transcript) -> bool:

@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -50,6 +51,8 @@ class Wording(_Strict):
     start_ms: int
     end_ms: int
     keep_original: bool
+    text_again: str | None = None
+    """What was made of the source text as a person corrected it."""
 
 
 class Timing(_Strict):
@@ -87,8 +90,8 @@ class Project(_Strict):
     target: str
     voices: dict[str, CastEntry] = {}
     lines: list[LineEntry] = []
-    made_lines: list[str] = []
-    """Ids of all lines made by itself: one that is here but not in ``lines`` was removed by a person."""
+    made_lines: dict[str, str] = {}
+    """Id -> source text of all lines made by itself: one that is not in ``lines`` was removed by a person."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,22 +114,28 @@ class Edits:
     """Everything a person changed in a project file."""
 
     lines: tuple[LineEdit, ...] = ()
-    removed: tuple[str, ...] = ()
+    removed: tuple[tuple[str, str], ...] = ()
+    """(id, source text) of lines a person took out."""
     voices: Mapping[str, Voice] = field(default_factory=dict)
     """Speaker -> (id, pitch, pace) wanted; engine and language are filled in by casting."""
+    own: Mapping[str, VoiceEntry] = field(default_factory=dict)
+    """The same speakers' voices as they were before."""
+    digest: str = ""
+    """sha256 of the file as it was read; not part of what is asked for."""
 
     def __bool__(self) -> bool:
         return bool(self.lines or self.removed or self.voices)
 
 
 def read(path: Path, *, source_sha256: str, target: str) -> Edits:
-    """The edits in a project file; none when there is no file or it belongs to another source or language.
+    """The edits in a project file; none when there is no file, or nobody edited it.
 
-    Raises BadProject when the file is there but cannot be understood: a person's work is in it, so
-    it is never silently overwritten.
+    Raises BadProject when the file cannot be understood, or holds edits of a dub of another source or
+    language: a person's work is in it, so it is never silently overwritten.
     """
     try:
-        text = path.read_text(encoding="utf-8")
+        data = path.read_bytes()
+        text = data.decode("utf-8")
     except FileNotFoundError:
         return Edits()
     except (OSError, UnicodeDecodeError) as problem:
@@ -143,12 +152,15 @@ def read(path: Path, *, source_sha256: str, target: str) -> Edits:
         raise BadProject(
             f"The project file {path} has the format {project.format!r}, not {FORMAT!r}.", hint=_HINT
         )
+    edits = replace(_edits(project, path), digest=sha256(data).hexdigest())
     if project.source_sha256 != source_sha256 or project.target != target:
+        if not edits:
+            return Edits(digest=edits.digest)
         raise BadProject(
             f"The project file {path} belongs to another source or language.",
             hint="Move it away, or write this dub somewhere else with -o.",
         )
-    return _edits(project, path)
+    return edits
 
 
 _HINT = "Mend it, or move it away to start afresh."
@@ -175,7 +187,7 @@ def _edits(project: Project, path: Path) -> Edits:
             continue
         edit = LineEdit(
             entry.id,
-            text=entry.text if entry.text != made.text else None,
+            text=entry.text if entry.text not in (made.text, made.text_again) else None,
             source=entry.source if entry.source != made.source else None,
             speaker=entry.speaker if entry.speaker != made.speaker else None,
             span=span if span != Span(made.start_ms, made.end_ms) else None,
@@ -189,8 +201,11 @@ def _edits(project: Project, path: Path) -> Edits:
         for speaker, cast in project.voices.items()
         if VoiceEntry(id=cast.id, pitch_hz=cast.pitch_hz, pace=cast.pace) != cast.made
     }
-    gone = tuple(name for name in project.made_lines if name not in set(ids))
-    return Edits(tuple(lines), gone, voices)
+    present = set(ids)
+    gone = tuple((name, text) for name, text in project.made_lines.items() if name not in present)
+    lines.sort(key=lambda edit: edit.id)  # where an entry stands in the file means nothing
+    own = {speaker: project.voices[speaker].made for speaker in voices}
+    return Edits(tuple(lines), gone, voices, own)
 
 
 def dump(project: Project) -> str:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from autodub.dubbing.duration import Duration
-from autodub.dubbing.fitting import flags, learned, native_rate, place, settle, slot, spoken
+from autodub.dubbing.fitting import flags, learned, native_rate, place, settle, sides, slot, spoken
 from autodub.dubbing.syllables import features
 from autodub.dubbing.timing import Choice, Slot, plan
 from autodub.model.errors import BadProject, EngineError
@@ -37,13 +37,20 @@ class Revision:
     """Lines that are spoken anew."""
 
 
-def revise(lines: Sequence[Line], edits: Edits, *, path: Path) -> Revision:
-    """Match edits with lines. Raises BadProject for an edit of a line that is not there (any more)."""
+def revise(lines: Sequence[Line], edits: Edits, *, path: Path, limit: int) -> Revision:
+    """Match edits with lines of a programme of ``limit`` ms.
+
+    Raises BadProject for an edit of a line that is not there (any more), and for times past the end.
+    """
     known = {line.id: line for line in lines}
     changed = dict(known)
     texts: dict[str, str] = {}
     translate: set[str] = set()
-    keep = {name: "taken out of the project by a person" for name in edits.removed if name in known}
+    keep: dict[str, str] = {}
+    for name, text in edits.removed:
+        if name not in known or known[name].text != text:
+            raise _outdated(name, path)
+        keep[name] = "taken out of the project by a person"
     touched: set[str] = set()
     for edit in edits.lines:
         old = known.get(edit.id)
@@ -54,15 +61,17 @@ def revise(lines: Sequence[Line], edits: Edits, *, path: Path) -> Revision:
                 )
             changed[edit.id] = _added(edit, path)
         elif old is None or old.text != edit.of:
-            raise BadProject(
-                f"Line {edit.id} in {path} was edited, but the transcript has changed since.",
-                hint="Move the project file away, dub again, and make the edit in the new one.",
-            )
+            raise _outdated(edit.id, path)
         else:
             changed[edit.id] = _edited(old, edit)
-            if edit.keep_original:
-                keep[edit.id] = "kept by a person"
-                continue
+        if edit.span is not None and edit.span.end > limit:
+            raise BadProject(
+                f"Line {edit.id} in {path} ends after the programme, which is {limit} ms long.",
+                hint="Give it times inside the programme.",
+            )
+        if edit.keep_original or (edit.text is not None and not edit.text.strip()):
+            keep[edit.id] = "kept by a person"
+            continue
         touched.add(edit.id)
         if edit.text is not None:
             texts[edit.id] = edit.text
@@ -72,13 +81,20 @@ def revise(lines: Sequence[Line], edits: Edits, *, path: Path) -> Revision:
     return Revision(ordered, texts, frozenset(translate), keep, frozenset(touched))
 
 
+def _outdated(name: str, path: Path) -> BadProject:
+    return BadProject(
+        f"Line {name} in {path} was edited, but the transcript has changed since.",
+        hint="Move the project file away, dub again, and make the edit in the new one.",
+    )
+
+
 def _added(edit: LineEdit, path: Path) -> Line:
-    if edit.span is None or edit.speaker is None or not edit.text:
+    if edit.span is None or edit.speaker is None or not (edit.text or "").strip():
         raise BadProject(
             f"The added line {edit.id} in {path} has no text.",
             hint="Give it text, speaker, start_ms and end_ms.",
         )
-    return Line(edit.id, edit.span, edit.source or edit.text, edit.speaker)
+    return Line(edit.id, edit.span, edit.source or str(edit.text), edit.speaker)
 
 
 def _edited(line: Line, edit: LineEdit) -> Line:
@@ -108,6 +124,7 @@ def respeak(
     """The dub with the touched lines spoken anew: one synthesis each, then a fit with what is near."""
     takes = {take.line.id: take for take in base.takes}
     failed = {name: why for name, why in base.failed.items() if name not in revision.touched}
+    unreached = set(base.unreached - revision.touched)
     lines = [
         line
         for line in revision.lines
@@ -121,8 +138,9 @@ def respeak(
     }
     lines = [line for line in lines if line.id in fresh or line.id not in revision.touched]
     models = {line.speaker: _model(base, line.speaker, voices) for line in lines if line.id in fresh}
+    side = dict(zip((line.id for line in lines), sides(lines), strict=True))
     slots = {
-        line.id: slot(line, fresh[line.id].wordings, models[line.speaker])
+        line.id: slot(line, fresh[line.id].wordings, models[line.speaker], timeline=side[line.id])
         if line.id in fresh
         else _held(takes[line.id], free=line.id in near)
         for line in lines
@@ -141,6 +159,7 @@ def respeak(
     for (name, _), said in zip(asks.items(), booth.speak(list(asks.values())) if asks else [], strict=True):
         if isinstance(said, EngineError):
             failed[name] = said.message
+            unreached |= {name} if said.transient else set()
             del slots[name]
             continue
         slots[name], clips[name] = spoken(slots[name], said, choice=fits[name].choice), said
@@ -175,7 +194,7 @@ def respeak(
             )
         )
     spoken_by = {take.line.speaker: take.part.voice for take in out}
-    return Spoken(tuple(out), failed, dict(base.voices) | spoken_by)
+    return Spoken(tuple(out), failed, dict(base.voices) | spoken_by, frozenset(unreached))
 
 
 def _near(lines: Sequence[Line], revision: Revision) -> frozenset[str]:

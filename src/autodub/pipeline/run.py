@@ -7,10 +7,14 @@ import threading
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from autodub.gateway.gateway import Gateway
+from autodub.model.errors import UnsupportedSource
 from autodub.model.job import Degradation, Event, Listener
+from autodub.model.media import Source
+from autodub.pipeline.studio import Studio
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +34,9 @@ class Run:
         self._lock = threading.Lock()
         self.degradations: list[Degradation] = []
         self.stages: list[StageTime] = []
+        self.studio = Studio(self.unchanged)
+        self.is_settled = True
+        """False once something was done less well for a reason that may pass."""
 
     def call(self, engine: Any, verb: str, request: Any, *, stage: str) -> Any:
         """Ask an engine through the gateway."""
@@ -52,11 +59,24 @@ class Run:
         """Say how far a stage is that consists of many calls."""
         self._listener(Event("stage.progress", stage, message, fraction))
 
-    def degrade(self, what: str, message: str, reason: str) -> None:
-        """Decide to do less than asked: announced now, and written on the receipt."""
+    def degrade(self, what: str, message: str, reason: str, *, passing: bool = False) -> None:
+        """Decide to do less than asked: announced now, and written on the receipt.
+
+        ``passing`` says that trying again later may go better; such a dub is delivered, but made anew
+        (from the calls that were answered) when it is asked for again.
+        """
         with self._lock:
             self.degradations.append(Degradation(what, message, reason))
+            self.is_settled = self.is_settled and not passing
         self._listener(Event("degraded", "", f"{message} ({reason})", data={"what": what}))
+
+    def unchanged(self, source: Source) -> None:
+        """Raise UnsupportedSource when the file is not what it was when the dub began."""
+        if self.gateway.store.digest(Path(source.path)) != source.digest:
+            raise UnsupportedSource(
+                f"{source.title} was changed while it was being dubbed.",
+                hint="Leave the file alone and run the same command again.",
+            )
 
     def chosen(self, role: str, name: str, why: str) -> None:
         """Announce which engine serves a role, and why."""

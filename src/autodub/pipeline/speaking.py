@@ -35,6 +35,9 @@ from autodub.model.speech import Line, Voice, Wording
 from autodub.pipeline.booth import Ask, Booth
 from autodub.pipeline.run import Run
 
+PAID_QUANTILE = 0.7
+"""Where synthesis is billed lines are planned a little long, which saves speaking them twice."""
+
 
 @dataclass(frozen=True, slots=True)
 class Part:
@@ -43,6 +46,8 @@ class Part:
     line: Line
     wordings: tuple[Wording, ...]
     voice: Voice
+    is_paced: bool = False
+    """True when a person set the voice's pace."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +81,8 @@ class Spoken:
     """Id of a line nobody could speak -> why."""
     voices: Mapping[str, Voice]
     """Speaker -> voice with the pace it was given."""
+    unreached: frozenset[str] = frozenset()
+    """Those of the failed that may go better another time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +108,13 @@ def speak(run: Run, booth: Booth, parts: Sequence[Part], programme: Programme) -
     failed: dict[int, EngineError] = {}
 
     def predict(i: int) -> Slot:
-        return slot(parts[i].line, parts[i].wordings, models[parts[i].line.speaker], timeline=side[i])
+        return slot(
+            parts[i].line,
+            parts[i].wordings,
+            models[parts[i].line.speaker],
+            timeline=side[i],
+            quantile=PAID_QUANTILE if booth.paid else None,
+        )
 
     for chunk in chunks(len(parts)):
         near = [i for i in horizon(len(parts), chunk) if i not in failed]
@@ -131,7 +144,8 @@ def speak(run: Run, booth: Booth, parts: Sequence[Part], programme: Programme) -
     _retake(run, booth, parts, slots, clips, predicted, programme)
     takes = _settled(parts, slots, clips, predicted, models, programme)
     lost = {parts[i].line.id: problem.message for i, problem in sorted(failed.items())}
-    return Spoken(takes, lost, {part.line.speaker: part.voice for part in parts})
+    unreached = frozenset(parts[i].line.id for i, problem in failed.items() if problem.transient)
+    return Spoken(takes, lost, {part.line.speaker: part.voice for part in parts}, unreached)
 
 
 def _auditioned(
@@ -155,7 +169,7 @@ def _auditioned(
         at_one = fresh
         for i, clip in clips:
             at_one = learned(at_one, parts[i].wordings[0].text, clip)
-        if voice.pace == 1.0:  # a pace set by a person stays
+        if not parts[own[0]].is_paced:
             rooms = [
                 (
                     parts[i].line.span.duration / 1000,

@@ -5,6 +5,7 @@ It goes through the gateway like any other engine, so that it is kept, shared an
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
@@ -158,6 +159,13 @@ class Studio:
     Options: ClassVar[type[EngineOptions]] = EngineOptions
     options = EngineOptions()
 
+    def __init__(self, unchanged: Callable[[Source], None]) -> None:
+        """``unchanged`` raises when a source is not the file any more that its digest names.
+
+        It is asked after the file was read: an answer made from another file must never be kept.
+        """
+        self._unchanged = unchanged
+
     @classmethod
     def describe(cls) -> Info:
         return Info(
@@ -185,6 +193,7 @@ class Studio:
         for path, layout in ((mix, stream.layout), (speech, "mono")):
             blob = work.keep(path)
             kept.append(sound.audio(blob, work.path(blob), layout))
+        self._unchanged(request.source)
         return DecodedSound(Soundtrack(kept[0], kept[1]), done.warnings)
 
     def read_subtitles(self, request: ReadSubtitles, work: Work) -> Blob:
@@ -194,6 +203,7 @@ class Studio:
         path = work.scratch / "subtitles.srt"
         source = request.source
         extract_subtitles(Path(source.path), source.info, request.stream, path, check=work.check)
+        self._unchanged(request.source)
         return work.keep(path)
 
     def keep_subtitles(self, request: KeepSubtitles, work: Work) -> Blob:
@@ -236,4 +246,6 @@ class Studio:
         """Render, then mux; the rendered sound itself is not kept, it can be made again at any time."""
         from autodub.pipeline.producing import produce
 
-        return produce(request, work)
+        produced = produce(request, work)
+        self._unchanged(request.source)
+        return produced

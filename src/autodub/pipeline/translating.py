@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from autodub.dubbing.duration import Duration
 from autodub.dubbing.fitting import budget
@@ -31,32 +31,42 @@ class Translated:
 
 
 def translate(
-    run: Run, chosen: Chosen, lines: Sequence[Line], *, spoken: Language, target: Language
+    run: Run,
+    chosen: Chosen,
+    lines: Sequence[Line],
+    *,
+    spoken: Language,
+    target: Language,
+    needed: bool = True,
 ) -> Translated:
-    """Translate all lines, several windows at a time. A bad line costs itself, never the dub."""
+    """Translate all lines, several windows at a time. A bad line costs itself, never the dub.
+
+    Raises EngineError when none of the lines could be translated, unless that is not ``needed``.
+    """
     found = Translated({}, {})
     model = Duration.of(target.tag)
 
     def ask(window: Window) -> Translated:
-        request = Translate(
-            window.lines, spoken.tag, target.tag, window.before, window.after,
-            tuple(budget(line, model) for line in window.lines),
-        )  # fmt: skip
+        # Numbered within the window: the same text has the same identity wherever it stands.
+        numbered = tuple(replace(line, id=str(n)) for n, line in enumerate(window.lines, start=1))
+        budgets = tuple(budget(line, model) for line in numbered)
+        request = Translate(numbered, spoken.tag, target.tag, window.before, window.after, budgets)
         try:
             reply: Translations = run.call(chosen.engine, "translate", request, stage="translate")
-            reply = checked(window.lines, reply, engine=chosen.info.name)
+            reply = checked(numbered, reply, engine=chosen.info.name)
         except OF_ONE_WINDOW as problem:
             if len(window.lines) == 1:
                 return Translated({}, {window.lines[0].id: problem.message})
             return _joined([ask(half) for half in _halves(window)])
-        return Translated({answer.line: answer.wordings for answer in reply.lines}, {})
+        pairs = zip(window.lines, reply.lines, strict=True)
+        return Translated({line.id: answer.wordings for line, answer in pairs}, {})
 
     todo = windows(lines)
     with ThreadPoolExecutor(max_workers=max(1, chosen.info.lanes), thread_name_prefix="translate") as pool:
         for done, part in enumerate(pool.map(ask, todo), start=1):
             found = _joined([found, part])
             run.progress("translate", done / len(todo), f"{done} of {len(todo)} parts")
-    if lines and not found.wordings:
+    if needed and lines and not found.wordings:
         raise EngineError(
             f"The {chosen.info.name} translator could not translate a single line: "
             f"{next(iter(found.failed.values()))}",

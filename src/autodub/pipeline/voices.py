@@ -12,10 +12,10 @@ from autodub.model.errors import EngineCannot
 from autodub.model.media import Soundtrack
 from autodub.model.speech import Line, Tone, Voice, Voices
 from autodub.model.time import Span
-from autodub.pipeline.listening import FAILURES
+from autodub.pipeline.listening import FAILURES, passes
 from autodub.pipeline.plan import Plan
 from autodub.pipeline.run import Run
-from autodub.pipeline.studio import Listen, Studio
+from autodub.pipeline.studio import Listen
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +57,7 @@ def choose_voices(
         with ThreadPoolExecutor(max_workers=2, thread_name_prefix="listen") as pool:
             heard = pool.map(
                 lambda name: run.call(
-                    Studio(), "listen", Listen(soundtrack.speech, spans[name]), stage="voices"
+                    run.studio, "listen", Listen(soundtrack.speech, spans[name]), stage="voices"
                 ),
                 names,
             )
@@ -81,6 +81,6 @@ def _matched(
             chosen.engine, "clone", Clone(base, soundtrack.speech, spans, name), stage="voices"
         )
     except FAILURES as problem:
-        run.degrade("voice", f"speaker {name} gets a stock voice", problem.message)
+        run.degrade("voice", f"speaker {name} gets a stock voice", problem.message, passing=passes(problem))
         return base
     return voice

@@ -32,6 +32,8 @@ class LineFact:
     status: Status = "spoken"
     reason: str = ""
     """Why the line is not simply spoken, as a sentence."""
+    by_choice: bool = False
+    """Whether a person wanted it not to be spoken."""
     voice: str = ""
     """Name of the voice, such as ``espeak:es+f3``."""
     rate_hz: int = 0
@@ -51,7 +53,9 @@ class LineFact:
     clip_seconds: float | None = None
     """Length of the trimmed clip as synthesised, at its native rate."""
     native: float = 1.0
-    """Speaking rate asked of the synthesizer; above 1 is faster."""
+    """Speaking rate asked of the synthesizer, relative to the voice's ``pace``; above 1 is faster."""
+    pace: float = 1.0
+    """Base speed its voice was cast with, as a factor of the engine's own; ``native`` is relative to it."""
     stretch: float = 1.0
     """Samples into the stretcher by samples out of it; above 1 is faster."""
     phrase_rates: tuple[float, ...] = ()
@@ -79,8 +83,13 @@ class LineFact:
 
     @property
     def rate(self) -> float:
-        """How much faster than the voice's own pace the line is spoken; inserted pauses do not count."""
+        """How much faster than its voice's pace the line is spoken; inserted pauses do not count."""
         return self.native * self.stretch
+
+    @property
+    def asked(self) -> float:
+        """How much faster than the engine's own speed the line is spoken, its voice's pace included."""
+        return self.rate * self.pace
 
     @property
     def clip(self) -> Span | None:
