@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
@@ -20,7 +22,7 @@ from autodub.engines.apertium import (
     prepare,
     without_fillers,
 )
-from autodub.engines.apertium_routes import DEBIAN, directions, route
+from autodub.engines.apertium_routes import DEBIAN, directions, reachable, route
 from autodub.infra.process import Result
 from autodub.model.calls import Translate
 from autodub.model.errors import BadAnswer, EngineCannot, Unreachable
@@ -92,6 +94,7 @@ def way(source: str, target: str) -> list[str]:
         ("en", "ca-valencia", ["eng-cat_valencia"]),
         ("fr", "en-US", ["fra-cat", "cat-eng_US"]),
         ("fr", "en", ["fra-cat", "cat-eng"]),
+        ("en", "ca", ["eng-spa", "spa-cat"]),
         ("en", "it", ["eng-cat", "cat-ita"]),
         ("sr", "es", ["hbs-eng", "eng-spa"]),
         ("hr", "it", ["hbs-eng", "eng-cat", "cat-ita"]),
@@ -102,6 +105,38 @@ def way(source: str, target: str) -> list[str]:
 def test_the_best_route_is_found(source: str, target: str, modes: list[str]) -> None:
     """Direct where possible, else by a close language, in the region's variant, never experimental."""
     assert way(source, target) == modes
+
+
+def test_a_pair_served_better_through_a_third_language_is_direct_when_it_must_be() -> None:
+    """English to Catalan goes through Spanish, and directly where Spanish is not installed."""
+    steps = directions("eng-cat eng-spa")
+    assert [step.mode for step in route(steps, Language("en"), Language("ca"))] == ["eng-cat"]
+
+
+def test_what_can_be_reached_is_listed() -> None:
+    """From each source every target some route leads to, and no other."""
+    found = reachable(directions("eng-spa spa-cat fra-cat"))
+    assert found == {"en": ("ca", "es"), "es": ("ca",), "fr": ("ca",)}
+
+
+def test_the_version_follows_the_installed_data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A pair that comes, or is replaced, makes another version, so that old answers are not its own."""
+    (tmp_path / "bin").mkdir()
+    program = tmp_path / "bin" / "apertium"
+    program.write_text("#!/bin/sh\necho eng-spa\n")
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path / 'bin'}:/bin:/usr/bin")
+    versions = [Apertium.describe().version]
+    modes = tmp_path / "share" / "apertium" / "modes"
+    modes.mkdir(parents=True)
+    for at, (name, text) in enumerate([("eng-spa", "a"), ("eng-cat", "a"), ("eng-cat", "bb")]):
+        (modes / f"{name}.mode").write_text(text)
+        os.utime(modes, (1000 + at, 1000 + at))
+        versions.append(Apertium.describe().version)
+    assert len(set(versions)) == 4
+    assert Apertium.describe().version == versions[-1]
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert Apertium.describe().version == "2+data-none"
 
 
 def test_no_route_is_longer_than_three_steps() -> None:
@@ -126,8 +161,10 @@ def test_a_missing_pair_names_the_package(studio: Studio, engine: Apertium) -> N
     with pytest.raises(EngineCannot, match="Icelandic > English > Spanish") as caught:
         engine.route("is", "es")
     assert caught.value.hint == "Install them: sudo apt-get install apertium-isl-eng"
-    with pytest.raises(EngineCannot, match="no data that lead from English to Japanese"):
+    with pytest.raises(EngineCannot, match="no data that lead from English to Japanese") as caught:
         engine.route("en", "ja")
+    assert "What is installed leads from English to " in caught.value.hint
+    assert "Spanish" in caught.value.hint
 
 
 def engine_has(engine: Apertium, source: str) -> bool:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -209,3 +211,18 @@ def test_options_are_bounded() -> None:
     for bad in ({"words_per_minute": 9999}, {"amplitude": 0}, {"nothing": 1}):
         with pytest.raises(ValidationError):
             EspeakOptions(**bad)
+
+
+def test_the_version_is_that_of_the_program(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An upgrade of espeak-ng makes another version, so that old speech is not answered for new."""
+    program = tmp_path / "espeak-ng"
+    monkeypatch.setenv("PATH", f"{tmp_path}:/bin:/usr/bin")
+    versions = []
+    for at, number in enumerate(("1.51", "1.52.0")):
+        program.write_text(f"#!/bin/sh\necho 'eSpeak NG text-to-speech: {number}  Data at: /x'\n")
+        program.chmod(0o755)
+        os.utime(program, (at, at))
+        versions.append(Espeak.describe().version)
+    assert [version.split("+")[1] for version in versions] == ["espeak-ng-1.51", "espeak-ng-1.52.0"]
+    monkeypatch.setenv("PATH", str(tmp_path / "nowhere"))
+    assert Espeak.describe().version.endswith("+espeak-ng-none")

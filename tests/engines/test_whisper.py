@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import socket
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -17,8 +18,10 @@ import tiny_whisper
 from autodub.engines import whisper_weights as weights
 from autodub.engines.roles import EngineContext
 from autodub.engines.whisper import Whisper, WhisperOptions
+from autodub.gateway.keys import key
 from autodub.model.calls import Transcribe
 from autodub.model.errors import EngineCannot, Rejected, Unreachable
+from autodub.model.media import Audio, Blob
 from autodub.model.speech import Transcript
 from autodub.model.time import Span
 from autodub.testing.contracts import TranscriberContract
@@ -196,6 +199,35 @@ def test_auto_names_the_model_on_this_machine(tmp_path: Path, monkeypatch: pytes
     tiny_whisper.make(tmp_path / "whisper" / "base")
     assert Whisper(WhisperOptions(), context).options.model == "base"
     assert Whisper(WhisperOptions(), context).readiness().state == "ready"
+
+
+def test_an_answer_is_kept_under_the_weights_that_gave_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Device, arithmetic and weights are settled at once: other weights of the same name have another key."""
+    monkeypatch.setattr(weights, "has_gpu", lambda: False)
+    context = EngineContext({}, tmp_path / "models")
+    request = Transcribe(Audio(Blob("0" * 64, 1, ".wav"), 16_000, 1, 16_000, "mono"), "en", ())
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "hub"))
+    snapshots = tmp_path / "hub" / "models--Systran--faster-whisper-small" / "snapshots"
+    keys = [key(Whisper(WhisperOptions(), context), "transcribe", request)]
+    for age, name in enumerate(("abc", "def")):
+        (snapshots / name).mkdir(parents=True)
+        (snapshots / name / "model.bin").write_bytes(b"x")
+        os.utime(snapshots / name, (1000 + age, 1000 + age))
+        engine = Whisper(WhisperOptions(), context)
+        assert engine.options.weights == name
+        keys.append(key(engine, "transcribe", request))
+    own = tiny_whisper.make(context.models / "whisper" / "small")
+    keys.append(key(Whisper(WhisperOptions(), context), "transcribe", request))
+    os.utime(own / "model.bin", (5, 5))
+    engine = Whisper(WhisperOptions(), context)
+    keys.append(key(engine, "transcribe", request))
+    keys.append(key(Whisper(WhisperOptions(compute_type="float32"), context), "transcribe", request))
+    assert len(set(keys)) == len(keys)
+    same = Whisper(WhisperOptions(device="cpu", compute_type="int8"), context)
+    assert key(same, "transcribe", request) == key(engine, "transcribe", request)
+    assert "weights" not in Whisper.Options.model_fields
 
 
 def test_missing_weights_are_said_with_the_command(tmp_path: Path) -> None:

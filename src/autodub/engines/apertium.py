@@ -6,16 +6,19 @@ lines travel as sentences of one stream, set apart by blanks that apertium carri
 
 from __future__ import annotations
 
+import hashlib
 import re
 import shutil
 import threading
 from collections.abc import Sequence
+from functools import cache
+from pathlib import Path
 from typing import ClassVar
 
 from pydantic import Field
 
 from autodub.dubbing.text import is_shouted
-from autodub.engines.apertium_routes import DEBIAN, Direction, directions, route
+from autodub.engines.apertium_routes import DEBIAN, Direction, directions, reachable, route
 from autodub.engines.roles import EngineContext, EngineOptions, Info, Readiness, Work
 from autodub.infra import process
 from autodub.model.calls import Translate
@@ -72,8 +75,8 @@ class Apertium:
         return Info(
             name="apertium",
             role="translator",
-            version="1",
-            summary="apertium: rule-based translation without weights, also by way of a third language",
+            version=f"2+data-{_data()}",
+            summary="Apertium: rule-based translation without weights, also by way of a third language",
             lanes=2,
             licence="GPL-2.0-or-later (separate program)",
         )
@@ -90,6 +93,10 @@ class Apertium:
     def route(self, source: str, target: str) -> str:
         """Steps between two languages (``eng-cat > cat-ita``). Raises EngineCannot naming packages."""
         return " > ".join(step.mode for step in self._route(source, target))
+
+    def pairs(self) -> dict[str, tuple[str, ...]]:
+        """Primary subtag of each source -> the targets that the installed data lead to."""
+        return reachable(self._steps())
 
     def translate(self, request: Translate, work: Work) -> Translations:
         """One natural wording per line, and a shorter one where fillers can go; unknown words stay."""
@@ -174,14 +181,21 @@ class Apertium:
         if not wanted:
             raise EngineCannot(
                 f"apertium has no data that lead from {begin.name} to {goal.name}.",
-                hint="Choose another translator or another target language.",
+                hint="\n".join(filter(None, ("Choose another translator or target.", self._offer(begin)))),
             )
         packages = " ".join(sorted({step.package for step in wanted if step.package}))
         way = " > ".join([begin.name, *(Language(step.target).name for step in wanted)])
         raise EngineCannot(
             f"apertium cannot translate from {begin.name} to {goal.name}: data for {way} are not installed.",
-            hint=f"Install them: sudo apt-get install {packages}",
+            hint="\n".join(
+                filter(None, (f"Install them: sudo apt-get install {packages}", self._offer(begin)))
+            ),
         )
+
+    def _offer(self, begin: Language) -> str:
+        """Which targets are there already, as a sentence; empty for none."""
+        names = sorted(Language(tag).name for tag in self.pairs().get(begin.primary, ()))
+        return f"What is installed leads from {begin.name} to {', '.join(names)}." if names else ""
 
     def _steps(self) -> tuple[Direction, ...]:
         with self._lock:
@@ -190,6 +204,28 @@ class Apertium:
                 result = process.run([program, "-l"], deadline=30)
                 self._installed = directions(result.stdout.decode("utf-8", "replace"))
             return self._installed
+
+
+def _data() -> str:
+    """What tells one installation from another: of the program and of every mode that is installed."""
+    program = shutil.which("apertium")
+    if program is None:
+        return "none"
+    modes = Path(program).resolve().parents[1] / "share" / "apertium" / "modes"
+    stamps = tuple(path.stat().st_mtime_ns if path.exists() else 0 for path in (Path(program), modes))
+    return _fingerprint(program, modes, stamps)
+
+
+@cache
+def _fingerprint(program: str, modes: Path, stamps: tuple[int, ...]) -> str:
+    """Hash of the modes' names, sizes and times; ``stamps`` changes when a package comes or goes."""
+    seen = [f"{program} {stamps[0]}"]
+    for mode in sorted(modes.glob("*.mode")) if stamps[1] else ():
+        state = mode.stat()
+        seen.append(f"{mode.name} {state.st_size} {state.st_mtime_ns}")
+    if len(seen) == 1:  # modes kept elsewhere: their names at least
+        seen.append(process.run([program, "-l"], deadline=30).stdout.decode("utf-8", "replace"))
+    return hashlib.sha256("\n".join(seen).encode()).hexdigest()[:12]
 
 
 def prepare(text: str, *, english: bool) -> str:

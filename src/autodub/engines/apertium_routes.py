@@ -69,6 +69,12 @@ _RELATED = (
 )
 _MATURE = {("es", "ca"): 0.4, ("es", "pt"): 0.5, ("es", "gl"): 0.5, ("fr", "ca"): 0.8, ("fr", "es"): 0.9,
            ("en", "es"): 1.3, ("en", "ca"): 1.3, ("es", "it"): 0.9, ("ca", "it"): 0.8}  # fmt: skip
+_ROUNDABOUT = {("en", "ca"): 2.0}
+"""Pairs that are better served through a third language, by how much a direct step costs them more.
+
+English to Catalan: the transfer rules of Spanish are the older and better ones, and Spanish to Catalan
+loses next to nothing ("I am from Barcelona" becomes "Sóc de Barcelona", directly "Sóc des de Barcelona").
+"""
 _PIVOTS = {"es": 0.0, "ca": 0.05}
 
 
@@ -82,7 +88,7 @@ def _cost(step: Direction) -> float:
 
 
 def route(steps: Iterable[Direction], source: Language, target: Language) -> tuple[Direction, ...]:
-    """The cheapest way of at most three steps, a direct one where there is one; empty for none."""
+    """The cheapest way of at most three steps, as a rule a direct one where there is one; empty for none."""
     by_source: dict[str, list[Direction]] = {}
     for step in steps:
         by_source.setdefault(step.source, []).append(step)
@@ -106,10 +112,26 @@ def route(steps: Iterable[Direction], source: Language, target: Language) -> tup
                 continue
             taken.add(step.target)
             pivot = 0.0 if step.target == goal else _PIVOTS.get(step.target, 0.2)
-            direct = -10.0 if at == begin and step.target == goal else 0.0
+            is_direct = at == begin and step.target == goal
+            direct = (
+                0.0 if not is_direct else -10.0 if step.variant else _ROUNDABOUT.get((begin, goal), -10.0)
+            )
             total = max(0.0, cost + _cost(step) + pivot + direct)
             heapq.heappush(heap, (total, next(count), step.target, (*path, step)))
     return ()
+
+
+def reachable(steps: Iterable[Direction]) -> dict[str, tuple[str, ...]]:
+    """Primary subtag of a source -> those of every target some route leads to, sorted."""
+    known = tuple(steps)
+    goals = sorted({step.target for step in known})
+    found = {
+        source: tuple(
+            goal for goal in goals if goal != source and route(known, Language(source), Language(goal))
+        )
+        for source in sorted({step.source for step in known})
+    }
+    return {source: targets for source, targets in found.items() if targets}
 
 
 def _fit(step: Direction, target: Language) -> int:

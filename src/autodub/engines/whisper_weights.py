@@ -52,6 +52,16 @@ def local(name: str, models: Path) -> Path | None:
     return next((folder for folder in folders if (folder / "model.bin").is_file()), None)
 
 
+def revision(folder: Path | None) -> str:
+    """What tells these weights from others of the same name: the hub's snapshot, or the file's own marks."""
+    if folder is None:
+        return ""
+    if folder.parent.name == "snapshots":
+        return folder.name
+    state = (folder / "model.bin").stat()
+    return f"{state.st_size}-{state.st_mtime_ns}"
+
+
 def first_local(names: Sequence[str], models: Path) -> str | None:
     """The first of several models that is on this machine."""
     return next((name for name in names if local(name, models) is not None), None)
