@@ -246,3 +246,13 @@ def test_real_recordings(shared_media: Path) -> None:
     noisy = probe(shared_media / "talking-head-noisy.mp4")
     assert (noisy.duration, noisy.video[0].start, noisy.audio[0].duration) == (10034, 0, 10001)
     assert probe(shared_media / "two-speakers.wav").video == ()
+
+
+@pytest.mark.parametrize("name", ["a.srt", "a.VTT"])
+def test_subtitles_are_no_source(tmp_path: Path, name: str) -> None:
+    """A subtitle file in place of the video is told where it belongs."""
+    path = tmp_path / name
+    path.write_text("WEBVTT\n\n1\n00:00:01.000 --> 00:00:02.000\nHello.\n")
+    with pytest.raises(UnsupportedSource, match="holds subtitles") as caught:
+        probe(path)
+    assert "--subtitles" in caught.value.hint

@@ -22,6 +22,7 @@ _PLAYLISTS = frozenset(
 )
 """Demuxers of files that only name other files or addresses."""
 _TEXT = frozenset(("subrip", "srt", "ass", "ssa", "webvtt", "mov_text", "text", "ttml", "microdvd", "sami"))
+_SUBTITLES = frozenset((".srt", ".vtt", ".ass", ".ssa"))
 _LAYOUTS = {1: "mono", 2: "stereo", 3: "3.0", 4: "quad", 5: "5.0", 6: "5.1", 7: "6.1", 8: "7.1"}
 
 
@@ -126,6 +127,11 @@ def _refusal(path: Path, result: process.Result) -> UnsupportedSource:
             f"{path.name} is not a recording but a list that points to other files or addresses "
             f"({barred[1] if barred else ''}); these are not opened.",
             hint="Give the video file itself, or save the stream as one file first.",
+        )
+    if path.suffix.lower() in _SUBTITLES:
+        return UnsupportedSource(
+            f"{path.name} holds subtitles, not a recording.",
+            hint="Give the video or sound file, and this one with --subtitles.",
         )
     return UnsupportedSource(
         f"{path.name} is not a video or sound file ffmpeg can read.",
