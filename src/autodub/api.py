@@ -29,8 +29,9 @@ def dub(
     cancel: Cancel | None = None,
     **wishes: Any,
 ) -> Dubbed:
-    """Dub ``source`` into the language ``to``; further wishes are the fields of ``DubRequest``:
+    """Dub ``source`` into the language ``to``.
 
+    Further wishes are the other fields of ``DubRequest``:
     ``spoken`` (language of the source, found out when left out), ``start`` and ``end`` (range, ms),
     ``subtitles`` (path of a file to speak instead of recognising), ``speakers`` (how many, when known),
     ``engines`` (role -> name, such as ``{"transcriber": "whisper"}``), ``options`` (role -> option ->

@@ -193,6 +193,66 @@ def test_wrong_commands(run: Run, arguments: tuple[str, ...]) -> None:
     assert set(json.loads(out)["error"]) == {"code", "message", "hint"}
 
 
+@pytest.mark.parametrize("arguments", [(), ("cache",)])
+def test_a_command_by_itself_is_a_question(run: Run, arguments: tuple[str, ...]) -> None:
+    """A group without a command prints its help, as it is, and that is no error."""
+    code, out, err = run(*arguments)
+    assert (code, err) == (0, "")
+    assert out.startswith("Usage: ")
+    assert "\\n" not in out
+    assert "\n  prune" in out or "\n  dub" in out
+
+
+def test_summaries_of_commands_are_whole(run: Run) -> None:
+    """No command's line in the help is cut off."""
+    for group in ([], ["cache"], ["engines"]):
+        _, out, _ = run(*group, "--help")
+        assert "..." not in out.split("Commands:")[1]
+
+
+def test_an_engine_named_without_its_role(run: Run) -> None:
+    """The whole name is suggested where an engine of that name exists."""
+    _, _, err = run("engines", "fetch", "whisper")
+    assert "Did you mean transcriber.whisper?" in err
+    _, _, err = run("engines", "fetch", "nobody")
+    assert "Run `autodub engines` to see them." in err
+
+
+def test_long_errors_are_broken_at_blanks_and_commands_are_not(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Sentences fit 80 columns; a command to type keeps its line, however long."""
+    monkeypatch.setenv("COLUMNS", "80")
+    install = "sudo apt-get install " + " ".join(f"apertium-long-name-{n}" for n in range(8))
+    failure = EngineCannot("word " * 40 + "end.", hint=f"Install it: {install} Or: give subtitles.")
+    _, _, err = run("dub", "x", "--to", "es", library=Library(failure))
+    lines = err.splitlines()
+    assert f"  {install}" in lines
+    assert "Install it:" in lines
+    assert "Or: give subtitles." in lines
+    assert all(len(line) <= 80 for line in lines if "apt-get" not in line)
+    assert " ".join(err.split()).startswith("Error: " + "word " * 40 + "end.")
+
+
+@pytest.mark.parametrize("command", [("dub", "a.mp4", "--to", "es"), ("cache", "show")])
+def test_a_data_directory_that_cannot_be(run: Run, tmp_path: Path, command: tuple[str, ...]) -> None:
+    """A data directory that cannot be made is a sentence about it."""
+    (tmp_path / "file").write_text("")
+    for place in (tmp_path / "file" / "x", Path("/proc/x")):
+        code, _, err = run(*command, "--data-dir", str(place))
+        assert code == 2
+        assert "data directory" in err
+        assert "--data-dir" in err
+
+
+def test_threads_of_the_numeric_library_are_few(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Threads that would only wait are not started, unless somebody wants them."""
+    monkeypatch.delenv("OPENBLAS_NUM_THREADS", raising=False)
+    monkeypatch.setenv("OMP_NUM_THREADS", "3")
+    run("cache", "show")
+    assert (os.environ.pop("OPENBLAS_NUM_THREADS"), os.environ["OMP_NUM_THREADS"]) == ("1", "3")
+
+
 def test_hostile_file_names_in_errors(run: Run) -> None:
     """A name full of control characters cannot act on the terminal it is printed on."""
     failure = EngineCannot("\x1b[2J\nname.mp4 cannot be read.", hint="\x07")
@@ -252,7 +312,9 @@ def test_a_signal_stops_cleanly(number: signal.Signals, tmp_path: Path) -> None:
     child.send_signal(number)
     _, err = child.communicate(timeout=30)
     assert child.returncode == 130
-    assert b"finished work is kept; run the same command again to continue" in err
+    assert err.count(b"inished work is kept") == 1
+    assert err.count(b"Stopp") == 2
+    assert b"Error" not in err
 
 
 def test_a_second_signal_kills(tmp_path: Path) -> None:

@@ -53,12 +53,16 @@ def test_decisions_are_told() -> None:
     """Engines chosen, degradations and retries get a line of their own; other events none."""
     out = lines(
         (0, Event("engine.chosen", message="translator: apertium (ready)")),
+        (0, Event("engine.chosen", message="transcriber: sphinx (whisper needs download; ready)")),
+        (0, Event("engine.chosen", message="transcriber: subtitles (subtitles were given)")),
         (0, Event("degraded", message="one voice for all (no diarizer)")),
         (0, Event("call.retried", message="the server was busy")),
         (0, Event("call.finished", message="x")),
     )
     assert out == [
-        "Using translator: apertium (ready)",
+        "Using translator: apertium",
+        "Using transcriber: sphinx, because whisper needs a download",
+        "Using transcriber: subtitles, because subtitles were given",
         "Note: one voice for all (no diarizer)",
         "Trying again: the server was busy",
     ]

@@ -52,7 +52,7 @@ def test_a_dub_and_a_second_run(clip: Path, tmp_path: Path, capsys: pytest.Captu
     assert first["receipt"]["line_count"]["total"] == 2
     assert main(command(clip, tmp_path)) == 0
     shown = capsys.readouterr().out
-    assert "Nothing has changed" in shown
+    assert "Nothing to do anew" in shown
     assert str(tmp_path / "dub.mp4") in shown
 
 

@@ -63,7 +63,7 @@ def test_a_receipt_tells_lines_engines_reasons_and_times(capsys: pytest.CaptureF
     """Lines, engines with the reason, degradations with the reason, notes and stage times are printed."""
     text = shown(receipt(), capsys)
     assert "2 of 3 lines spoken, 1 kept in the original" in text
-    assert "translator: apertium (ready)" in text
+    assert "translator: apertium\n" in text
     assert "one stock voice speaks for all: nobody was told apart" in text
     assert "Two subtitles had no text." in text
     assert "speak 12 s, render 0.4 s" in text
@@ -87,9 +87,29 @@ def test_figures_are_shown_with_unit_and_bound(capsys: pytest.CaptureFixture[str
 
 
 def test_a_figure_that_could_not_be_measured_says_why(capsys: pytest.CaptureFixture[str]) -> None:
-    """No number is invented: a dash and the reason."""
-    text = shown(receipt(undefined("B2", "dB", "no background was made")), capsys)
-    assert "- (no background was made)" in text
+    """No number is invented: a dash, and each reason once below the table."""
+    why = "no background was made"
+    text = shown(receipt(undefined("B1", "dB", why), undefined("B2", "dB", why)), capsys)
+    lines = {line.split("[")[-1].split("]")[0]: line for line in text.splitlines()}
+    assert lines["B1"].split("]")[1].split()[0] == lines["B2"].split("]")[1].split()[0] == "-"
+    assert text.count(why) == 1
+    assert f"Not measured: B1, B2 ({why})." in text
+
+
+def test_the_terminal_is_not_overrun(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On 80 columns no line is longer or ends in blanks, and no time is torn from its unit."""
+    monkeypatch.setenv("COLUMNS", "80")
+    stages = tuple(StageFact(f"stage{number}", 60.0 + number) for number in range(12))
+    notes = ("a long reason " * 12 + "ends here.",)
+    figures = (Figure("T1.file", 0.8, "ratio"), undefined("B2", "dB", "nothing " * 30))
+    text = shown(receipt(*figures, stages=stages, notes=notes), capsys)
+    for line in text.splitlines()[1:]:
+        assert len(line) <= 80
+        assert line == line.rstrip()
+    for number in range(12):
+        assert f"stage{number} 1 min {number:02d} s" in text
 
 
 def test_hostile_names_in_a_receipt(capsys: pytest.CaptureFixture[str]) -> None:
@@ -126,10 +146,11 @@ def test_a_dub_tells_where_its_files_are(tmp_path: Path, capsys: pytest.CaptureF
 
 
 def test_a_dub_of_which_nothing_changed_says_so(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """A second run without changes tells that the files are as they were; absent files are not named."""
+    """A second run says so, shows no times of the first, and names no absent files."""
     show_dub.show(dubbed(tmp_path, reused=True, report=None))
     text = capsys.readouterr().out
-    assert "Nothing has changed" in text
+    assert "Nothing to do anew since the last run" in text
+    assert "render 0.4 s" not in text
     assert "Report" not in text
 
 

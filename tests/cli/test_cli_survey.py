@@ -192,3 +192,68 @@ def test_keys_are_never_shown(
     rows = {row["name"]: row for row in found["settings"]}
     assert rows["data_dir"]["origin"] == "command line"
     assert rows["DEEPGRAM_API_KEY"] == {"name": "DEEPGRAM_API_KEY", "value": "***", "origin": "environment"}
+
+
+class Pairwise(Weighty):
+    """A translator that needs nothing, of two directions."""
+
+    def readiness(self) -> Readiness:
+        return Readiness("ready", "always")
+
+    def pairs(self) -> dict[str, tuple[str, ...]]:
+        return {"en": ("es",), "qaa": ("en",)}
+
+
+def test_languages_of_what_is_ready(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Languages are listed by what can be done with them; engines that are not ready do not count."""
+    monkeypatch.setenv("COLUMNS", "80")
+    arguments = ["languages", "--data-dir", str(tmp_path)]
+    with (
+        registry.registered("translator", "weighty", Weighty),
+        registry.registered("translator", "pairwise", Pairwise),
+    ):
+        assert main([*arguments, "--json"]) == 0
+        found = json.loads(capsys.readouterr().out)
+        assert main(arguments) == 0
+        shown = capsys.readouterr().out
+    translators = {entry["engine"]: entry for entry in found["translated"]}
+    assert "weighty" not in translators
+    assert translators["pairwise"]["pairs"] == {"en": ["es"], "qaa": ["en"]}
+    assert {"engine": "sphinx", "languages": ["en"]} in found["recognised"]
+    assert "fi" in next(entry["languages"] for entry in found["spoken"] if entry["engine"] == "espeak")
+    assert "    English to Spanish (es)\n" in shown
+    assert "  sphinx: English (en)\n" in shown
+    assert "Finnish (fi)" in shown
+    assert all(len(line) <= 80 and line == line.rstrip() for line in shown.splitlines())
+
+
+def test_voices_to_choose_from(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    """Every stock voice of a language is listed with gender and pitch, by the id a project file takes."""
+    assert main(["voices", "--to", "Spanish", "--json", "--data-dir", str(tmp_path)]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert (found["synthesizer"], found["language"]) == ("espeak", "es")
+    assert {"id": "standard", "gender": "male", "pitch_hz": 102.0} in found["voices"]
+    assert {voice["gender"] for voice in found["voices"]} == {"male", "female"}
+    assert main(["voices", "--to", "es", "--synthesizer", "espeak", "--data-dir", str(tmp_path)]) == 0
+    rows = [line.split() for line in capsys.readouterr().out.splitlines()]
+    assert ["standard", "male", "102", "Hz"] in rows
+
+
+def test_voices_of_nobody(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    """A language nobody speaks, and a synthesizer there is not, are each said with what to do."""
+    place = ["--data-dir", str(tmp_path)]
+    assert main(["voices", "--to", "bo", *place]) == 2
+    assert "autodub languages" in capsys.readouterr().err
+    assert main(["voices", "--to", "es", "--synthesizer", "nobody", *place]) == 2
+    assert "There is: espeak" in capsys.readouterr().err
+
+
+def test_a_healthy_machine_is_told_in_short(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    """The doctor counts the engines that are ready and spells out the others only."""
+    main(["doctor", "--data-dir", str(tmp_path)])
+    shown = capsys.readouterr().out
+    assert "engines are ready (autodub engines lists them)." in shown
+    assert "Learns the background" not in shown
+    assert all(line == line.rstrip() for line in shown.splitlines())

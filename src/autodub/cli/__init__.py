@@ -1,4 +1,4 @@
-"""The command line: ``autodub dub``, ``measure``, ``engines``, ``doctor``, ``subtitles``, ``cache``.
+"""The command line: ``autodub dub``, ``measure``, ``engines``, ``languages``, and so on.
 
 Commands parse, call the library and show what came back; each lives in a module of its own that is
 loaded when it is used, so ``autodub --help`` starts at once. Exit codes: 0 done, 1 something
@@ -7,6 +7,7 @@ failed, 2 the command or the request is wrong, 130 interrupted.
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Sequence
 from importlib import import_module
@@ -21,6 +22,8 @@ _COMMANDS = {
     "dub": "autodub.cli.dub",
     "measure": "autodub.cli.measure",
     "engines": "autodub.cli.engines",
+    "languages": "autodub.cli.languages",
+    "voices": "autodub.cli.voices",
     "doctor": "autodub.cli.doctor",
     "subtitles": "autodub.cli.subtitles",
     "cache": "autodub.cli.cache",
@@ -49,6 +52,8 @@ def root() -> None:
 
 def main(argv: Sequence[str] | None = None, *, calls: Calls | None = None) -> int:
     """Run a command and return its exit code. ``calls`` replaces the library, in tests."""
+    for variable in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS"):
+        os.environ.setdefault(variable, "1")  # our own arrays are small: idle threads would only burn CPU
     arguments = list(sys.argv[1:] if argv is None else argv)
     with failure.reported(json=failure.wants_json(arguments)) as outcome:
         code = root.main(arguments, prog_name="autodub", standalone_mode=False, obj=calls or Calls())

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from autodub.cli.calls import Calls
 from autodub.cli.common import data_dir_option, emit, json_option
+
+if TYPE_CHECKING:
+    from autodub.model.errors import UnknownEngine
 
 
 @click.group("engines", invoke_without_command=True)
@@ -16,7 +20,10 @@ from autodub.cli.common import data_dir_option, emit, json_option
 @json_option
 @click.pass_context
 def command(context: click.Context, *, data_dir: Path | None, as_json: bool) -> int:
-    """List the engines by role: ready, needs key, needs download, or not installed, with the fix."""
+    """List the engines by role, and how to make the others ready.
+
+    The state is one of ready, needs key, needs download and not installed.
+    """
     if context.invoked_subcommand is not None:
         return 0
     from autodub.cli import show_engines, survey
@@ -48,7 +55,9 @@ def fetch(
     from autodub.gateway.work import CallWork
     from autodub.model.errors import EngineCannot, Unreachable
 
-    role, _, name = engine.partition(".")
+    role, dot, name = engine.partition(".")
+    if not dot:
+        raise _without_role(engine)
     options = dict(_pair(text) for text in settings)
     loaded = calls.settings(data_dir=data_dir)
     context = EngineContext(loaded.secret_values(), loaded.models_dir, offline=loaded.offline)
@@ -78,6 +87,17 @@ def fetch(
     else:
         click.echo(f"{role}.{name} is ready.")
     return 0
+
+
+def _without_role(name: str) -> UnknownEngine:
+    """The error for an engine named without its role, with the whole name where there is one."""
+    from autodub.engines import registry
+    from autodub.model.errors import UnknownEngine
+    from autodub.model.request import ROLES
+
+    found = [f"{role}.{name}" for role in ROLES if name in registry.names(role)]
+    hint = f"Did you mean {' or '.join(found)}?" if found else "Run `autodub engines` to see them."
+    return UnknownEngine(f"{name!r} is not of the form ROLE.NAME.", hint=hint)
 
 
 def _pair(text: str) -> tuple[str, str]:

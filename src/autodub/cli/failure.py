@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import click
 
-from autodub.cli.text import safe, safe_lines
+from autodub.cli.text import safe, safe_lines, wrapped
 from autodub.model.errors import AutodubError, Cancelled, RequestError
 
 FAILED, WRONG, INTERRUPTED = 1, 2, 130
@@ -40,18 +40,25 @@ def reported(*, json: bool) -> Iterator[Outcome]:
         yield outcome
     except (click.Abort, KeyboardInterrupt):
         outcome.code = INTERRUPTED
-        _report("cancelled", "Stopped on request.", "", json=json)
+        _report("cancelled", "Stopped on request.", "", json=json, wanted=True)
+    except click.exceptions.NoArgsIsHelpError as problem:
+        # ``autodub`` or ``autodub cache`` by itself is a question, and the help is the answer.
+        if json:
+            outcome.code = WRONG
+            _report("usage", "Name a command.", f"See: {_path(problem)} --help", json=True)
+        else:
+            click.echo(problem.format_message())
     except click.UsageError as problem:
         outcome.code = WRONG
-        command = problem.ctx.command_path if problem.ctx else "autodub"
-        _report("usage", problem.format_message(), f"See: {command} --help", json=json)
+        _report("usage", problem.format_message(), f"See: {_path(problem)} --help", json=json)
     except click.ClickException as problem:
         outcome.code = WRONG
         _report("usage", problem.format_message(), "", json=json)
     except AutodubError as problem:
         interrupted = isinstance(problem, Cancelled)
         outcome.code = INTERRUPTED if interrupted else WRONG if isinstance(problem, RequestError) else FAILED
-        _report(problem.code, problem.message, problem.hint, json=json, log=getattr(problem, "log", ""))
+        log = getattr(problem, "log", "")
+        _report(problem.code, problem.message, problem.hint, json=json, log=log, wanted=interrupted)
     except BrokenPipeError:
         # Whoever read our output has gone (``autodub engines | head``): nobody is left to tell.
         outcome.code = FAILED
@@ -63,7 +70,12 @@ def reported(*, json: bool) -> Iterator[Outcome]:
         _report("internal", f"Something went wrong inside Autodub ({what}).", hint, json=json)
 
 
-def _report(code: str, message: str, hint: str, *, json: bool, log: str = "") -> None:
+def _path(problem: click.UsageError) -> str:
+    return problem.ctx.command_path if problem.ctx else "autodub"
+
+
+def _report(code: str, message: str, hint: str, *, json: bool, log: str = "", wanted: bool = False) -> None:
+    """Say what happened. ``wanted``: somebody asked for it, so it is no error."""
     if os.environ.get("AUTODUB_DEBUG") and sys.exc_info()[0] is not None:
         traceback.print_exc()
         if log:
@@ -71,6 +83,8 @@ def _report(code: str, message: str, hint: str, *, json: bool, log: str = "") ->
     if json:
         click.echo(jsonlib.dumps({"error": {"code": code, "message": message, "hint": hint}}))
         return
-    click.echo(click.style("Error: ", fg="red", bold=True) + safe(message), err=True)
+    said = wrapped(safe(message) if wanted else "Error: " + safe(message))
+    mark = click.style("Error:", fg="red", bold=True)
+    click.echo(said if wanted else mark + said.removeprefix("Error:"), err=True)
     if hint:
-        click.echo(safe_lines(hint), err=True)
+        click.echo(wrapped(safe_lines(hint)), err=True)

@@ -37,10 +37,10 @@ def command(
     html: Path | None,
     as_json: bool,
 ) -> int:
-    """Measure how well DUB keeps time with its source, and how it sounds.
+    """Measure how well a dub keeps time, and how it sounds.
 
-    Any dub will do, whoever made it: only the two files are looked at. With a transcript of the
-    source there are figures per line.
+    DUB is compared with its source. Any dub will do, whoever made it: only the two files are looked at.
+    With a transcript of the source there are figures per line.
     """
     from autodub.cli import show_receipt
     from autodub.gateway.cancel import Cancel

@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Iterator
 from typing import IO, TYPE_CHECKING, Protocol
 
-from autodub.cli.text import duration, safe
+from autodub.cli.text import because, duration, safe
 from autodub.model.job import Event
 
 if TYPE_CHECKING:
@@ -148,7 +148,8 @@ def note(event: Event) -> str | None:
     if event.kind == "degraded":
         return f"Note: {event.message}"
     if event.kind == "engine.chosen":
-        return f"Using {event.message}"
+        named, _, why = event.message.partition(" (")
+        return f"Using {named}{because(why.removesuffix(')'))}"
     if event.kind == "call.retried":
         return f"Trying again: {event.message}"
     return None

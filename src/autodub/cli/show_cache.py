@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from autodub.cli.text import duration, safe, size
+from autodub.cli.text import duration, printed, safe, size
 from autodub.gateway.upkeep import StoreStats
 
 
@@ -40,4 +40,4 @@ def show(stats: StoreStats, folder: Path) -> None:
         table.add_column(column, justify="right")
     for name, share in stats.engines.items():
         table.add_row(safe(name), str(share.answers), size(share.bytes), duration(share.seconds))
-    Console(highlight=False, markup=False).print(table)
+    printed(Console(highlight=False, markup=False), table)

@@ -7,7 +7,7 @@ from typing import Any
 
 from autodub.cli import show_engines
 from autodub.cli.survey import Examination
-from autodub.cli.text import safe
+from autodub.cli.text import printed, safe, wrapped
 from autodub.infra.settings import Settings
 
 _MARKS = {"ok": ("✓", "green"), "warning": ("!", "yellow"), "missing": ("✗", "red")}
@@ -27,7 +27,7 @@ def as_json(examination: Examination) -> dict[str, Any]:
 
 
 def show(examination: Examination) -> None:
-    """Print checks with their fixes, settings with their origins, and the engines."""
+    """Print checks with their fixes, settings with their origins, and the engines that are not ready."""
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
@@ -35,9 +35,8 @@ def show(examination: Examination) -> None:
     console = Console(highlight=False, markup=False)
     for check in examination.checks:
         mark, colour = _MARKS[check.state]
-        console.print(
-            Text.assemble((mark, colour), f" {safe(check.name)}: {safe(check.detail)}"), soft_wrap=True
-        )
+        said = wrapped(f"{mark} {safe(check.name)}: {safe(check.detail)}")
+        console.print(Text.assemble((mark, colour), said.removeprefix(mark)), soft_wrap=True)
         if check.fix:
             console.print(f"    {safe(check.fix)}", soft_wrap=True)
     console.print()
@@ -46,9 +45,10 @@ def show(examination: Examination) -> None:
         table.add_column(column, overflow="fold")
     for row in _values(examination.settings):
         table.add_row(*(safe(cell) for cell in row))
-    console.print(table)
-    console.print()
-    show_engines.show(examination.engines)
+    printed(console, table)
+    ready = sum(engine.is_ready for engine in examination.engines)
+    console.print(f"\n{ready} of {len(examination.engines)} engines are ready (autodub engines lists them).")
+    show_engines.waiting(examination.engines, console)
 
 
 def _values(settings: Settings) -> list[tuple[str, str, str]]:

@@ -29,9 +29,9 @@ def show(dubbed: Dubbed) -> None:
     from rich.console import Console
 
     console = Console(highlight=False, markup=False)
-    show_receipt.body(dubbed.receipt, console)
+    show_receipt.body(dubbed.receipt, console, times=not dubbed.reused)
     if dubbed.reused:
-        console.print("Nothing has changed since the last run: the files are as they were.")
+        console.print("Nothing to do anew since the last run; these are its figures and its files.")
     files = (
         ("Dub", dubbed.output),
         *(("Subtitles", path) for path in dubbed.subtitles),

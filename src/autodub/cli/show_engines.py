@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from autodub.cli.survey import EngineState
-from autodub.cli.text import safe
+from autodub.cli.text import printed, safe, wrapped
+
+if TYPE_CHECKING:
+    from rich.console import Console
 
 STYLES = {"ready": "green", "needs key": "yellow", "needs download": "yellow", "not installed": "red"}
 """Colour of each state."""
@@ -47,13 +50,23 @@ def show(engines: Sequence[EngineState]) -> None:
     for engine in engines:
         state = Text(engine.readiness.state, style=STYLES[engine.readiness.state])
         shown_role = "" if engine.role == role else engine.role
-        table.add_row(shown_role, safe(engine.name), state, safe(engine.summary or engine.readiness.detail))
+        table.add_row(shown_role, safe(engine.name), state, sentence(engine))
         role = engine.role
-    console.print(table)
-    waiting = [engine for engine in engines if not engine.is_ready]
-    for engine in waiting:
-        console.print(
-            f"\n{safe(engine.role)}.{safe(engine.name)}: {safe(engine.readiness.detail)}", soft_wrap=True
-        )
-        if engine.readiness.fix:
-            console.print(f"  {safe(engine.readiness.fix)}", soft_wrap=True)
+    printed(console, table)
+    waiting(engines, console)
+
+
+def waiting(engines: Sequence[EngineState], console: Console) -> None:
+    """Print how to make the engines ready that are not."""
+    for engine in engines:
+        if not engine.is_ready:
+            name = f"{safe(engine.role)}.{safe(engine.name)}"
+            console.print("\n" + wrapped(f"{name}: {safe(engine.readiness.detail)}"), soft_wrap=True)
+            if engine.readiness.fix:
+                console.print(f"  {safe(engine.readiness.fix)}", soft_wrap=True)
+
+
+def sentence(engine: EngineState) -> str:
+    """What an engine is, from a capital on and without a full stop, whoever wrote it."""
+    text = safe(engine.summary or engine.readiness.detail).rstrip(".")
+    return text[:1].upper() + text[1:]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from autodub.cli.text import duration, safe
+from autodub.cli.text import because, duration, packed, printed, safe
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -12,10 +12,12 @@ if TYPE_CHECKING:
     from autodub.quality.receipt import Metric, Receipt
 
 HEADLINES = (
-    "R1.onset.p95", "T1.file", "T6.onset.p95", "T8.gate", "T9.natural", "T10", "T18",
-    "B1", "B2", "M5.loudness", "M5.clipped",
+    "L1", "R1.onset.p95", "T1.file", "T6.onset.p95", "T8.gate", "T9.natural", "T10", "T18",
+    "D1.sound", "B1", "B2", "M5.loudness", "M5.clipped",
 )  # fmt: skip
 """Figures shown on the terminal; all of them are in the receipt and the report."""
+_LABEL = 12
+"""Columns before what a row of facts says."""
 _COLOURS = {"lead": "green", "floor": "yellow", "below": "red"}
 
 
@@ -33,32 +35,57 @@ def show(receipt: Receipt) -> None:
     body(receipt, console)
 
 
-def body(receipt: Receipt, console: Console) -> None:
-    """Print lines, engines, degradations, figures and stages: what a dub and a measurement share."""
+def body(receipt: Receipt, console: Console, *, times: bool = True) -> None:
+    """Print lines, engines, degradations, figures and stages: what a dub and a measurement share.
+
+    ``times`` is false where the stages were those of an earlier run.
+    """
     from rich.table import Table
 
     count = receipt.line_count
-    parts = [f"{count.spoken} of {count.total} lines spoken"]
+    verb = "spoken" if receipt.engines else "heard"  # without a record, only what is heard is known
+    parts = [f"{count.spoken} of {count.total} lines {verb}" if count.total else "none are known"]
     parts += [f"{count.kept_original} kept in the original"] if count.kept_original else []
     parts += [f"{count.left_out} left out"] if count.left_out else []
-    parts += [f"{len(receipt.flagged)} worth a listen"] if receipt.flagged else []
+    parts += [_worth(receipt)] if receipt.flagged else []
     facts = Table.grid(padding=(0, 2))
     facts.add_column(no_wrap=True)
     facts.add_column(overflow="fold")
     facts.add_row("Lines", ", ".join(parts))
     for number, engine in enumerate(receipt.engines):
-        why = f" ({safe(engine.why)})" if engine.why else ""
-        facts.add_row("" if number else "Engines", f"{safe(engine.role)}: {safe(engine.name)}{why}")
+        taken = f"{safe(engine.role)}: {safe(engine.name)}{safe(because(engine.why))}"
+        facts.add_row("" if number else "Engines", taken)
     for number, degradation in enumerate(receipt.degradations):
         sentence = f"{safe(degradation.message)}: {safe(degradation.reason)}"
         facts.add_row("" if number else "Degraded", sentence)
     for number, note in enumerate(receipt.notes):
         facts.add_row("" if number else "Notes", safe(note))
-    if receipt.stages:
-        facts.add_row("Time", ", ".join(f"{s.stage} {duration(s.seconds)}" for s in receipt.stages))
-    console.print(facts)
-    console.print(_figures(receipt))
-    console.print(safe(receipt.summary), soft_wrap=True)
+    if times and receipt.stages:
+        stages = (f"{safe(s.stage)} {duration(s.seconds)}" for s in receipt.stages)
+        facts.add_row("Time", packed(stages, columns=console.width - _LABEL))
+    printed(console, facts)
+    printed(console, _figures(receipt))
+    for reason, names in _unmeasured(receipt).items():
+        printed(console, f"Not measured: {', '.join(names)} ({reason}).")
+    printed(console, safe(receipt.summary))
+
+
+def _worth(receipt: Receipt) -> str:
+    """Which lines a person should listen to, riskiest first."""
+    from autodub.quality.report import some
+
+    names = some([flag.line for flag in receipt.flagged], most=5)
+    return f"{len(receipt.flagged)} worth a listen: {safe(names)}"
+
+
+def _unmeasured(receipt: Receipt) -> dict[str, list[str]]:
+    """Reason -> ids of the headline figures that do not exist for it."""
+    found: dict[str, list[str]] = {}
+    for name in HEADLINES:
+        metric = receipt.metric(name)
+        if metric is not None and metric.value is None and metric.reason:
+            found.setdefault(safe(metric.reason), []).append(metric.id)
+    return found
 
 
 def _figures(receipt: Receipt) -> Any:
@@ -78,11 +105,11 @@ def _figures(receipt: Receipt) -> Any:
 
 
 def shown(metric: Metric) -> str:
-    """A value with its unit; a dash and the reason where it could not be measured."""
+    """A value with its unit; a dash where it could not be measured."""
     from autodub.quality import report
 
-    if metric.value is None and metric.reason:
-        return f"- ({safe(metric.reason)})"
+    if metric.value is None:
+        return "-"
     return report.shown(metric.value, metric.unit, metric=metric.id)
 
 

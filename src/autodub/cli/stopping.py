@@ -28,7 +28,7 @@ def stopping(request: Callable[[], None], say: Callable[[str], None]) -> Iterato
             return
         asked = True
         request()
-        say("Stopping ... finished work is kept; run the same command again to continue.")
+        say("Stopping ... (once more: at once)")
 
     before: dict[signal.Signals, Any] = {}
     try:

@@ -45,10 +45,11 @@ def command(
     data_dir: Path | None,
     as_json: bool,
 ) -> int:
-    """Write subtitles of INPUT: a video or sound file, or the .project.json of a dub.
+    """Write what a recording says, or a dub speaks, as subtitles.
 
-    Of a media file, what is said in it is recognised (nothing is translated or spoken). Of a
-    project, the text of the dub is written, or with --original that of its source.
+    INPUT is a video or sound file, or the .project.json of a dub. Of a media file, what is said in it
+    is recognised (nothing is translated or spoken). Of a project, the text of the dub is written, or
+    with --original that of its source.
     """
     from autodub.dubbing.captions import format_srt, format_vtt
     from autodub.pipeline.outputs import write_text

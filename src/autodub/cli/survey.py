@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import shutil
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -42,6 +43,18 @@ class EngineState:
 
 
 @dataclass(frozen=True, slots=True)
+class LanguageState:
+    """The languages one engine that can run here serves."""
+
+    role: str
+    name: str
+    languages: tuple[str, ...] | None
+    """Primary language subtags; None = any."""
+    pairs: Mapping[str, tuple[str, ...]] | None = None
+    """Translator: source -> targets, where not every language leads to every other."""
+
+
+@dataclass(frozen=True, slots=True)
 class Check:
     """One thing a dub needs or profits from."""
 
@@ -68,8 +81,25 @@ class Examination:
 
 def engines(settings: Settings) -> tuple[EngineState, ...]:
     """Every registered engine, by role; an engine that cannot be loaded is listed as not installed."""
-    context = EngineContext(settings.secret_values(), settings.models_dir, offline=settings.offline)
-    return tuple(_state(role, name, context) for role in ROLES for name in registry.names(role))
+    given = context(settings)
+    return tuple(_state(role, name, given) for role in ROLES for name in registry.names(role))
+
+
+def context(settings: Settings) -> EngineContext:
+    """What an engine is given besides its options."""
+    return EngineContext(settings.secret_values(), settings.models_dir, offline=settings.offline)
+
+
+def languages(settings: Settings) -> tuple[LanguageState, ...]:
+    """What every engine that is ready here does with which languages."""
+    given = context(settings)
+    found = []
+    for state in engines(settings):
+        if state.role in ("transcriber", "translator", "synthesizer") and state.is_ready:
+            engine = registry.build(state.role, state.name, {}, given)
+            pairs = engine.pairs() if hasattr(engine, "pairs") else None
+            found.append(LanguageState(state.role, state.name, state.languages, pairs))
+    return tuple(found)
 
 
 def examine(settings: Settings) -> Examination:
