@@ -289,6 +289,11 @@ class Espeak:
                 for row in listing.stdout.decode("utf-8", "replace").splitlines()[1:]:
                     codes.add(row.split()[1])
                 variants = process.run([program, "--voices=variant"], deadline=30, check=work.check)
+                if listing.code != 0:
+                    raise EngineCannot(
+                        f"espeak-ng is installed but does not start (exit status {listing.code}).",
+                        hint="Try `espeak-ng --voices`; a limit on file sizes (ulimit -f) also ends it.",
+                    )
                 names = re.findall(r"!v/(\S+)", variants.stdout.decode("utf-8", "replace"))
                 self._known = (frozenset(codes), frozenset(names))
             return self._known
