@@ -31,6 +31,7 @@ DUTIES = {
     "cloner": "Makes a voice sound like the original speaker. Only used with --match-voices.",
 }
 GROUPS = {
+    "L": "Lines",
     "D": "Length",
     "R": "Rendered against planned",
     "T": "Timing",
@@ -50,12 +51,15 @@ def cli() -> str:
         "| exit code | meaning |\n|---|---|",
         "| 0 | done |",
         f"| {failure.FAILED} | something failed on the way; finished work is kept |",
-        f"| {failure.WRONG} | the command or the request is wrong; nothing was started or spent |",
+        f"| {failure.WRONG} | refused: the command or the request cannot be carried out; nothing was spent |",
         f"| {failure.INTERRUPTED} | stopped by Ctrl-C or SIGTERM; the same command continues |\n",
         "Errors are one sentence and one hint. `AUTODUB_DEBUG=1` adds where in the code it happened.\n",
     ]
     for path, command in commands(root, "autodub"):
-        context = click.Context(command, info_name=path, terminal_width=96, max_content_width=96)
+        context = click.Context(
+            command, info_name=path, terminal_width=96, max_content_width=96,
+            help_option_names=["-h", "--help"],
+        )  # fmt: skip
         parts.append(f"## `{path}`\n\n```text\n{command.get_help(context).rstrip()}\n```\n")
     return "\n".join(parts)
 

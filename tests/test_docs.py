@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import importlib.util
+import inspect
+import itertools
 import re
 from pathlib import Path
 from types import ModuleType
 
 import click
 import pytest
+from pydantic import BaseModel
 
 from autodub import __all__, __version__
 from autodub.cli import root
+from autodub.dubbing import fitting
 from autodub.engines import registry
 from autodub.model.request import ROLES
+from autodub.pipeline.project import CastEntry, LineEntry, Project, Timing, VoiceEntry, Wording
 from autodub.quality.definitions import DEFINITIONS
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -87,6 +92,31 @@ def test_options_named_in_documents_exist(page: Path) -> None:
             waiting += [child for child in found if child is not None]
     said = set(re.findall(r"(?<![\w-])--[a-z][a-z-]+", page.read_text(encoding="utf-8")))
     assert said <= known
+
+
+def test_every_field_of_the_project_file_is_documented() -> None:
+    """Each field of each part of a project file has its row, and the example is a line that can be added."""
+    text = (ROOT / "docs" / "PROJECT.md").read_text(encoding="utf-8")
+    sections: dict[type[BaseModel], str] = {
+        Project: "## Every field",
+        VoiceEntry: "A voice, under",
+        CastEntry: "A voice, under",
+        LineEntry: "A line, under",
+        Timing: "`timing` is for reading",
+        Wording: "`made` of a line",
+    }
+    heads = [*dict.fromkeys(sections.values()), None]
+    ends = dict(itertools.pairwise(heads))
+    for model, head in sections.items():
+        section = text.split(head)[1]
+        section = section.split(end)[0] if (end := ends[head]) else section
+        for name in model.model_fields:
+            assert f"`{name}`" in section, (model.__name__, name)
+    (example,) = re.findall(r"```json\n(.*?)```", text, flags=re.DOTALL)
+    assert LineEntry.model_validate_json(example).made is None
+    known = inspect.getsource(fitting.flags)
+    for flag in re.findall(r"`(\w+)`", text.split("| `flags` |")[1].split("\n")[0]):
+        assert f'"{flag}"' in known
 
 
 def test_python_examples_use_public_names() -> None:
