@@ -245,10 +245,19 @@ def test_stranger_measures_from_two_files(made: Made, tmp_path: Path) -> None:
     """Without any record there are figures for the file, and reasons for those that need lines."""
     got = measure(made.dub, made.source, scratch=tmp_path)
     assert got.value("T1.file") > 0.6
-    assert got.value("T8.slope") is not None
     assert got.value("M5.loudness") < 0.6
-    assert got.value("T9.natural") is None
+    assert got.metric("T8.slope").reason.startswith("drift takes 8 lines")
+    assert got.metric("T18").reason == "it takes a transcript of the source"
+    assert got.summary.endswith("lines were not looked at.")
     assert got.line_count.total == 0
+
+
+def test_stranger_has_no_rows_of_a_record(made: Made, tmp_path: Path) -> None:
+    """What only the renderer or the planner could know is no row of a stranger's receipt."""
+    got = measure(made.dub, made.source, scratch=tmp_path)
+    ids = {metric.id for metric in got.metrics}
+    assert not ids & {"T9.natural", "T8.samples", "T18.cut", "R1.onset.p95", "B1", "M5.clipped", "V1"}
+    assert {"T1.file", "T6.onset.p95", "T18", "B1d", "M5.loudness"} <= ids
 
 
 def test_stranger_measures_lines_of_a_transcript(made: Made, tmp_path: Path) -> None:
@@ -258,6 +267,58 @@ def test_stranger_measures_lines_of_a_transcript(made: Made, tmp_path: Path) -> 
     assert got.line_count.heard == 3
     assert got.value("T6.onset.p95") < 300
     assert got.value("T18.silent") == 0
+    assert got.value("L1") == got.value("L2") == 1
+
+
+def test_silent_track_is_no_dub(made: Made, tmp_path: Path) -> None:
+    """A dub without a sound speaks no line, and its receipt says that nothing was dubbed."""
+    sound.store(np.zeros((SECONDS * RATE, 2), dtype=np.float32), RATE, tmp_path / "dub.wav")
+    segments = tuple(Segment(fact.source, fact.text) for fact in made.facts.lines)
+    got = measure(tmp_path / "dub.wav", made.source, transcript=Transcript("en", segments), scratch=tmp_path)
+    assert (got.line_count.spoken, got.line_count.left_out, got.line_count.heard) == (0, 3, 0)
+    assert got.value("L1") == 0
+    assert [violation.kind for violation in got.violations] == ["silent"] * 3
+    assert got.verdict == "nothing"
+    assert got.summary.startswith("Nothing was dubbed: no speech is heard in the file")
+
+
+def test_dub_that_keeps_every_line_is_not_praised(made: Made, tmp_path: Path) -> None:
+    """The verdict does not get better by speaking nothing."""
+    facts = replace(
+        made.facts,
+        lines=tuple(
+            replace(fact, status="kept original", reason="it could not be spoken", frames=0)
+            for fact in made.facts.lines
+        ),
+    )
+    known = SourceSound(made.mix, made.speech, "stereo")
+    got = measure(made.source, made.source, facts=facts, sound=known, scratch=tmp_path)
+    assert (got.verdict, got.summary) == ("nothing", "Nothing was dubbed: all 3 lines keep the original.")
+    assert got.value("L1") == got.value("L2") == 0
+
+
+def test_silence_has_nothing_to_dub(tmp_path: Path) -> None:
+    """A source nobody speaks in is not praised for its dub either."""
+    sound.store(np.zeros((3 * RATE, 1), dtype=np.float32), RATE, tmp_path / "quiet.wav")
+    quiet = tmp_path / "quiet.wav"
+    got = measure(quiet, quiet, facts=DubFacts("und", "es", RATE, 3 * RATE), scratch=tmp_path)
+    assert (got.verdict, got.summary) == (
+        "nothing",
+        "Nothing was dubbed: no speech was found in the source.",
+    )
+
+
+def test_padding_of_an_encoder_is_no_failure(made: Made, tmp_path: Path) -> None:
+    """MP3 and AAC pad their last frame; without a picture up to 50 ms are let pass, and no more."""
+    dub = encode(made.out, tmp_path / "dub.mp3", "-b:a", "192k", picture=False)
+    source = encode(made.mix, tmp_path / "source.wav", picture=False)
+    got = measure(dub, source, scratch=tmp_path)
+    assert 0 < got.value("D1.sound") <= 50
+    assert got.metric("D1.sound").standing == "lead"
+    assert got.metric("D1.frames") is None
+    samples, rate = sound.load(made.out)
+    sound.store(samples[: -rate // 10], rate, tmp_path / "short.wav")
+    assert measure(tmp_path / "short.wav", source, scratch=tmp_path).metric("D1.sound").standing == "below"
 
 
 def test_priming_of_matroska_is_no_lateness(made: Made, tmp_path: Path) -> None:
@@ -278,6 +339,28 @@ def test_source_against_itself_is_perfect(made: Made, tmp_path: Path) -> None:
     assert got.value("T1.file") == 1
     assert got.value("B1d") == -200
     assert got.value("M5.loudness") == 0
+    assert (got.verdict, got.summary) == ("nothing", "The sound is the source's own: nothing was dubbed.")
+
+
+def test_source_against_itself_keeps_time(made: Made, tmp_path: Path) -> None:
+    """Cues a little off the speech do not make a file late against itself."""
+    off = (-250, 180, 90)
+    segments = tuple(
+        Segment(Span(fact.source.start + by, fact.source.end + by), fact.text)
+        for fact, by in zip(made.facts.lines, off, strict=True)
+    )
+    got = measure(made.source, made.source, transcript=Transcript("en", segments), scratch=tmp_path)
+    assert [row.onset_error_ms for row in got.lines] == [0, 0, 0]
+    assert [row.end_error_ms for row in got.lines] == [0, 0, 0]
+    assert got.value("L1") == 0  # all heard, and none of it dubbed
+
+
+def test_encoded_again_is_still_the_source(made: Made, tmp_path: Path) -> None:
+    """Another codec and another level do not make a dub of the source's own sound."""
+    copy = encode(made.mix, tmp_path / "copy.mp4", "-af", "volume=0.5", "-c:a", "aac", "-b:a", "64k")
+    got = measure(copy, made.source, scratch=tmp_path)
+    assert got.summary == "The sound is the source's own: nothing was dubbed."
+    assert measure(made.dub, made.source, scratch=tmp_path).verdict != "nothing"
 
 
 def test_text_is_no_dub(made: Made, tmp_path: Path) -> None:

@@ -163,7 +163,69 @@ def test_drift_needs_three_points() -> None:
     got = {one.id: one for one in drift_figures([(0, 5), (1, None)])}
     assert got["T8.slope"].value is None
     assert got["T8.slope"].undefined == 1
-    assert got["T8.running"].value == 5
+    assert got["T8.running"].value is None
+
+
+def test_drift_of_few_lines_is_chance() -> None:
+    """T8: seven lines have no drift, eight have."""
+    points = [(60_000 * n, 10 * n) for n in range(8)]
+    few, enough = ({one.id: one for one in drift_figures(points[:k])} for k in (7, 8))
+    assert [few[f"T8.{part}"].value for part in ("slope", "error", "gate", "running")] == [None] * 4
+    assert few["T8.gate"].reason == (
+        "drift takes 8 lines at different times with detected speech, and there are 7"
+    )
+    assert few["T8.gate"].count == 7
+    assert enough["T8.slope"].value == pytest.approx(10)
+    assert enough["T8.running"].value == 35
+
+
+def test_evenness_of_few_pairs_is_chance() -> None:
+    """T10: seven pairs of lines have no evenness, eight have."""
+    lines = [
+        line(n, Span(2000 * n, 2000 * n + 1000), Span(2000 * n, 2000 * n + 1000), syllables=5.0)
+        for n in range(9)
+    ]
+    few, enough = figures(lines[:8])["T10"], figures(lines)["T10"]
+    assert (few.value, few.count, few.reason) == (None, 7, "it takes 8 values, and there are 7")
+    assert (enough.value, enough.count) == (1, 8)
+
+
+def test_pace_is_told_apart_from_evenness() -> None:
+    """T9: even at a hurried pace is even; what was asked in all shows the hurry."""
+    lines = [
+        line(n, Span(2000 * n, 2000 * n + 1000), Span(2000 * n, 2000 * n + 1000), pace=1.25, native=1.1)
+        for n in range(4)
+    ]
+    got = figures(lines)
+    assert got["T9.natural"].value == 1
+    assert got["T9.asked.natural"].value == 0
+    assert got["T9.asked.p50"].value == pytest.approx(1.375)
+
+
+def test_syllables_per_second_per_voice() -> None:
+    """T9: over the time a line is heard, long pauses apart; per voice and in all."""
+    paused = MeasuredLine(fact(1, 0, 3000, syllables=8.0), (Span(0, 3000),), (Span(0, 900), Span(1500, 2600)))
+    other = line(2, Span(5000, 6000), Span(5000, 6000), syllables=6.0, voice="w")
+    silent = line(3, Span(7000, 8000), None, syllables=6.0)
+    got = figures([paused, other, silent])
+    assert got["T9.syllables.min"].value == pytest.approx(4)
+    assert got["T9.syllables.median"].value == pytest.approx(5)
+    assert got["T9.syllables.max"].parts == {"v": pytest.approx(4), "w": pytest.approx(6)}
+    assert got["T9.syllables.max"].undefined == 1
+
+
+def test_rushed_by_the_language_is_rushed() -> None:
+    """T18: a line at its voice's own pace is too fast where nobody of the language speaks so fast."""
+    fast = line(1, Span(0, 2000), Span(0, 2000), syllables=20.0)
+    short = line(2, Span(5000, 5500), Span(5000, 5500), syllables=9.0)
+    (found,) = violations([fast, short], language="es")
+    assert found.reason == (
+        "Line L0001 is spoken at 10.0 syllables a second, 1.30 times the language's mean."
+    )
+    assert violations([fast, short], language="ja") == ()
+    assert violations([fast, short]) == ()
+    both = line(1, Span(0, 2000), Span(0, 2000), syllables=20.0, native=1.3)
+    assert [v.kind for v in violations([both], language="es")] == ["rate"]
 
 
 def test_running_median_of_nine() -> None:
@@ -399,7 +461,7 @@ def test_no_lines_are_no_figures() -> None:
     got = figures([])
     assert got["T1.file"].value is None
     assert got["T6.onset.p95"].reason == "there is nothing to measure"
-    assert got["T18"].value == 0
+    assert (got["T18"].value, got["T18"].reason) == (None, "no line was to be spoken")
 
 
 def test_percentiles_interpolate() -> None:

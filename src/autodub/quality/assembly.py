@@ -18,8 +18,6 @@ from autodub.quality.violations import violations
 
 DETECTOR = "Silero VAD v6, edges refined to 10 ms, gaps under 100 ms joined, runs under 50 ms dropped"
 _STEP = 1000
-_FRAME_MS = 40
-"""Without a picture, lengths are compared in frames of 25 a second."""
 
 
 def receipt(
@@ -32,11 +30,17 @@ def receipt(
     spoken: Sequence[Span],
     heard: Heard,
     comparison: Comparison,
+    undubbed: str = "",
 ) -> Receipt:
-    """The receipt of ``names`` (dub, source); ``spoken`` is where the source speaks."""
+    """The receipt of ``names`` (dub, source); ``spoken`` is where the source speaks.
+
+    ``undubbed`` says why nothing was dubbed, where nothing was.
+    """
     metrics = judge(figures)
-    found = violations(lines)
-    outcome, summary = verdict(metrics)
+    found = violations(lines, language=facts.target_language)
+    outcome, summary = verdict(metrics, undubbed=undubbed)
+    if not facts.target_language and not lines and not undubbed:
+        summary += " Without a transcript of the source, lines were not looked at."
     alignment = heard.delivered.alignment if heard.delivered else None
     return Receipt(
         dub=names[0],
@@ -106,7 +110,9 @@ def length_figures(lengths: Durations) -> tuple[Figure, ...]:
     """D1: the length of the output against the source."""
     frames = lengths.difference_picture_frames
     if frames is None:
-        frames = lengths.difference_ms / _FRAME_MS
+        length = Figure("D1.sound", float(abs(lengths.difference_ms)), "ms")
+    else:
+        length = Figure("D1.frames", abs(frames), "frames")
     if lengths.source_samples is None or lengths.sound_equal is None:
         samples = undefined(
             "D1.samples", "samples", "source and output have different sample rates or channels"
@@ -114,7 +120,7 @@ def length_figures(lengths: Durations) -> tuple[Figure, ...]:
     else:
         apart = abs(lengths.output_samples - lengths.source_samples)
         samples = Figure("D1.samples", float(apart), "samples")
-    return Figure("D1.frames", abs(frames), "frames"), samples
+    return length, samples
 
 
 def _curve(cells: levels.Cells) -> tuple[float | None, ...]:

@@ -66,11 +66,10 @@ def figure(
     defined = [value for value in everything if value is not None]
     left_out = len(everything) - len(defined)
     if len(defined) < least:
-        why = (
-            reason
-            if left_out
-            else (f"needs at least {least} values" if defined else "there is nothing to measure")
-        )
+        if defined or (least > 1 and everything):
+            why = f"it takes {least} values, and there are {len(defined)}"
+        else:
+            why = reason if left_out else "there is nothing to measure"
         return Figure(name, None, unit, count=len(defined), undefined=max(left_out, 1), reason=why)
     value = float(reduce(defined))
     if not math.isfinite(value):

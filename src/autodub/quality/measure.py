@@ -16,15 +16,18 @@ from autodub.media.sound import Reader
 from autodub.model.media import MediaInfo
 from autodub.model.speech import Transcript
 from autodub.model.time import Span, intersection, merged, subtract
+from autodub.quality import coverage
 from autodub.quality.assembly import durations, length_figures, receipt
 from autodub.quality.comparison import Comparison, altered_on_purpose, compare
+from autodub.quality.coverage import coverage_figures
 from autodub.quality.detect import Check, Heard, Progress, Sound, decoded, hear
 from autodub.quality.facts import DubFacts
 from autodub.quality.figures import Figure
-from autodub.quality.independent import drift_of_runs, follow
+from autodub.quality.independent import drift_of_runs, follow, measurable
 from autodub.quality.receipt import Receipt
 from autodub.quality.residual import residual_voice
 from autodub.quality.runs import MeasuredLine, attribute
+from autodub.quality.sameness import is_same_sound
 from autodub.quality.sound_metrics import sound_figures, voice_figures
 from autodub.quality.spectrum import spectrum_differences
 from autodub.quality.stem import edge_levels
@@ -109,9 +112,15 @@ def measure(
             picture_copied=facts.picture_copied if facts else None,
         )
         lines = _lines(facts, transcript, spoken=spoken, heard=heard, out=out)
+        is_own = False
+        if facts is not None:
+            undubbed = coverage.undubbed(lines, speech=spoken)
+        else:
+            is_own = is_same_sound(out.speech, sound.speech, speech=spoken, check=check)
+            undubbed = coverage.undubbed_file(source=spoken, dub=heard.speech, is_own=is_own)
         figures = _figures(
             lines, facts, bed, sound, spoken=spoken, heard=heard, comparison=comparison,
-            length=length, dub_wer=dub_wer, source_wer=source_wer, ask=ask,
+            length=length, is_own=is_own, dub_wer=dub_wer, source_wer=source_wer, ask=ask,
         )  # fmt: skip
     return receipt(
         (dub.name, source.name),
@@ -122,6 +131,7 @@ def measure(
         spoken=spoken,
         heard=heard,
         comparison=comparison,
+        undubbed=undubbed,
     )
 
 
@@ -200,6 +210,7 @@ def _figures(
     heard: Heard,
     comparison: Comparison,
     length: int,
+    is_own: bool,
     dub_wer: float | None,
     source_wer: float | None,
     ask: Callable[[], None],
@@ -208,7 +219,7 @@ def _figures(
     kept = merged(line.fact.source for line in lines if line.fact.status == "kept original")
     timing = timing_figures(
         lines, source=subtract(spoken, kept), dub=subtract(heard.speech, kept), duration=length,
-        dub_wer=dub_wer, source_wer=source_wer,
+        language=facts.target_language if facts else "", dub_wer=dub_wer, source_wer=source_wer,
     )  # fmt: skip
     if facts is None and not lines:
         drift = {figure.id: figure for figure in drift_of_runs(spoken, heard.speech)}
@@ -219,7 +230,8 @@ def _figures(
         away = intersection(spoken, record.altered) if record else spoken
         residual = residual_voice(sound.speech, bed, away, gain=gain, check=ask)
     tones = facts.tones if facts else ()
-    return (
+    figures = (
+        *coverage_figures(lines, speech=spoken, limit=length, is_own=is_own),
         *timing,
         *sound_figures(
             comparison, sound=record, lines=lines, dub=delivered.dub if delivered else None,
@@ -227,3 +239,4 @@ def _figures(
         ),
         *voice_figures(tones, spectrum_differences(heard.stem, lines, tones)),
     )  # fmt: skip
+    return figures if facts else measurable(figures, lines)

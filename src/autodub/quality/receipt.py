@@ -93,6 +93,7 @@ class LineCount:
 
     total: int
     spoken: int
+    """Lines in which the dub speaks: by its record, or, without one, as heard."""
     kept_original: int
     left_out: int
     heard: int
@@ -136,7 +137,9 @@ class Receipt:
     source_language: str
     target_language: str
     verdict: str
-    """``lead``: every target met; ``floor``: good enough to ship; ``below``: something is not."""
+    """``lead``: every target met; ``floor``: good enough to ship; ``below``: something is not.
+
+    ``nothing``: nothing was dubbed, so there is nothing to judge; ``undefined``: nothing was measured."""
     summary: str
     """One sentence."""
     durations: Durations
@@ -206,8 +209,13 @@ def judge(figures: Sequence[Figure]) -> tuple[Metric, ...]:
     return tuple(out)
 
 
-def verdict(metrics: Sequence[Metric]) -> tuple[str, str]:
-    """(verdict, sentence) over every metric that has a floor."""
+def verdict(metrics: Sequence[Metric], *, undubbed: str = "") -> tuple[str, str]:
+    """(verdict, sentence) over every metric that has a floor.
+
+    ``undubbed`` is the sentence that says why nothing was dubbed: then bounds that are met mean nothing.
+    """
+    if undubbed:
+        return "nothing", undubbed
     gates = [metric for metric in metrics if metric.floor is not None]
     counts = Counter(metric.standing for metric in gates)
     below = [metric.name for metric in gates if metric.standing == "below"]

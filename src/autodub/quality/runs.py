@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-from autodub.model.time import Span, intersection, merged
+from autodub.model.time import Span, intersection, merged, total
 from autodub.quality.facts import LineFact
 
 PAUSE = 300
@@ -52,6 +52,12 @@ class MeasuredLine:
         return None if self.dub is None else self.dub.duration / 1000
 
     @property
+    def syllable_rate(self) -> float | None:
+        """Syllables per second of the dub, pauses of 300 ms or more apart."""
+        length = total(segments(self.dub_runs)) / 1000
+        return self.fact.syllables / length if self.fact.syllables and length > 0 else None
+
+    @property
     def source_pauses(self) -> tuple[Span, ...]:
         """Pauses inside the source line."""
         return gaps(self.source_runs, least=PAUSE)
@@ -75,8 +81,8 @@ def segments(runs: Iterable[Span]) -> tuple[Span, ...]:
 
 
 def spoken(lines: Iterable[MeasuredLine]) -> tuple[MeasuredLine, ...]:
-    """The lines that were to be spoken, in programme order."""
-    chosen = (line for line in lines if line.fact.status == "spoken")
+    """The lines that were to be spoken, left out or not, in programme order."""
+    chosen = (line for line in lines if line.fact.status != "kept original")
     return tuple(sorted(chosen, key=lambda line: (line.fact.source, line.fact.id)))
 
 

@@ -9,8 +9,10 @@ d = Definition  # a table reads best narrow
 # fmt: off
 ROWS = (
     d("D1.frames", "Length difference",
-      "Length of the output against the source, in frames of the picture (without one, of 1/25 s).",
-      AT_MOST, 1, 1),
+      "Length of the output against the source, in frames of the picture.", AT_MOST, 1, 1),
+    d("D1.sound", "Length difference",
+      "Length of the output against the source where there is no picture. Encoders such as MP3 and AAC pad "
+      "their last frame: up to 50 ms are no failure.", AT_MOST, 50, 50),
     d("D1.samples", "Length difference of the sound",
       "Decoded samples of the output's sound against the source's.", AT_MOST, None, 0),
     d("B1", "Null test",

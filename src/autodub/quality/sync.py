@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from autodub.quality.figures import Figure, figure, median, percentile, share, undefined
+from autodub.quality.figures import Figure, figure, median, percentile, share
 from autodub.quality.runs import MeasuredLine
 
 DETECTABLE = (-45, 125)
@@ -16,6 +16,8 @@ DETECTABLE = (-45, 125)
 ACCEPTABLE = (-90, 185)
 """ITU-R BT.1359-1: what viewers accept, ms (early, late)."""
 RUNNING = 9
+FEWEST_LINES = 8
+"""Lines below which a drift is chance."""
 MOST_POINTS = 6000
 SILENT = "no dub speech detected in the line"
 
@@ -100,27 +102,40 @@ def _tolerance(lines: Sequence[MeasuredLine]) -> tuple[Figure, ...]:
     return within(DETECTABLE, "T7.detectable"), within(ACCEPTABLE, "T7.acceptable")
 
 
-def drift_figures(points: Sequence[tuple[int, int | None]]) -> tuple[Figure, ...]:
-    """T8 from (source onset, onset error) in ms: slope, its error and gate in ms/min, running median."""
+def drift_figures(points: Sequence[tuple[int, int | None]], *, reason: str = SILENT) -> tuple[Figure, ...]:
+    """T8 from (source onset, onset error) in ms: slope, its error and gate in ms/min, running median.
+
+    ``reason`` says why an error is None.
+    """
     known = [(at, error) for at, error in points if error is not None]
     left_out = len(points) - len(known)
-    fit = theil_sen([at / 60000 for at, _ in known], [error for _, error in known])
+    fit = None
+    if len(known) >= FEWEST_LINES:
+        fit = theil_sen([at / 60000 for at, _ in known], [error for _, error in known])
     if fit is None:
-        why = "drift needs 3 lines or more with detected speech"
-        rows = [undefined(f"T8.{part}", "ms/min", why) for part in ("slope", "error", "gate")]
-    else:
-        slope, error = fit
-        gate = max(0.0, abs(slope) - 2 * error)
-        rows = [
-            Figure(f"T8.{part}", value, "ms/min", len(known), left_out, SILENT if left_out else "")
-            for part, value in (("slope", slope), ("error", error), ("gate", gate))
-        ]
-    medians = running_median([error for _, error in sorted(known)])
-    worst = max(map(abs, medians)) if medians else None
-    return (*rows, figure("T8.running", [worst], median, unit="ms", reason=SILENT))
+        why = (
+            f"drift takes {FEWEST_LINES} lines at different times with detected speech, "
+            f"and there are {len({at for at, _ in known})}"
+        )
+        units = {"slope": "ms/min", "error": "ms/min", "gate": "ms/min", "running": "ms"}
+        return tuple(
+            Figure(f"T8.{part}", None, unit, len(known), max(left_out, 1), why)
+            for part, unit in units.items()
+        )
+    slope, error = fit
+    gate = max(0.0, abs(slope) - 2 * error)
+    rows = [
+        Figure(f"T8.{part}", value, "ms/min", len(known), left_out, reason if left_out else "")
+        for part, value in (("slope", slope), ("error", error), ("gate", gate))
+    ]
+    worst = max(map(abs, running_median([error for _, error in sorted(known)])))
+    return (*rows, Figure("T8.running", worst, "ms", len(known), left_out, reason if left_out else ""))
 
 
 def _placement(lines: Sequence[MeasuredLine]) -> Figure:
-    """Structural drift: the most samples any clip lies off the sample the plan gave it."""
+    """Bookkeeping: the most samples any clip lies off the sample the plan gave it, by the record alone.
+
+    Where the clips really are in the file is what R1 measures.
+    """
     off = [abs(f.placed_start - f.planned_start) if f.clip else None for f in (line.fact for line in lines)]
     return figure("T8.samples", off, max, unit="samples", reason="no clip was placed for the line")

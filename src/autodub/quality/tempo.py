@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 
-from autodub.quality.figures import Figure, figure, mean, pearson, percentile, share, undefined
+from autodub.quality.figures import Figure, figure, mean, median, pearson, percentile, share, undefined
 from autodub.quality.overlap import match_pauses
 from autodub.quality.runs import MeasuredLine
 
 NATURAL = (0.90, 1.15)
-"""Total rates listeners take for a natural pace."""
+"""Rates around a voice's pace that listeners take for natural."""
+FEWEST_PAIRS = 8
+"""Pairs of lines below which evenness is chance."""
 SILENT = "no dub speech detected in the line"
 
 
@@ -57,6 +60,7 @@ def tempo_figures(lines: Sequence[MeasuredLine]) -> tuple[Figure, ...]:
     """T9-T12, T17 and T20 of the lines that were to be spoken, in programme order."""
     placed = "no clip was placed for the line"
     rates = [line.fact.rate if line.fact.clip else None for line in lines]
+    asked = [line.fact.asked if line.fact.clip else None for line in lines]
     stretches = [abs(line.fact.stretch - 1) if line.fact.clip else None for line in lines]
     low, high = NATURAL
 
@@ -71,6 +75,17 @@ def tempo_figures(lines: Sequence[MeasuredLine]) -> tuple[Figure, ...]:
         figure("T9.p50", rates, quantile(50), unit="ratio", reason=placed),
         figure("T9.p95", rates, quantile(95), unit="ratio", reason=placed),
         figure(
+            "T9.asked.natural",
+            asked,
+            lambda v: share([low <= r <= high for r in v]),
+            unit="share",
+            reason=placed,
+        ),
+        figure("T9.asked.p5", asked, quantile(5), unit="ratio", reason=placed),
+        figure("T9.asked.p50", asked, quantile(50), unit="ratio", reason=placed),
+        figure("T9.asked.p95", asked, quantile(95), unit="ratio", reason=placed),
+        *syllable_figures(lines),
+        figure(
             "T9.stretched", stretches, lambda v: share([s > 1e-6 for s in v]), unit="share", reason=placed
         ),
         figure("T9.stretch", stretches, max, unit="ratio", reason=placed),
@@ -80,6 +95,7 @@ def tempo_figures(lines: Sequence[MeasuredLine]) -> tuple[Figure, ...]:
             mean,
             unit="ratio",
             reason="no syllables or no speech in a pair of lines",
+            least=FEWEST_PAIRS,
         ),
         _fluency("T11", lines, bounds=(0.6, 1.4)),
         _fluency("T11.strict", lines, bounds=(0.85, 1.2)),
@@ -138,18 +154,44 @@ def _correlation(name: str, pairs: Sequence[tuple[float, float]], *, left_out: i
     return Figure(name, r, "r", len(pairs), left_out, reason if left_out else "")
 
 
+def syllable_figures(lines: Sequence[MeasuredLine]) -> tuple[Figure, ...]:
+    """T9.syllables: least, middle and greatest syllables per second of a line, also per voice."""
+    values = [line.syllable_rate for line in lines]
+    voices = [line.fact.voice for line in lines]
+
+    def build(name: str, reduce: Callable[[Sequence[float]], float]) -> Figure:
+        reason = f"no syllables, or {SILENT}"
+        return _per_voice(figure(name, values, reduce, unit="1/s", reason=reason), values, voices, reduce)
+
+    return (
+        build("T9.syllables.min", min),
+        build("T9.syllables.median", median),
+        build("T9.syllables.max", max),
+    )
+
+
+def _per_voice(
+    whole: Figure,
+    values: Sequence[float | None],
+    voices: Sequence[str],
+    reduce: Callable[[Sequence[float]], float],
+) -> Figure:
+    """The same figure with its value per voice."""
+    mine: dict[str, list[float]] = defaultdict(list)
+    for voice, value in zip(voices, values, strict=True):
+        if value is not None:
+            mine[voice].append(value)
+    parts: dict[str, float | None] = {voice: float(reduce(mine[voice])) for voice in sorted(mine)}
+    return replace(whole, parts=parts)
+
+
 def prediction_figures(lines: Sequence[MeasuredLine]) -> tuple[Figure, ...]:
     """T20: mean and 90th percentile of the duration model's relative error, also per voice."""
     errors = [duration_error(line) for line in lines]
-    voices: dict[str, list[float]] = defaultdict(list)
-    for line, error in zip(lines, errors, strict=True):
-        if error is not None:
-            voices[line.fact.voice].append(error)
+    voices = [line.fact.voice for line in lines]
     why = "no length was predicted, or nothing was synthesised"
 
     def build(name: str, reduce: Callable[[Sequence[float]], float]) -> Figure:
-        whole = figure(name, errors, reduce, unit="share", reason=why)
-        parts: Mapping[str, float | None] = {voice: reduce(mine) for voice, mine in sorted(voices.items())}
-        return Figure(whole.id, whole.value, whole.unit, whole.count, whole.undefined, whole.reason, parts)
+        return _per_voice(figure(name, errors, reduce, unit="share", reason=why), errors, voices, reduce)
 
     return build("T20.mape", mean), build("T20.p90", lambda v: percentile(v, 90))

@@ -20,15 +20,19 @@ def timing_figures(
     source: Sequence[Span],
     dub: Sequence[Span],
     duration: int,
+    language: str = "",
     dub_wer: float | None = None,
     source_wer: float | None = None,
 ) -> tuple[Figure, ...]:
-    """T1-T20 over detected speech, undefined ones included and counted; ``duration`` in ms."""
+    """T1-T20 over detected speech, undefined ones included and counted.
+
+    ``duration`` is the programme's in ms, ``language`` (BCP-47) the dub's.
+    """
     said = spoken(lines)
     return (
         *overlap_figures(said, source=source, dub=dub, duration=duration),
         *sync_figures(said),
         *tempo_figures(said),
         *wording_figures(said, dub_wer=dub_wer, source_wer=source_wer),
-        *violation_figures(lines, violations(lines)),
+        *violation_figures(lines, violations(lines, language=language)),
     )

@@ -6,8 +6,9 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from autodub.dubbing.duration import syllable_rate
 from autodub.quality.facts import LineFact
-from autodub.quality.figures import Figure
+from autodub.quality.figures import Figure, undefined
 from autodub.quality.runs import MeasuredLine
 
 MOST_OVERLAP = 20
@@ -15,6 +16,9 @@ MOST_OVERLAP = 20
 CUT_DB = -35.0
 """A clip that starts or ends louder than this against its speech was cut."""
 MOST_RATE = 1.25
+"""Fastest a line may be, by its voice's pace and by the language's mean syllable rate."""
+LEAST_SYLLABLES = 10
+"""Lines with fewer say nothing about a tempo in syllables per second."""
 KINDS = ("overlap", "cut", "rate", "silent")
 
 
@@ -31,8 +35,11 @@ class Violation:
     """How far beyond the bound, in the unit of the reason."""
 
 
-def violations(lines: Sequence[MeasuredLine]) -> tuple[Violation, ...]:
-    """Everything T18 counts. ``lines`` are all input lines; those that keep the original are exempt."""
+def violations(lines: Sequence[MeasuredLine], *, language: str = "") -> tuple[Violation, ...]:
+    """Everything T18 counts. ``lines`` are all input lines; those that keep the original are exempt.
+
+    ``language`` (BCP-47) is the dub's; its mean syllable rate bounds how fast a line may be.
+    """
     out = [*_overlaps(lines)]
     for line in lines:
         fact = line.fact
@@ -41,15 +48,7 @@ def violations(lines: Sequence[MeasuredLine]) -> tuple[Violation, ...]:
         if not line.dub_runs:
             why = fact.reason or "no speech is heard in the finished file where its clip was placed"
             out.append(_violation("silent", fact, f"is not heard: {why}"))
-        if fact.clip and fact.rate > MOST_RATE + 1e-6:
-            out.append(
-                _violation(
-                    "rate",
-                    fact,
-                    f"is spoken at {fact.rate:.2f} times the voice's pace",
-                    fact.rate - MOST_RATE,
-                )
-            )
+        out += _rush(line, language)
         for edge, level in zip(("starts", "ends"), line.edges_db, strict=True):
             if level is not None and level > CUT_DB:
                 out.append(
@@ -58,6 +57,21 @@ def violations(lines: Sequence[MeasuredLine]) -> tuple[Violation, ...]:
                     )
                 )
     return tuple(sorted(out, key=lambda v: (v.line, KINDS.index(v.kind))))
+
+
+def _rush(line: MeasuredLine, language: str) -> list[Violation]:
+    """A line too fast for its voice's pace, or for anybody who listens: one violation, not two."""
+    fact, spoken = line.fact, line.syllable_rate
+    if fact.clip and fact.rate > MOST_RATE + 1e-6:
+        what = f"is spoken at {fact.rate:.2f} times the voice's pace"
+        return [_violation("rate", fact, what, fact.rate - MOST_RATE)]
+    if not language or spoken is None or (fact.syllables or 0) < LEAST_SYLLABLES:
+        return []
+    against = spoken / syllable_rate(language)
+    if against <= MOST_RATE + 1e-6:
+        return []
+    what = f"is spoken at {spoken:.1f} syllables a second, {against:.2f} times the language's mean"
+    return [_violation("rate", fact, what, against - MOST_RATE)]
 
 
 def _violation(kind: str, fact: LineFact, what: str, size: float = 0.0) -> Violation:
@@ -92,10 +106,17 @@ def violation_figures(lines: Sequence[MeasuredLine], found: Sequence[Violation])
     clips = [line for line in lines if line.fact.clip]
     unseen = sum(level is None for line in clips for level in line.edges_db)
     why = "a clip's edge lies inside another clip, or no sound was measured" if unseen else ""
+    said = sum(line.fact.status != "kept original" for line in lines)
+
+    def count(name: str, value: int, unit: str, looked_at: int, left_out: int = 0) -> Figure:
+        if looked_at <= 0:  # nothing wrong with nothing is no praise
+            return undefined(name, unit, "no line was to be spoken" if not said else "no clip is known")
+        return Figure(name, float(value), unit, looked_at, left_out, why if left_out else "")
+
     return (
-        Figure("T18", float(len(found)), "violations", len(lines), unseen, why),
-        Figure("T18.overlaps", float(counts["overlap"]), "lines", len(clips)),
-        Figure("T18.cut", float(counts["cut"]), "edges", 2 * len(clips) - unseen, unseen, why),
-        Figure("T18.rate", float(counts["rate"]), "lines", len(clips)),
-        Figure("T18.silent", float(counts["silent"]), "lines", len(lines)),
+        count("T18", len(found), "violations", said, unseen),
+        count("T18.overlaps", counts["overlap"], "lines", len(clips)),
+        count("T18.cut", counts["cut"], "edges", 2 * len(clips) - unseen, unseen),
+        count("T18.rate", counts["rate"], "lines", len(clips)),
+        count("T18.silent", counts["silent"], "lines", said),
     )
