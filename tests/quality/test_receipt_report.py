@@ -13,6 +13,7 @@ from pydantic import TypeAdapter
 from autodub.model.job import Degradation
 from autodub.model.speech import Tone, Voice
 from autodub.model.time import Span
+from autodub.quality.coverage import coverage_figures, undubbed, undubbed_file
 from autodub.quality.definitions import DEFINITIONS
 from autodub.quality.facts import (
     CallFact,
@@ -233,6 +234,73 @@ def test_kept_lines_are_counted_not_blamed() -> None:
     assert (count.total, count.spoken, count.kept_original, count.left_out, count.heard) == (3, 1, 1, 1, 1)
     assert [v.line for v in violations(lines)] == ["L0003"]
     assert flagged(lines, violations(lines))[1].reasons == ("The original is kept: It is sung.",)
+
+
+def test_kept_by_choice_is_no_doubt() -> None:
+    """What a person wanted left alone counts neither against the dub nor among the lines to look at."""
+    lines = [line(n) for n in range(1, 4)]
+    chosen = line(4, heard=False, status="kept original", reason="kept by a person", by_choice=True)
+    failed = line(5, heard=False, status="kept original", reason="The voice refused.")
+    unread = line(6, heard=False, status="kept original", reason="not understood", text="")
+    speech = [run for one in (*lines, chosen, failed, unread) for run in one.source_runs]
+    share, time = coverage_figures([*lines, chosen, failed, unread], speech=speech, limit=60_000)
+    assert (share.value, share.count, share.undefined) == (0.75, 4, 2)
+    assert share.reason == "1 not spoken because a person wanted it so; 1 without a text"
+    assert time.value == pytest.approx(3 / 5)
+    assert [flag.line for flag in flagged([chosen, failed], ())] == ["L0005"]
+    assert coverage_figures([chosen], speech=chosen.source_runs, limit=60_000)[0].value is None
+
+
+def test_nothing_dubbed_is_said_and_not_praised() -> None:
+    """However good the other figures, a verdict on nothing is that there is nothing."""
+    kept = [line(n, heard=False, status="kept original", by_choice=True) for n in (1, 2)]
+    speech = kept[0].source_runs
+    sentence = undubbed(kept, speech=speech)
+    assert sentence == "Nothing was dubbed: all 2 lines keep the original because a person wanted it so."
+    assert verdict(judge([Figure("T1.file", 1.0, "ratio")]), undubbed=sentence) == ("nothing", sentence)
+    assert (
+        undubbed([], speech=speech) == "Nothing was dubbed: none of the speech in the source was understood."
+    )
+    assert undubbed([line(1)], speech=speech) == ""
+    assert "no speech is heard in the source" in undubbed_file(source=(), dub=(), is_own=False)
+    assert undubbed_file(source=(), dub=speech, is_own=False) == ""
+    _, page = parsed(replace(receipt_of([line(1)]), verdict="nothing", summary=sentence))
+    assert "Nothing to judge" in page.text
+
+
+def test_page_groups_kept_lines_by_reason() -> None:
+    """Lines that keep the original are listed with why, the first few by name."""
+    kept = [line(n, heard=False, status="kept original", reason="kept by a person") for n in range(1, 11)]
+    _, page = parsed(receipt_of([*kept, line(20)]))
+    assert "10 of 11 lines are not spoken" in page.text
+    assert "Kept by a person." in page.text
+    assert "L0008 and 2 more" in page.text
+    assert "Lines kept" not in parsed(receipt_of([line(1)]))[1].text
+
+
+def test_words_of_the_plan_become_sentences() -> None:
+    """No flag of the plan is shown as its bare word, and none repeats what the file shows already."""
+
+    def said(flag: str, *, late: int = 0, longer: int = 0, **more: object) -> tuple[str, ...]:
+        one = line(1, late=late, flags=(flag,), **more)
+        run = one.dub_runs[0]
+        one = replace(one, dub_runs=(Span(run.start, run.end + longer),))
+        return tuple(reason for flag in flagged([one], ()) for reason in flag.reasons)
+
+    assert said("short", longer=-600)[-1] == "Ends 0.6 s before the original does."
+    assert said("too_long", longer=700) == ("Ends 0.70 s after the original; a shorter wording would fit.",)
+    assert said("too_long", longer=400) == ("Ends 0.4 s after the original does.",)
+    assert said("late", late=200) == ("Starts 0.2 s after the original, behind a long line.",)
+    assert said("overlap", overlap_ms=300) == ("Runs 0.3 s into a later line.",)
+    assert said("fast", native=1.2) == ("Spoken at 1.20 times the voice's pace.",)
+    assert said("sung_line") == ("Marked while it was made: sung line.",)
+
+
+def test_length_prediction_is_no_bound() -> None:
+    """How well lengths were guessed says nothing about the dub: it cannot spoil the verdict."""
+    metrics = judge([Figure("T1.file", 0.9, "ratio"), Figure("T20.mape", 0.5, "share"),
+                     Figure("T8.samples", 3.0, "samples")])  # fmt: skip
+    assert verdict(metrics) == ("lead", "All 1 bounds are met with the better target.")
 
 
 def test_facts_survive_json() -> None:

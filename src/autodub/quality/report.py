@@ -10,8 +10,8 @@ from autodub.quality.receipt import LineRow, Metric, Receipt
 from autodub.quality.report_style import STYLE
 
 HEADLINES = (
-    "T1.file", "R1.onset.p95", "T6.onset.p95", "T9.natural", "T10", "T18",
-    "D1.frames", "B1", "B2", "M5.loudness", "M3.share", "M5.clipped",
+    "L1", "T1.file", "R1.onset.p95", "T6.onset.p95", "T9.natural", "T10", "T18",
+    "D1.frames", "D1.sound", "B1", "B2", "M5.loudness", "M5.clipped",
 )  # fmt: skip
 """Figures on the cards."""
 _MOST_LINES = 200
@@ -25,7 +25,8 @@ _WORDS = {
     "reported": "",
 }
 _VERDICTS = {"lead": ("good", "Every target met"), "floor": ("warn", "Good enough to ship"),
-             "below": ("bad", "Needs a look"), "undefined": ("none", "Not measured")}  # fmt: skip
+             "below": ("bad", "Needs a look"), "undefined": ("none", "Not measured"),
+             "nothing": ("none", "Nothing to judge")}  # fmt: skip
 
 
 def report(receipt: Receipt) -> str:
@@ -37,6 +38,7 @@ def report(receipt: Receipt) -> str:
         _timeline(receipt),
         _plots(receipt),
         _flagged(receipt),
+        _kept(receipt),
         _making(receipt),
         _metrics(receipt.metrics),
         _method(receipt),
@@ -66,7 +68,7 @@ def shown(value: float | None, unit: str, *, metric: str = "") -> str:
     if unit == "ms":
         return f"{value:.0f} ms"
     if unit == "frames":
-        return f"{value:.2g} frame" + ("" if value == 1 else "s")
+        return f"{value:.1f}".removesuffix(".0") + (" frame" if value == 1 else " frames")
     if unit.startswith("dB"):
         return f"{value:.1f} {unit}"
     return f"{value:.2f} {unit}"
@@ -87,6 +89,8 @@ def _head(receipt: Receipt) -> str:
         facts.append(f"{count.heard} of {count.total} lines heard")
     if count.kept_original:
         facts.append(f"{count.kept_original} kept in the original")
+    if count.left_out:
+        facts.append(f"{count.left_out} left out")
     if length.picture_copied:
         facts.append("picture untouched")
     return (
@@ -143,7 +147,8 @@ def _plots(receipt: Receipt) -> str:
     if any(line.pace is not None for line in receipt.lines):
         out.append(
             "<section><h2>Pace of each line</h2>"
-            '<p class="soft small">1 is the voice’s own pace; the band (.90–1.15) sounds natural.</p>'
+            '<p class="soft small">1 is the voice’s pace, chosen once per speaker; within the band '
+            "(.90–1.15) speech sounds even.</p>"
             f"{charts.paces(receipt.lines, duration=duration)}</section>"
         )
     curves = receipt.curves
@@ -204,7 +209,7 @@ def _making(receipt: Receipt) -> str:
         body = "".join(
             f'<tr><td class="soft">{escape(e.role)}</td><td>{escape(e.name)} '
             f'<span class="soft">{escape(e.version)}</span>'
-            f'<div class="soft small">{escape(e.why)}</div></td></tr>'
+            f"{_why(e.why)}</td></tr>"
             for e in receipt.engines
         )
         out.append(f"<section><h2>Engines</h2><table>{body}</table></section>")
@@ -216,15 +221,67 @@ def _making(receipt: Receipt) -> str:
             f'style="width:{100 * s.seconds / longest:.0f}%"></span></td></tr>'
             for s in receipt.stages
         )
-        calls = _sentence(f"{c.verb} {c.made} made, {c.kept} kept" for c in receipt.calls)
-        costs = _sentence(f"{c.engine} {c.amount:g} {c.unit}" for c in receipt.costs)
-        out.append(f"<section><h2>Time and calls</h2><table>{body}</table>{calls}{costs}</section>")
+        out.append(f"<section><h2>Time and calls</h2><table>{body}</table>{_calls(receipt)}</section>")
     return shortfalls + (f'<div class="pair">{"".join(out)}</div>' if len(out) > 1 else "".join(out))
 
 
-def _sentence(parts: Iterable[str]) -> str:
-    text = "; ".join(parts)
-    return f'<p class="soft small">{escape(text)}.</p>' if text else ""
+def _why(reason: str) -> str:
+    """Why this engine was taken, where there was a choice: that it is ready goes without saying."""
+    said = "; ".join(part for part in reason.split("; ") if part not in ("", "ready", "asked for"))
+    return f'<div class="soft small">{escape(said)}</div>' if said else ""
+
+
+def _calls(receipt: Receipt) -> str:
+    """Engine calls and what was consumed, folded away."""
+    calls = _counts(("call", "made", "kept"), ((c.verb, c.made, c.kept) for c in receipt.calls))
+    costs = _counts(
+        ("consumed", "now", "kept"), ((f"{c.engine}, {c.unit}", c.amount, c.kept) for c in receipt.costs)
+    )
+    if not calls and not costs:
+        return ""
+    made, kept = sum(c.made for c in receipt.calls), sum(c.kept for c in receipt.calls)
+    return (
+        f"<details><summary>{made} calls made, {kept} answered from an earlier run</summary>"
+        f"{calls}{costs}</details>"
+    )
+
+
+def _counts(heads: tuple[str, str, str], rows: Iterable[tuple[str, float, float]]) -> str:
+    body = "".join(
+        f'<tr><td class="text">{escape(name.replace("_", " "))}</td><td class="n">{now:g}</td>'
+        f'<td class="n soft">{kept:g}</td></tr>'
+        for name, now, kept in rows
+    )
+    if not body:
+        return ""
+    head = f'<th>{heads[0]}</th><th class="n">{heads[1]}</th><th class="n">{heads[2]}</th>'
+    return f'<table class="counts"><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>'
+
+
+def _kept(receipt: Receipt) -> str:
+    """Lines that are not spoken, by reason."""
+    reasons: dict[str, list[str]] = {}
+    for line in receipt.lines:
+        if line.status != "spoken":
+            reasons.setdefault(line.reason.rstrip(".") or "no reason is known", []).append(line.id)
+    if not reasons:
+        return ""
+    body = "".join(
+        f"<tr><td>{escape(reason[:1].upper() + reason[1:])}.</td>"
+        f'<td class="n">{len(names)}</td><td class="soft text">{escape(some(names))}</td></tr>'
+        for reason, names in reasons.items()
+    )
+    count = sum(map(len, reasons.values()))
+    return (
+        f'<section><h2>Lines kept</h2><p class="soft small">{count} of {receipt.line_count.total} lines are '
+        f"not spoken; the original sound stays.</p><table>{body}</table></section>"
+    )
+
+
+def some(names: Sequence[str], *, most: int = 8) -> str:
+    """The first few of some names, and how many more there are."""
+    rest = len(names) - most
+    return ", ".join(names[:most]) + (f" and {rest} more" if rest > 0 else "")
 
 
 def _metrics(metrics: Sequence[Metric]) -> str:
@@ -235,19 +292,29 @@ def _metrics(metrics: Sequence[Metric]) -> str:
         bound = f"{metric.sense} {' / '.join(dict.fromkeys(bounds))}" if bounds else ""
         left_out = f" {metric.undefined} left out: {metric.reason}." if metric.undefined else ""
         rests = f'<span title="values it rests on">{metric.count}</span>'
+        parts = "; ".join(f"{name} {shown(value, metric.unit)}" for name, value in metric.parts.items())
+        per = f'<div class="soft small">{escape(parts)}</div>' if len(metric.parts) > 1 else ""
         rows.append(
-            f'<tr><td class="n">{escape(metric.id)}</td><td class="text">{escape(metric.name)}'
-            f'<div class="soft small">{escape(metric.definition)}{escape(left_out)}</div></td>'
+            f'<tr><td class="id">{escape(metric.id)}</td><td class="text">{escape(metric.name)}'
+            f'<div class="soft small">{escape(metric.definition)}{escape(left_out)}</div>{per}</td>'
             f'<td class="n {tone}">{escape(shown(metric.value, metric.unit, metric=metric.id))}</td>'
-            f'<td class="n soft">{escape(bound)}</td><td class="n soft">{rests}</td></tr>'
+            f'<td class="n soft">{_labelled("asked", bound)}</td>'
+            f'<td class="n soft">{_labelled("from", rests, is_html=True)}</td></tr>'
         )
     return (
         f"<section><h2>Every figure</h2><details><summary>{len(metrics)} figures, how each is defined, and "
         "what is asked of it (to ship / to be good)</summary>"
-        '<div class="wide"><table><thead><tr><th class="n"></th><th>figure</th>'
+        '<div class="wide"><table class="figures"><thead><tr><th>id</th><th>figure</th>'
         '<th class="n">value</th><th class="n">asked</th><th class="n">from</th></tr></thead>'
         f"<tbody>{''.join(rows)}</tbody></table></div></details></section>"
     )
+
+
+def _labelled(label: str, text: str, *, is_html: bool = False) -> str:
+    """A cell that says what it is where the table has no head any more, on narrow screens."""
+    if not text:
+        return ""
+    return f'<span class="label">{label} </span>{text if is_html else escape(text)}'
 
 
 def _method(receipt: Receipt) -> str:

@@ -81,7 +81,18 @@ td ul { margin: 0; padding: 0; list-style: none; }
   min-width: 2px; }
 .meter.bad { background: var(--bad); } .meter.warn { background: var(--warn); }
 details { margin-top: 6px; } summary { cursor: pointer; color: var(--soft); font-size: .88rem; }
+td.id { white-space: nowrap; color: var(--soft); font-size: .8rem; }
+.label { display: none; }
+details table { margin-top: 8px; } table.counts { font-size: .84rem; }
+table.counts + table.counts { margin-top: 14px; }
 @media (max-width: 640px) {
+  .label { display: inline; } table.figures thead { display: none; }
+  table.figures tr { display: flex; flex-wrap: wrap; gap: 2px 14px; align-items: baseline; padding: 9px 0;
+  border-bottom: 1px solid var(--line); }
+  table.figures tr:last-child { border-bottom: 0; } table.figures td { border: 0; padding: 0; }
+  table.figures td:empty { display: none; }
+  table.figures td.id { order: 1; } table.figures td.n { order: 2; text-align: left; }
+  table.figures td.text { order: 3; flex: 1 0 100%; }
   table.lines, table.lines tbody, table.lines tr, table.lines td { display: block; width: auto; }
   table.lines thead { display: none; } table.lines tr { border-bottom: 1px solid var(--line);
   padding: 8px 0; }
