@@ -14,6 +14,7 @@ from autodub.model.job import Degradation
 from autodub.quality.facts import EngineFact, StageFact
 from autodub.quality.figures import Figure, undefined
 from autodub.quality.receipt import Curves, Durations, LineCount, Method, Receipt, judge, verdict
+from autodub.quality.risk import FlaggedLine
 
 
 def receipt(*figures: Figure, **changes: Any) -> Receipt:
@@ -67,6 +68,22 @@ def test_a_receipt_tells_lines_engines_reasons_and_times(capsys: pytest.CaptureF
     assert "one stock voice speaks for all: nobody was told apart" in text
     assert "Two subtitles had no text." in text
     assert "speak 12 s, render 0.4 s" in text
+
+
+def test_lines_worth_a_listen_are_named(capsys: pytest.CaptureFixture[str]) -> None:
+    """The riskiest few by name, and how many more there are."""
+    flags = tuple(FlaggedLine(f"L{n:04}", 0.5, ("Late.",)) for n in range(1, 8))
+    assert "7 worth a listen: L0001, L0002, L0003, L0004, L0005 and 2 more" in shown(
+        receipt(flagged=flags), capsys
+    )
+    assert "1 worth a listen: L0001" in shown(receipt(flagged=flags[:1]), capsys)
+
+
+def test_a_stranger_s_lines_are_heard_not_spoken(capsys: pytest.CaptureFixture[str]) -> None:
+    """Without a record of its making nobody knows what a dub was to say: only what is heard."""
+    assert "2 of 3 lines heard" in shown(receipt(engines=()), capsys)
+    none = LineCount(total=0, spoken=0, kept_original=0, left_out=0, heard=0)
+    assert "0 of 0" not in shown(receipt(engines=(), line_count=none), capsys)
 
 
 def test_figures_are_shown_with_unit_and_bound(capsys: pytest.CaptureFixture[str]) -> None:
