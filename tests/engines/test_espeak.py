@@ -224,5 +224,8 @@ def test_the_version_is_that_of_the_program(tmp_path: Path, monkeypatch: pytest.
         os.utime(program, (at, at))
         versions.append(Espeak.describe().version)
     assert [version.split("+")[1] for version in versions] == ["espeak-ng-1.51", "espeak-ng-1.52.0"]
+    program.write_text("not a program")
+    os.utime(program, (7, 7))
+    assert Espeak.describe().version.endswith("+espeak-ng-unknown")
     monkeypatch.setenv("PATH", str(tmp_path / "nowhere"))
     assert Espeak.describe().version.endswith("+espeak-ng-none")

@@ -43,11 +43,7 @@ def reported(*, json: bool) -> Iterator[Outcome]:
         _report("cancelled", "Stopped on request.", "", json=json, wanted=True)
     except click.exceptions.NoArgsIsHelpError as problem:
         # ``autodub`` or ``autodub cache`` by itself is a question, and the help is the answer.
-        if json:
-            outcome.code = WRONG
-            _report("usage", "Name a command.", f"See: {_path(problem)} --help", json=True)
-        else:
-            click.echo(problem.format_message())
+        click.echo(problem.format_message())
     except click.UsageError as problem:
         outcome.code = WRONG
         _report("usage", problem.format_message(), f"See: {_path(problem)} --help", json=json)

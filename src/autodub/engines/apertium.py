@@ -6,6 +6,7 @@ lines travel as sentences of one stream, set apart by blanks that apertium carri
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import re
 import shutil
@@ -22,7 +23,7 @@ from autodub.engines.apertium_routes import DEBIAN, Direction, directions, reach
 from autodub.engines.roles import EngineContext, EngineOptions, Info, Readiness, Work
 from autodub.infra import process
 from autodub.model.calls import Translate
-from autodub.model.errors import BadAnswer, EngineCannot, Unreachable
+from autodub.model.errors import AutodubError, BadAnswer, EngineCannot, Unreachable
 from autodub.model.language import Language
 from autodub.model.speech import Translation, Translations, Wording
 
@@ -224,7 +225,8 @@ def _fingerprint(program: str, modes: Path, stamps: tuple[int, ...]) -> str:
         state = mode.stat()
         seen.append(f"{mode.name} {state.st_size} {state.st_mtime_ns}")
     if len(seen) == 1:  # modes kept elsewhere: their names at least
-        seen.append(process.run([program, "-l"], deadline=30).stdout.decode("utf-8", "replace"))
+        with contextlib.suppress(AutodubError):  # it does not start: calls say so, a version need not
+            seen.append(process.run([program, "-l"], deadline=30).stdout.decode("utf-8", "replace"))
     return hashlib.sha256("\n".join(seen).encode()).hexdigest()[:12]
 
 

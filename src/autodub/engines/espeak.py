@@ -24,7 +24,7 @@ from autodub.engines.roles import EngineContext, EngineOptions, Info, Readiness,
 from autodub.infra import process
 from autodub.media import pitch, sound, tone
 from autodub.model.calls import ListVoices, Synthesize
-from autodub.model.errors import EngineCannot, Gone, Rejected, Unreachable
+from autodub.model.errors import AutodubError, EngineCannot, Gone, Rejected, Unreachable
 from autodub.model.language import Language
 from autodub.model.speech import Speech, Tone, Voice, Voices
 
@@ -307,7 +307,10 @@ def _program() -> str:
 
 @cache
 def _version(program: str, changed: int) -> str:  # noqa: ARG001 - an upgrade is asked again
-    result = process.run([program, "--version"], deadline=30)
+    try:
+        result = process.run([program, "--version"], deadline=30)
+    except AutodubError:  # it does not start: readiness and calls say so, a version need not
+        return "unknown"
     found = re.search(r"\d+(?:\.\d+)+\S*", result.stdout.decode("utf-8", "replace"))
     return found[0] if found else "unknown"
 

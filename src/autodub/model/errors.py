@@ -41,6 +41,8 @@ class AutodubError(Exception):
     code: ClassVar[str] = "error"
 
     def __init__(self, message: str, *, hint: str = "") -> None:
+        # A reason quoted at the end of a sentence may have brought a full stop of its own.
+        message = message[:-1] if message.endswith("..") and not message.endswith("...") else message
         super().__init__(message)
         self.message = message
         self.hint = hint
