@@ -217,7 +217,7 @@ def test_syllables_per_second_per_voice() -> None:
 def test_rushed_by_the_language_is_rushed() -> None:
     """T18: a line at its voice's own pace is too fast where nobody of the language speaks so fast."""
     fast = line(1, Span(0, 2000), Span(0, 2000), syllables=20.0)
-    short = line(2, Span(5000, 5500), Span(5000, 5500), syllables=9.0)
+    short = line(2, Span(5000, 6000), Span(5000, 6000), syllables=14.0)
     (found,) = violations([fast, short], language="es")
     assert found.reason == (
         "Line L0001 is spoken at 10.0 syllables a second, 1.30 times the language's mean."

@@ -72,7 +72,7 @@ def follow(
 def _found(fact: LineFact, span: Span, runs: Sequence[Span] | None) -> LineFact:
     if runs:
         return replace(fact, source=span)
-    return replace(fact, source=span, status="left out", reason="no speech is heard at its time")
+    return replace(fact, source=span, status="left out", reason="the dub is silent at its time")
 
 
 def _shared_out(phrases: Sequence[Span], facts: Sequence[LineFact]) -> list[Span]:

@@ -39,6 +39,7 @@ section { background: var(--card); border: 1px solid var(--line); border-radius:
   padding: 16px 18px 14px;
   margin-bottom: 16px; min-width: 0; }
 .pair { display: grid; grid-template-columns: 1fr 1fr; gap: 0 16px; }
+.pair:has(details[open]) { align-items: start; }
 .pair > section { min-width: 0; }
 @media (max-width: 820px) { .pair { grid-template-columns: 1fr; } }
 @media (max-width: 520px) { main { padding: 18px 12px 40px; } section { padding: 13px 12px 12px; }

@@ -17,8 +17,8 @@ CUT_DB = -35.0
 """A clip that starts or ends louder than this against its speech was cut."""
 MOST_RATE = 1.25
 """Fastest a line may be, by its voice's pace and by the language's mean syllable rate."""
-LEAST_SYLLABLES = 10
-"""Lines with fewer say nothing about a tempo in syllables per second."""
+LEAST_SYLLABLES = 15
+"""Lines with fewer take their syllables per second from their words, not from their tempo."""
 KINDS = ("overlap", "cut", "rate", "silent")
 
 
