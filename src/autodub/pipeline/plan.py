@@ -8,7 +8,14 @@ from typing import Any, cast
 
 from autodub.engines import registry
 from autodub.engines.roles import EngineContext, Info, Translator
-from autodub.model.errors import AutodubError, EngineCannot, RequestError, UnknownLanguage, UnsupportedSource
+from autodub.model.errors import (
+    AutodubError,
+    BadOption,
+    EngineCannot,
+    RequestError,
+    UnknownLanguage,
+    UnsupportedSource,
+)
 from autodub.model.job import Degradation
 from autodub.model.language import Language
 from autodub.model.media import AudioStream, MediaInfo, Source, SubtitleStream
@@ -241,6 +248,7 @@ def _choose(role: str, request: DubRequest, build: Builder, *, language: Languag
         return chosen
     passed: list[str] = []
     fixes: list[str] = []
+    wrong: list[BadOption] = []
     candidates = [(n, registry.load(role, n).describe()) for n in registry.names(role) if n != TEXT_ENGINE]
     for candidate, info in sorted(candidates, key=lambda pair: (_rank(pair[1]), pair[0])):
         if not _serves(info, language):
@@ -248,14 +256,22 @@ def _choose(role: str, request: DubRequest, build: Builder, *, language: Languag
             continue
         try:
             engine = build(role, candidate)
+        except BadOption as problem:  # another engine may know the option
+            wrong.append(problem)
+            passed.append(f"{candidate} does not take the options given")
+            continue
         except AutodubError as problem:
-            passed.append(f"{candidate}: {problem.message}")
+            passed.append(f"{candidate}: {problem.message.rstrip('.')}")
             continue
         ready = engine.readiness()
         if ready.state == "ready":
-            return Chosen(engine, info, "; ".join([*passed, "ready"]), named=False)
-        passed.append(f"{candidate} {ready.state}")
+            return Chosen(engine, info, "; ".join(passed), named=False)
+        passed.append(f"{candidate} {ready.state.replace('needs', 'needs a')}")
         fixes.append(ready.fix)
+    if wrong and not fixes:
+        raise wrong[0]
+    if role == "transcriber":
+        fixes.append("give what is said with --subtitles FILE.")
     raise EngineCannot(
         f"No {role} can run here: {'; '.join(passed)}.", hint=" Or: ".join(filter(None, fixes))
     )

@@ -65,6 +65,7 @@ class Run:
         ``passing`` says that trying again later may go better; such a dub is delivered, but made anew
         (from the calls that were answered) when it is asked for again.
         """
+        message = message.rstrip(".")  # the reason follows in the same sentence
         with self._lock:
             self.degradations.append(Degradation(what, message, reason))
             self.is_settled = self.is_settled and not passing
@@ -81,5 +82,10 @@ class Run:
     def chosen(self, role: str, name: str, why: str) -> None:
         """Announce which engine serves a role, and why."""
         self._listener(
-            Event("engine.chosen", "", f"{role}: {name} ({why})", data={"role": role, "engine": name})
+            Event(
+                "engine.chosen",
+                "",
+                f"{role}: {name}" + (f" ({why})" if why else ""),
+                data={"role": role, "engine": name},
+            )
         )
