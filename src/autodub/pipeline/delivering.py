@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from autodub.dubbing.captions import format_srt, format_vtt
+from autodub.infra.memory import give_back
 from autodub.model.language import Language
 from autodub.model.media import Blob, Timeline
 from autodub.model.request import DubRequest
@@ -141,6 +142,7 @@ def _receipt(run: Run, plan: Plan, heard: Heard, media: Blob, bed: Blob | None, 
     """Measure the finished file, and keep what it takes to measure it again."""
     store = run.gateway.store
     blobs, track = store.blobs, heard.soundtrack
+    give_back()  # rendering is over, and measuring needs as much again
     remember(store, media, Making(known, bed, plan.start, plan.end, plan.audio.index, plan.source.digest))
     with run.stage("measure", "measuring the finished file"), blobs.scratch() as folder:
         receipt = measure(
