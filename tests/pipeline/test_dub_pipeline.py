@@ -535,3 +535,11 @@ def test_a_long_transcript_is_asked_for_in_parts() -> None:
     assert all(sum(span.duration for span in part) <= PART + 4000 for part in parts)
     breathless = tuple(Span(at, at + 4900) for at in range(0, 400_000, 5000))
     assert len(_parts(breathless)) == 1
+
+
+def test_matched_voices_are_on_the_record(stage: Any) -> None:
+    """Asking for matched voices uses the cloner, and the receipt holds what that states."""
+    assert not any("permission" in note for note in stage.dub().receipt.notes)
+    receipt = stage.dub(match_voices=True, output=str(stage.folder / "matched.mp4")).receipt
+    assert len(stage.asked("cloner")) == 1
+    assert any("permission" in note for note in receipt.notes)

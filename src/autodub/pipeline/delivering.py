@@ -64,11 +64,18 @@ def deliverables(
     lines = facts.line_facts(spoken, kept, rate=programme.rate, language=plan.target, source=language)
     known = facts.dub_facts(
         run, plan, spoken=language, lines=with_levels(lines, produced.rendered), speech=heard.speech,
-        programme=programme, voices=spoken.voices, tones=cast.tones,
+        programme=programme, voices=spoken.voices, tones=cast.tones, notes=_consent(request),
     )  # fmt: skip
     known = replace(known, sound=sound_fact(produced.rendered), picture_copied=produced.picture_copied)
     receipt = _receipt(run, plan, heard, produced.file, produced.bed.blob, known)
     return _finished(run, produced.file, srt, vtt, receipt, record)
+
+
+def _consent(request: DubRequest) -> tuple[str, ...]:
+    """What asking for matched voices states, on the record."""
+    if not request.match_voices:
+        return ()
+    return ("Voices were matched to the speakers; whoever asked for it states to have their permission.",)
 
 
 def untouched(run: Run, plan: Plan, request: DubRequest, heard: Heard, programme: Programme) -> Finished:
