@@ -12,9 +12,9 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 from dataclasses import replace
 
-from autodub.dubbing.tokens import PAUSE, Token, join, tokens
+from autodub.dubbing.tokens import PAUSE, SAYING, Token, join, tokens
 from autodub.model.speech import Line, Phrase, Transcript, Turn
-from autodub.model.time import Span, intersection, merged
+from autodub.model.time import Span, intersection, merged, total
 
 LONGEST = 12_000
 """Milliseconds a line lasts at most, where there is a place to split it."""
@@ -59,7 +59,7 @@ def snapped(lines: Sequence[Line], speech: Sequence[Span]) -> tuple[Line, ...]:
     """Lines from their first to their last detected speech, looked for up to REACH beyond either end.
 
     Recognisers place first words early and hear words in breaths and noise. No line is moved into
-    its neighbours; one in which the detector hears nothing stays as it is.
+    its neighbours; one in which the detector hears too little for its text stays as it is.
     """
     heard = merged(speech)
     starts = [span.start for span in heard]
@@ -73,7 +73,8 @@ def snapped(lines: Sequence[Line], speech: Sequence[Span]) -> tuple[Line, ...]:
         pieces = intersection((Span(low, high),), heard[first : bisect_left(starts, high)])
         # What reaches in from outside a line's own time must touch it: a neighbour's speech does not count.
         pieces = tuple(piece for piece in pieces if piece.overlap(line.span))
-        out.append(_moved(line, Span(pieces[0].start, pieces[-1].end)) if pieces else line)
+        is_heard = total(pieces) >= SAYING * len(line.text)
+        out.append(_moved(line, Span(pieces[0].start, pieces[-1].end)) if pieces and is_heard else line)
     return tuple(out)
 
 

@@ -12,6 +12,8 @@ from autodub.model.time import Span, intersection, merged
 
 PAUSE = 300
 """Milliseconds of silence that separate two phrases."""
+SAYING = 25
+"""Milliseconds a character takes at the very least, spoken as fast as anybody can."""
 _REACH = 500
 """Milliseconds a cue may be wrong by at either end: speech that close still belongs to it."""
 _UNSPACED = re.compile(r"[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff]")
@@ -118,7 +120,9 @@ def _shared(segment: Segment, room: Span, islands: Sequence[Span]) -> list[Token
     A silence of 300 ms or more inside is put between two words, after punctuation where that is near.
     """
     words, glued = _words(segment.text)
-    heard = [part for part in intersection([room], islands) if part.duration >= 120] or [room]
+    heard = [part for part in intersection([room], islands) if part.duration >= 120]
+    if sum(part.duration for part in heard) < SAYING * len(segment.text):
+        heard = [room]  # the detector missed some of it: the cue is believed
     weights = [len(word) + 1 for word in words]
     total = sum(weights)
     time = sum(part.duration for part in heard)

@@ -10,6 +10,7 @@ from typing import ClassVar
 from pydantic import Field
 
 from autodub.dubbing.subtitles import parse
+from autodub.dubbing.tokens import SAYING
 from autodub.engines.roles import EngineContext, EngineOptions, Info, Readiness, Work
 from autodub.model.calls import Transcribe
 from autodub.model.errors import BadSubtitles, EngineCannot
@@ -44,7 +45,7 @@ class Subtitles:
         return Info(
             name="subtitles",
             role="transcriber",
-            version="2",
+            version="3",
             summary="reads .srt, .vtt or .ass subtitles, given or inside the source",
             licence="Apache-2.0",
         )
@@ -110,7 +111,7 @@ def placed(segments: Sequence[Segment], *, offset: int, limit: int) -> tuple[tup
 
 
 def refined(segments: Sequence[Segment], speech: Sequence[Span], *, reach: int) -> tuple[Segment, ...]:
-    """Segments with their edges on the speech they belong to; unchanged where there is none.
+    """Segments with their edges on the speech they belong to; unchanged where there is too little.
 
     Subtitles come early and stay long to be read. Silence at their ends is cut; speech cut by an edge is
     followed outward for up to ``reach`` ms, but not into a neighbour's time.
@@ -130,6 +131,7 @@ def refined(segments: Sequence[Segment], speech: Sequence[Span], *, reach: int) 
         if inside:
             start = max(inside[0].start, span.start - reach, before)
             end = min(inside[-1].end, span.end + reach, after)
-            span = Span(start, end) if end > start else span
+            # Where the detector hears too little for the text it missed some: then the cue is believed.
+            span = Span(start, end) if end - start >= SAYING * len(segment.text) else span
         out.append(replace(segment, span=span))
     return tuple(out)

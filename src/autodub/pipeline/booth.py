@@ -47,6 +47,8 @@ class Booth:
         self._lanes = max(1, chosen.info.lanes)
         self.slowest, self.fastest = chosen.info.rates
         self.paid = chosen.info.paid
+        self.was_away = False
+        """True once a line failed in a way that may pass: spoken again, the dub may come out otherwise."""
 
     def speak(self, asks: Sequence[Ask]) -> list[Clip | EngineError]:
         """A clip per line, in the order asked for, or what went wrong with that line alone.
@@ -58,6 +60,7 @@ class Booth:
         fatal = [one for one in said if isinstance(one, AutodubError) and not isinstance(one, OF_ONE_LINE)]
         if fatal:  # the lines after the first failure only hear that the engine is not asked any more
             raise next((one for one in fatal if not isinstance(one, CircuitOpen)), fatal[0])
+        self.was_away |= any(isinstance(one, EngineError) and one.transient for one in said)
         return [one for one in said if isinstance(one, (Clip, *OF_ONE_LINE))]
 
     def _attempt(self, ask: Ask) -> Clip | AutodubError:

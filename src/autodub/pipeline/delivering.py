@@ -56,6 +56,7 @@ def deliverables(
     segments = facts.subtitles(spoken, rate=programme.rate)
     srt = keep_text(store, "dub.srt", format_srt(segments))
     vtt = keep_text(store, "dub.vtt", format_vtt(segments))
+    run.unchanged(plan.source)
     with run.stage("render", "mixing and encoding"):
         asked = _produce(plan, request, heard, programme, spoken, kept, srt=srt if segments else None)
         produced: Produced = run.call(run.studio, "produce", asked, stage="render")
@@ -85,6 +86,7 @@ def untouched(run: Run, plan: Plan, request: DubRequest, heard: Heard, programme
     store = run.gateway.store
     source = Path(plan.source.path)
     silent = Spoken((), {}, {})
+    run.unchanged(plan.source)
     with run.stage("render", "copying the source"):
         asked = _produce(
             plan, request, replace(heard, voiced=(), background=None), programme, silent, (), srt=None

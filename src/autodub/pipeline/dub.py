@@ -23,7 +23,6 @@ from autodub.model.errors import BadSubtitles, OutputProblem
 from autodub.model.job import Event, Listener
 from autodub.model.media import Source
 from autodub.model.request import DubRequest
-from autodub.model.speech import Wording
 from autodub.pipeline import finished, project
 from autodub.pipeline.finished import Finished
 from autodub.pipeline.names import path_of, refuse_unwritable
@@ -183,15 +182,21 @@ def _make(run: Run, plan: Plan, request: DubRequest, edits: project.Edits) -> Fi
             changed = [line for line in revision.lines if line.id in revision.translate]
             again = translate(run, translator, changed, spoken=spoken, target=plan.target, needed=False)
             translated.failed.update(again.failed)
-            texts: dict[str, tuple[Wording, ...]] = {}
-            texts |= {
-                take.line.id: (take.wording,) for take in base.takes if take.line.id not in again.failed
-            }
+            texts = translated.wordings | {take.line.id: (take.wording,) for take in base.takes}
+            for name in again.failed:
+                del texts[name]
             texts |= again.wordings | revising.texts(revision)
             now = revising.respeak(booth, base, revision, texts, cast.voices, programme)
     kept = facts.kept_lines(
-        revision, now, {**translated.failed, **now.failed}, speech=heard.speech, limit=mix.duration
+        revision,
+        now,
+        {**translated.failed, **now.failed},
+        made=heard.lines,
+        speech=heard.speech,
+        limit=mix.duration,
     )
+    if booth.was_away:
+        run.is_settled = False
     for item in kept:
         if item.by_choice:
             continue

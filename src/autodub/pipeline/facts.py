@@ -50,6 +50,7 @@ def kept_lines(
     now: Spoken,
     failed: Mapping[str, str],
     *,
+    made: Sequence[Line],
     speech: Sequence[Span],
     limit: int,
 ) -> tuple[Kept, ...]:
@@ -64,7 +65,7 @@ def kept_lines(
         for line in revision.lines
         if line.id not in takes
     ]
-    return (*silent, *unwritten(speech, revision.lines, limit=limit))
+    return (*silent, *unwritten(speech, [*made, *revision.lines], limit=limit))
 
 
 def kept_spans(kept: Sequence[Kept], now: Spoken) -> tuple[Span, ...]:

@@ -180,18 +180,25 @@ def _edits(project: Project, path: Path) -> Edits:
         if made is None:
             lines.append(
                 LineEdit(
-                    entry.id, text=entry.text, source=entry.source, speaker=entry.speaker, span=span,
-                    keep_original=entry.keep_original, is_new=True,
+                    entry.id, text=entry.text, source=entry.source or entry.text, speaker=entry.speaker,
+                    span=span, keep_original=entry.keep_original, is_new=True,
                 )
             )  # fmt: skip
             continue
+        source = entry.source if entry.source != made.source else None
+        # What a machine made of the source as it stands is no edit of the text.
+        machine = made.text if source is None or made.text_again is None else made.text_again
+        text = entry.text if entry.text != machine else None
+        is_kept = entry.keep_original if entry.keep_original != made.keep_original else None
+        if not entry.keep_original and (text or source):
+            is_kept = None  # giving a line words already says that it is to be spoken
         edit = LineEdit(
             entry.id,
-            text=entry.text if entry.text not in (made.text, made.text_again) else None,
-            source=entry.source if entry.source != made.source else None,
+            text=text,
+            source=source,
             speaker=entry.speaker if entry.speaker != made.speaker else None,
             span=span if span != Span(made.start_ms, made.end_ms) else None,
-            keep_original=entry.keep_original if entry.keep_original != made.keep_original else None,
+            keep_original=is_kept,
             of=made.source,
         )
         if edit != LineEdit(entry.id, of=made.source):

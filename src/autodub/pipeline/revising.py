@@ -123,8 +123,6 @@ def respeak(
 ) -> Spoken:
     """The dub with the touched lines spoken anew: one synthesis each, then a fit with what is near."""
     takes = {take.line.id: take for take in base.takes}
-    failed = {name: why for name, why in base.failed.items() if name not in revision.touched}
-    unreached = set(base.unreached - revision.touched)
     lines = [
         line
         for line in revision.lines
@@ -136,13 +134,15 @@ def respeak(
         for line in lines
         if line.id in revision.touched and line.id in wordings
     }
+    failed = {name: why for name, why in base.failed.items() if name not in fresh}
+    unreached = set(base.unreached - set(fresh))
     lines = [line for line in lines if line.id in fresh or line.id not in revision.touched]
     models = {line.speaker: _model(base, line.speaker, voices) for line in lines if line.id in fresh}
     side = dict(zip((line.id for line in lines), sides(lines), strict=True))
     slots = {
         line.id: slot(line, fresh[line.id].wordings, models[line.speaker], timeline=side[line.id])
         if line.id in fresh
-        else _held(takes[line.id], free=line.id in near)
+        else replace(_held(takes[line.id], free=line.id in near), timeline=side[line.id])
         for line in lines
     }
     fits = dict(zip(slots, plan(list(slots.values()), programme=programme.seconds), strict=True))

@@ -37,7 +37,7 @@ def receipt(
     ``undubbed`` says why nothing was dubbed, where nothing was.
     """
     metrics = judge(figures)
-    found = violations(lines, language=facts.target_language)
+    found = violations(lines)
     outcome, summary = verdict(metrics, undubbed=undubbed)
     if not facts.target_language and not lines and not undubbed:
         summary += " Without a transcript of the source, lines were not looked at."

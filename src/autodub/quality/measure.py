@@ -219,7 +219,7 @@ def _figures(
     kept = merged(line.fact.source for line in lines if line.fact.status == "kept original")
     timing = timing_figures(
         lines, source=subtract(spoken, kept), dub=subtract(heard.speech, kept), duration=length,
-        language=facts.target_language if facts else "", dub_wer=dub_wer, source_wer=source_wer,
+        dub_wer=dub_wer, source_wer=source_wer,
     )  # fmt: skip
     if facts is None and not lines:
         drift = {figure.id: figure for figure in drift_of_runs(spoken, heard.speech)}

@@ -120,8 +120,8 @@ ROWS = (
     d("T18.cut", "Cut words",
       "Clip edges (10 ms) louder than -35 dB against the clip's speech.", AT_MOST, 0, 0),
     d("T18.rate", "Rushed lines",
-      "Lines faster than 1.25 times their voice's pace, or (from 15 syllables on) than 1.25 times the mean "
-      "syllable rate of the language.", AT_MOST, 0, 0),
+      "Lines faster than 1.25 times their voice's pace, or than 1.25 times the engine's own speed with the "
+      "pace included.", AT_MOST, 0, 0),
     d("T18.silent", "Lines not heard",
       "Lines that were to be spoken and in which no speech is detected.", AT_MOST, 0, 0),
     d("T19", "Relative intelligibility",

@@ -20,13 +20,12 @@ def timing_figures(
     source: Sequence[Span],
     dub: Sequence[Span],
     duration: int,
-    language: str = "",
     dub_wer: float | None = None,
     source_wer: float | None = None,
 ) -> tuple[Figure, ...]:
     """T1-T20 over detected speech, undefined ones included and counted.
 
-    ``duration`` is the programme's in ms, ``language`` (BCP-47) the dub's.
+    ``duration`` is the programme's in ms.
     """
     said = spoken(lines)
     return (
@@ -34,5 +33,5 @@ def timing_figures(
         *sync_figures(said),
         *tempo_figures(said),
         *wording_figures(said, dub_wer=dub_wer, source_wer=source_wer),
-        *violation_figures(lines, violations(lines, language=language)),
+        *violation_figures(lines, violations(lines)),
     )

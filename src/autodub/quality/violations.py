@@ -6,7 +6,6 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from autodub.dubbing.duration import syllable_rate
 from autodub.quality.facts import LineFact
 from autodub.quality.figures import Figure, undefined
 from autodub.quality.runs import MeasuredLine
@@ -16,9 +15,7 @@ MOST_OVERLAP = 20
 CUT_DB = -35.0
 """A clip that starts or ends louder than this against its speech was cut."""
 MOST_RATE = 1.25
-"""Fastest a line may be, by its voice's pace and by the language's mean syllable rate."""
-LEAST_SYLLABLES = 15
-"""Lines with fewer take their syllables per second from their words, not from their tempo."""
+"""Fastest a line may be, by its voice's pace and by the engine's own speed."""
 KINDS = ("overlap", "cut", "rate", "silent")
 
 
@@ -35,11 +32,8 @@ class Violation:
     """How far beyond the bound, in the unit of the reason."""
 
 
-def violations(lines: Sequence[MeasuredLine], *, language: str = "") -> tuple[Violation, ...]:
-    """Everything T18 counts. ``lines`` are all input lines; those that keep the original are exempt.
-
-    ``language`` (BCP-47) is the dub's; its mean syllable rate bounds how fast a line may be.
-    """
+def violations(lines: Sequence[MeasuredLine]) -> tuple[Violation, ...]:
+    """Everything T18 counts. ``lines`` are all input lines; those that keep the original are exempt."""
     out = [*_overlaps(lines)]
     for line in lines:
         fact = line.fact
@@ -48,7 +42,7 @@ def violations(lines: Sequence[MeasuredLine], *, language: str = "") -> tuple[Vi
         if not line.dub_runs:
             why = fact.reason or "no speech is heard in the finished file where its clip was placed"
             out.append(_violation("silent", fact, f"is not heard: {why}"))
-        out += _rush(line, language)
+        out += _rush(fact)
         for edge, level in zip(("starts", "ends"), line.edges_db, strict=True):
             if level is not None and level > CUT_DB:
                 out.append(
@@ -59,19 +53,17 @@ def violations(lines: Sequence[MeasuredLine], *, language: str = "") -> tuple[Vi
     return tuple(sorted(out, key=lambda v: (v.line, KINDS.index(v.kind))))
 
 
-def _rush(line: MeasuredLine, language: str) -> list[Violation]:
-    """A line too fast for its voice's pace, or for anybody who listens: one violation, not two."""
-    fact, spoken = line.fact, line.syllable_rate
-    if fact.clip and fact.rate > MOST_RATE + 1e-6:
+def _rush(fact: LineFact) -> list[Violation]:
+    """A line too fast for its voice's pace, or for the voice at all: one violation, not two."""
+    if not fact.clip:
+        return []
+    if fact.rate > MOST_RATE + 1e-6:
         what = f"is spoken at {fact.rate:.2f} times the voice's pace"
         return [_violation("rate", fact, what, fact.rate - MOST_RATE)]
-    if not language or spoken is None or (fact.syllables or 0) < LEAST_SYLLABLES:
-        return []
-    against = spoken / syllable_rate(language)
-    if against <= MOST_RATE + 1e-6:
-        return []
-    what = f"is spoken at {spoken:.1f} syllables a second, {against:.2f} times the language's mean"
-    return [_violation("rate", fact, what, against - MOST_RATE)]
+    if fact.asked > MOST_RATE + 1e-6:
+        what = f"is spoken at {fact.asked:.2f} times the engine's own speed, its voice's pace included"
+        return [_violation("rate", fact, what, fact.asked - MOST_RATE)]
+    return []
 
 
 def _violation(kind: str, fact: LineFact, what: str, size: float = 0.0) -> Violation:
