@@ -150,6 +150,5 @@ def test_no_document_names_what_is_not_in_the_repository() -> None:
     """Committed text does not point at files outside the repository or at one machine's paths."""
     for page in PROSE:
         text = page.read_text(encoding="utf-8")
-        assert f"{ROOT.parent}/" not in text
-        assert f"{Path.home()}/" not in text
+        assert not re.search(r"/(?:root|work|home/\w+)/", text)
         assert not re.search(r"\b(HOUSE|TIMING|AUDIO|PEERS|STYLE|PROVIDERS)\.md\b", text)

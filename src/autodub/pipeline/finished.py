@@ -113,6 +113,8 @@ class Making:
 
 def remember(store: Store, media: Blob, making: Making) -> None:
     """Keep the record of a finished file, findable by the file alone."""
+    if store.get(_making(media.digest)) is not None:
+        return  # a run that was stopped while it measured got as far as this
     blobs = (making.bed,) if making.bed else ()
     answer = Answer("studio.studio", VERSION, "making", codec.dump(making), blobs, (), 0.0)
     store.put(_making(media.digest), answer)
