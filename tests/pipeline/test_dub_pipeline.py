@@ -679,3 +679,22 @@ def test_a_cue_the_detector_hardly_hears_is_believed(stage: Any) -> None:
     receipt = stage.dub(subtitles=str(subtitles)).receipt
     assert stage.asked("separator")[0].spans == (Span(500, 4500),)
     assert receipt.lines[0].source_ms == Span(500, 4500)
+
+
+def test_a_line_refused_twice_keeps_its_original_sound(stage: Any) -> None:
+    """Correcting the source of a line nobody translated, and being refused again, is no crash."""
+
+    class Refusing(Script):
+        def play(self, request: Any, work: Any) -> Give | Proceed:
+            super().play(request, work)
+            if any(line.span.start == 5500 for line in request.lines):
+                sorry = (Wording("I cannot translate this."),)
+                return Give(Translations(tuple(Translation(line.id, sorry) for line in request.lines)))
+            return Proceed()
+
+    stage.scripts["translator"] = Refusing()
+    first = stage.dub()
+    edit(first.project, lambda data: data["lines"][1].update(source="Another try at it."))
+    lines = {line.id: line for line in stage.dub().receipt.lines}
+    assert lines["L0002"].status == "kept original"
+    assert lines["L0001"].status == "spoken"

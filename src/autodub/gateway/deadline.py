@@ -97,7 +97,7 @@ def within(
         work.abandon()
         if not finished or run.error is not None:
             raise  # an answer that came all the same is kept; the next call will stop
-    except BaseException as error:
+    except BaseException as error:  # also Ctrl-C: the engine must be told before anybody leaves
         work.abandon()  # the engine hears of it at its next check
         if not isinstance(error, Unreachable):  # Ctrl-C lands here; a hung engine had its time
             done.wait(grace)

@@ -80,7 +80,7 @@ class Flights(Generic[T]):
                 found = kept()
                 made = found is None
                 flight.value = make() if found is None else found
-        except BaseException as error:
+        except BaseException as error:  # whoever waits for this call must hear of any end
             flight.error = error
             raise
         else:

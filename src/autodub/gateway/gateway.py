@@ -148,7 +148,7 @@ class Gateway:
                 chance=self._chance,
                 told=lambda error, number, pause: self._retried(call, error, number, pause),
             )
-        except BaseException as error:
+        except BaseException as error:  # counted and raised on, a request to stop included
             failure = error
             self._meter.count(call.name, call.info.version, call.verb, failed=1)
             raise

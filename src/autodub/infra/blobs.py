@@ -104,7 +104,7 @@ class Blobs:
         copy = self._session / f"in-{secrets.token_hex(8)}"
         try:
             shutil.copyfile(file, copy)
-        except BaseException:
+        except BaseException:  # whatever stopped the copy, half of it must not stay
             copy.unlink(missing_ok=True)
             raise
         return copy

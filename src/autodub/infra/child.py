@@ -116,7 +116,7 @@ class Workers:
                             if progress is not None:
                                 progress(done, len(requests))
                     self._hand_out(waiting, selector, deadline)
-        except BaseException:
+        except BaseException:  # also Ctrl-C: no worker may outlive the call
             self.close()
             raise
         return answers

@@ -85,7 +85,7 @@ class Database:
             connection.exec_driver_sql("BEGIN IMMEDIATE")
             try:
                 yield connection
-            except BaseException:
+            except BaseException:  # also Ctrl-C: an open transaction would lock everybody out
                 connection.exec_driver_sql("ROLLBACK")
                 raise
             connection.exec_driver_sql("COMMIT")
@@ -105,7 +105,7 @@ class Database:
                     event.listen(engine, "connect", _configure)
                     try:
                         self._prepare(engine)
-                    except BaseException:
+                    except BaseException:  # tidied up and raised on
                         engine.dispose()  # else its files would stay open
                         raise
                     self._engine = engine

@@ -26,7 +26,7 @@ class FileLock:
             except BlockingIOError:
                 os.close(handle)
                 return False
-            except BaseException:
+            except BaseException:  # also Ctrl-C: the handle is nobody's yet
                 os.close(handle)
                 raise
             if same:

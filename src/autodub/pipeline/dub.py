@@ -184,7 +184,7 @@ def _make(run: Run, plan: Plan, request: DubRequest, edits: project.Edits) -> Fi
             translated.failed.update(again.failed)
             texts = translated.wordings | {take.line.id: (take.wording,) for take in base.takes}
             for name in again.failed:
-                del texts[name]
+                texts.pop(name, None)  # it may never have had one
             texts |= again.wordings | revising.texts(revision)
             now = revising.respeak(booth, base, revision, texts, cast.voices, programme)
     kept = facts.kept_lines(
@@ -198,10 +198,8 @@ def _make(run: Run, plan: Plan, request: DubRequest, edits: project.Edits) -> Fi
     if booth.was_away:
         run.is_settled = False
     for item in kept:
-        if item.by_choice:
-            continue
-        passing = item.line.id in now.unreached
-        run.degrade("line", f"{item.line.id} keeps its original sound", item.reason, passing=passing)
+        if not item.by_choice:
+            run.degrade("line", f"{item.line.id} keeps its original sound", item.reason)
     record = facts.project(
         plan.source, plan, spoken=spoken, made=heard.lines, wordings=wordings, now=now, kept=kept,
         edits=edits, voices=cast.own, rate=programme.rate,

@@ -72,7 +72,7 @@ def hear(run: Run, plan: Hearing, request: DubRequest, *, separate: bool = True)
             if transcript is None:
                 transcript = _transcribe(run, plan, request, soundtrack, found.spans)
             turns = _diarize(run, plan, request, soundtrack, found.spans, transcript)
-        except BaseException:
+        except BaseException:  # also Ctrl-C, or the separator would be waited for
             run.gateway.cancel.request()  # nobody will want the stems any more
             raise
         background = stems.result() if stems is not None else None

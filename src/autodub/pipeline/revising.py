@@ -135,7 +135,6 @@ def respeak(
         if line.id in revision.touched and line.id in wordings
     }
     failed = {name: why for name, why in base.failed.items() if name not in fresh}
-    unreached = set(base.unreached - set(fresh))
     lines = [line for line in lines if line.id in fresh or line.id not in revision.touched]
     models = {line.speaker: _model(base, line.speaker, voices) for line in lines if line.id in fresh}
     side = dict(zip((line.id for line in lines), sides(lines), strict=True))
@@ -159,7 +158,6 @@ def respeak(
     for (name, _), said in zip(asks.items(), booth.speak(list(asks.values())) if asks else [], strict=True):
         if isinstance(said, EngineError):
             failed[name] = said.message
-            unreached |= {name} if said.transient else set()
             del slots[name]
             continue
         slots[name], clips[name] = spoken(slots[name], said, choice=fits[name].choice), said
@@ -194,7 +192,7 @@ def respeak(
             )
         )
     spoken_by = {take.line.speaker: take.part.voice for take in out}
-    return Spoken(tuple(out), failed, dict(base.voices) | spoken_by, frozenset(unreached))
+    return Spoken(tuple(out), failed, dict(base.voices) | spoken_by)
 
 
 def _near(lines: Sequence[Line], revision: Revision) -> frozenset[str]:

@@ -81,8 +81,6 @@ class Spoken:
     """Id of a line nobody could speak -> why."""
     voices: Mapping[str, Voice]
     """Speaker -> voice with the pace it was given."""
-    unreached: frozenset[str] = frozenset()
-    """Those of the failed that may go better another time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,8 +142,7 @@ def speak(run: Run, booth: Booth, parts: Sequence[Part], programme: Programme) -
     _retake(run, booth, parts, slots, clips, predicted, programme)
     takes = _settled(parts, slots, clips, predicted, models, programme)
     lost = {parts[i].line.id: problem.message for i, problem in sorted(failed.items())}
-    unreached = frozenset(parts[i].line.id for i, problem in failed.items() if problem.transient)
-    return Spoken(takes, lost, {part.line.speaker: part.voice for part in parts}, unreached)
+    return Spoken(takes, lost, {part.line.speaker: part.voice for part in parts})
 
 
 def _auditioned(
