@@ -8,8 +8,8 @@ no retry, no sleep, no cache and no environment read; it lets errors out through
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import ClassVar, Literal, Protocol, runtime_checkable
 
@@ -20,9 +20,12 @@ from autodub.model.calls import (
     Detect,
     Diarize,
     Download,
+    Forget,
     ListVoices,
     Separate,
     Spans,
+    Summarize,
+    Summary,
     Synthesize,
     Transcribe,
     Translate,
@@ -61,6 +64,16 @@ class Info:
     """Transcriber that hears only the spans it is given, so that a long programme may be asked in parts."""
     diarizes: bool = False
     """Transcriber that also names speakers."""
+    contextual: bool = False
+    """Translator that uses context, budgets, glossary and style, and can say a line in other lengths."""
+    joins: bool = False
+    """Synthesizer that uses what is said before and after a line."""
+    clones: str = ""
+    """Cloner: name of the synthesizer that speaks with its voices; empty = any."""
+    key: str = ""
+    """Setting that holds the engine's key, such as ``DEEPGRAM_API_KEY``; empty = it needs none."""
+    characters: int | None = None
+    """Synthesizer: longest text of one call."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +112,26 @@ class Work(Protocol):
 
     def meter(self, unit: str, amount: float) -> None:
         """Record what the call consumed."""
+        ...
+
+    def allow(self, lanes: int) -> None:
+        """Report how many calls the account serves at once, where the provider says so."""
+        ...
+
+    def reference(self, name: str) -> None:
+        """Record the provider's id of the request, for people who complain there."""
+        ...
+
+    def rent(self, identity: str, make: Callable[[str], str]) -> str:
+        """The provider's handle of something rented (a cloned voice), known by ``identity`` in this account.
+
+        When there is none, ``make`` is called with a unique name to rent it under, and what it returns
+        is recorded before anybody uses it. Threads and processes that want the same share one.
+        """
+        ...
+
+    def lost(self, identity: str, handle: str) -> None:
+        """Report that the handle is not known to the provider any more: the next ``rent`` makes another."""
         ...
 
 
@@ -171,6 +204,88 @@ class Cloner(Engine, Protocol):
     def clone(self, request: Clone, work: Work) -> Voice: ...
 
 
+@runtime_checkable
+class Forgetful(Protocol):
+    """A cloner whose voices are rented at an account and must be given back."""
+
+    def forget(self, request: Forget, work: Work) -> None:
+        """Delete the voice; one that is gone already is no error."""
+        ...
+
+    def rented(self, prefix: str, work: Work) -> Mapping[str, str]:
+        """Handles in the account by name, of voices whose name begins so: finds what a crash left behind."""
+        ...
+
+
+@runtime_checkable
+class Summarizer(Protocol):
+    """A translator that can say what a long script is about."""
+
+    def summarize(self, request: Summarize, work: Work) -> Summary: ...
+
+
+@runtime_checkable
+class Accounted(Protocol):
+    """An engine whose calls share limits with others of the same account."""
+
+    @property
+    def account(self) -> str:
+        """Provider, endpoint and a digest of the key, never the key: ``elevenlabs:1f0c9a``."""
+        ...
+
+    def pool(self, verb: str) -> str:
+        """Which of the account's limits a verb counts against, such as ``speech``."""
+        ...
+
+
+@runtime_checkable
+class Quoting(Protocol):
+    """A paid engine that knows beforehand what a call will consume."""
+
+    @property
+    def model(self) -> str:
+        """The model that is paid for, as the price table names it."""
+        ...
+
+    def quote(self, verb: str, request: object) -> Mapping[str, float]:
+        """Unit -> amount a call is expected to be metered at, never less than likely."""
+        ...
+
+
+@runtime_checkable
+class Ahead(Protocol):
+    """An engine that takes long to load."""
+
+    def prepare(self) -> None:
+        """Load what the first call will need; called beside other work, and only when it will be used."""
+        ...
+
+
+@runtime_checkable
+class Examined(Protocol):
+    """An engine whose account can be looked at."""
+
+    def examine(self) -> Readiness:
+        """Whether key, model and plan will do, asked of the provider within seconds. Raises EngineError."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Fetching:
+    """What an operator allows to be fetched."""
+
+    sites: tuple[str, ...] = ("youtube.com", "youtu.be")
+    """Host names; their subdomains are included. ``*`` = any public site."""
+    addresses: tuple[str, ...] = ()
+    """Networks (``127.0.0.1/32``) that are let through although they are not public."""
+    longest: int = 4 * 3600
+    """Seconds of programme."""
+    largest: int = 8 << 30
+    """Bytes."""
+    height: int = 1080
+    """Lines of picture wanted at most."""
+
+
 @dataclass(frozen=True, slots=True)
 class EngineContext:
     """What an engine is given besides its options; no engine reads the environment itself."""
@@ -181,3 +296,7 @@ class EngineContext:
     """Folder where weights may be kept."""
     offline: bool = False
     """True forbids any network access (hub downloads)."""
+    endpoints: Mapping[str, str] = field(default_factory=dict)
+    """Addresses by setting name, such as ``OPENAI_BASE_URL``; left out = the provider's own."""
+    fetching: Fetching = Fetching()
+    """What may be fetched from the network as a source."""

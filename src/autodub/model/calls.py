@@ -8,9 +8,10 @@ source's, no line number).
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
-from autodub.model.media import Audio, Blob
-from autodub.model.speech import Line, Voice, Word
+from autodub.model.media import Audio, Blob, Source
+from autodub.model.speech import Hint, Line, Style, Term, Voice, Word
 from autodub.model.time import Span
 
 
@@ -22,6 +23,13 @@ class Download:
     """An address, or a path of this machine."""
     digest: str = ""
     """sha256 of the file, where it is known already: tells a changed file under the same name apart."""
+    part: Literal["whole", "sound", "captions"] = "whole"
+    """``sound`` fetches the sound alone, so that listening can begin; ``whole`` fetches what is missing and
+    joins it with the sound of ``having``; ``captions`` fetches written captions by people, nothing else."""
+    having: Source | None = None
+    """What was fetched already: the answer to the same address with ``part="sound"``."""
+    language: str | None = None
+    """BCP-47 tag of the captions (or of the sound track, where there are several)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +71,8 @@ class Transcribe:
     subtitles_encoding: str | None = None
     offset: int = 0
     """Programme time of sample 0 on the subtitles' clock, ms (when a range is dubbed)."""
+    terms: tuple[str, ...] = ()
+    """Names and words that are likely to be said, for engines that can be told."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,8 +98,22 @@ class Budget:
 
 
 @dataclass(frozen=True, slots=True)
+class Draft:
+    """A translated line that is wanted in other lengths, too."""
+
+    line: str
+    text: str
+    """The natural wording."""
+    syllables: tuple[int, ...]
+    """Syllables that each further wording should have, in order; a request, not a bound."""
+
+
+@dataclass(frozen=True, slots=True)
 class Translate:
-    """Say lines in another language -> Translations."""
+    """Say lines in another language -> Translations.
+
+    Everything after ``target`` is left empty for engines that do not use it (``Info.contextual``).
+    """
 
     lines: tuple[Line, ...]
     source: str
@@ -98,6 +122,33 @@ class Translate:
     """Source text of the lines before, as context."""
     after: tuple[str, ...] = ()
     budgets: tuple[Budget, ...] = ()
+    script: tuple[str, ...] = ()
+    """Source text of every line of the programme, where that is short enough to be told."""
+    summary: str = ""
+    """What the programme is about, where the script is too long to be told."""
+    glossary: tuple[Term, ...] = ()
+    """Terms that occur in these lines."""
+    style: Style = Style()
+    speakers: tuple[Hint, ...] = ()
+    """Who speaks the lines."""
+    drafts: tuple[Draft, ...] = ()
+    """When given (one per line, in order), the natural wordings are there already: the answer holds the
+    further ones only, at most as many per line as were asked for, none where there is no decent one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Summarize:
+    """Say in a few sentences what a programme is about, who speaks, in which register -> Summary."""
+
+    script: tuple[str, ...]
+    source: str
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """A programme in a few sentences, for translators."""
+
+    text: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +166,9 @@ class Synthesize:
     voice: Voice
     rate: float = 1.0
     """Speaking rate relative to the voice's own pace (above 1 is faster)."""
+    before: str = ""
+    """What the same speaker says right before and after, for engines that join lines (``Info.joins``)."""
+    after: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,3 +182,15 @@ class Clone:
     spans: tuple[Span, ...]
     """Where only this speaker is heard, best first."""
     name: str
+    sample: Audio | None = None
+    """The same stretches of the programme at its own rate, mono, joined: what a cloning engine is given."""
+    is_clean: bool = True
+    """False when music or noise is heard in the sample."""
+
+
+@dataclass(frozen=True, slots=True)
+class Forget:
+    """Delete a voice from the account it was cloned in."""
+
+    handle: str
+    """The provider's id."""

@@ -21,6 +21,7 @@
         TooLong             text or audio must be split
         BadAnswer           answered with nonsense                           (transient once)
         Gone                a voice or file vanished
+        Full                no slot left at the account
       CircuitOpen           the engine failed so often that it is not asked any more
       BudgetExceeded        the job would cost more than allowed
       Cancelled             somebody asked to stop
@@ -145,6 +146,19 @@ class Refused(EngineError):
 
     code = "refused"
 
+    def __init__(
+        self,
+        message: str,
+        *,
+        hint: str = "",
+        engine: str = "",
+        retry_after: float | None = None,
+        whole_account: bool = True,
+    ) -> None:
+        super().__init__(message, hint=hint, engine=engine, retry_after=retry_after)
+        self.whole_account = whole_account
+        """False when the key is good and only this kind of call is not allowed (permission, plan)."""
+
 
 class NoCredit(EngineError):
     """The account is empty."""
@@ -169,6 +183,12 @@ class Gone(EngineError):
     """A voice, model or file vanished."""
 
     code = "gone"
+
+
+class Full(EngineError):
+    """No slot left at the account."""
+
+    code = "full"
 
 
 class CircuitOpen(AutodubError):

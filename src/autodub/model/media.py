@@ -107,6 +107,18 @@ class Source:
     info: MediaInfo
     title: str
     """Name for people and for naming outputs; never used as a path by itself."""
+    files: tuple[Blob, ...] = ()
+    """The file itself, where it was fetched into the store; ``path`` then is where it lay at that time."""
+    url: str = ""
+    """Where it was fetched from."""
+    is_whole: bool = True
+    """False while only the sound was fetched."""
+    language: str | None = None
+    """BCP-47 tag of what is spoken, as far as the site says."""
+    captions: tuple[str, ...] = ()
+    """BCP-47 tags of the captions by people that the site offers."""
+    warnings: tuple[str, ...] = ()
+    """What is less than could be expected, in sentences for people."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from decimal import Decimal
+
+from autodub.model.speech import Style
 
 ROLES = (
     "downloader",
@@ -43,6 +46,20 @@ class DubRequest:
     """Move each voice toward the original speaker's pitch and tone. States that you may do so."""
     keep_original_audio: bool = False
     """Keep the untouched original sound as a second, tagged track."""
+    clone_voices: bool = False
+    """Speak with clones of the speakers' own voices. States that you may do so."""
+    keep_voices: bool = False
+    """Leave cloned voices in the account for later dubs, instead of deleting them at the end."""
+    budget: Decimal | None = None
+    """US dollars this dub may cost; None = no limit."""
+    glossary: str | None = None
+    """Path of a glossary file."""
+    style: Style = Style()
+    """How the dub should be worded."""
+    terms: tuple[str, ...] = ()
+    """Names and words that are likely to be said."""
+    captions: bool = False
+    """Speak the captions that the source's site offers, where people wrote them."""
     loudness: float | None = None
     """Programme loudness to reach, LUFS; None = the source's own."""
     output: str | None = None

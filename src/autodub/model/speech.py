@@ -80,6 +80,38 @@ class Line:
 
 
 @dataclass(frozen=True, slots=True)
+class Term:
+    """An entry of a glossary."""
+
+    source: str
+    """As it is said in the source's language."""
+    target: str
+    """As it must be said; equal to ``source`` for names that stay as they are."""
+    is_case_sensitive: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Style:
+    """How a dub should be worded."""
+
+    tone: str = ""
+    """In a few words of the user's, such as ``playful``."""
+    formality: str = ""
+    """``formal``, ``informal``, or empty to keep what the original has."""
+    instructions: str = ""
+    """Anything else a translator should know, in a sentence or two."""
+
+
+@dataclass(frozen=True, slots=True)
+class Hint:
+    """What a translator should know about a speaker."""
+
+    speaker: str
+    gender: str = "unknown"
+    """``female``, ``male`` or ``unknown``."""
+
+
+@dataclass(frozen=True, slots=True)
 class Wording:
     """One way of saying a line in the target language."""
 
@@ -134,7 +166,9 @@ class Voice:
     tone: Tone | None = None
     """When set, each clip is moved toward this tone after synthesis (voice matching)."""
     reference: Audio | None = None
-    """Sample of the speaker, for engines that clone from one."""
+    """Sample of the speaker, for engines that clone from one. A cloned voice has an id of its own that is
+    made from the sample, never the provider's: that one is looked up, or rented again, when a line must
+    be spoken, so that a deleted clone costs no line that was spoken before."""
 
 
 @dataclass(frozen=True, slots=True)
