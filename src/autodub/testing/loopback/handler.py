@@ -78,6 +78,10 @@ class Handler(BaseHTTPRequestHandler):
             self._take()
         except (OSError, _HungUp):
             self.close_connection = True
+        finally:
+            if self._is_speaking:
+                self._is_speaking = False
+                self.loopback.speaking(-1)
 
     do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = do_HEAD = _serve  # noqa: N815
 
@@ -98,7 +102,6 @@ class Handler(BaseHTTPRequestHandler):
             {name.lower(): value for name, value in self.headers.items()}, body,
         )  # fmt: skip
         exchange = _Exchange(service, request, "", _digest(request), began)
-        self._is_speaking = False
         try:
             self._exchange(exchange)
         finally:
@@ -285,9 +288,6 @@ class Handler(BaseHTTPRequestHandler):
                 request.body if self.loopback.bodies else None,
             )
         )  # fmt: skip
-        if self._is_speaking:
-            self._is_speaking = False
-            self.loopback.speaking(-1)
 
     def _control(self, path: str) -> None:
         """What a program outside may ask: GET state, POST faults."""
