@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 
 from autodub.engines.roles import Info
-from autodub.gateway.breaker import Breaker
+from autodub.gateway.accounts import Accounts
 from autodub.gateway.cancel import Cancel
 from autodub.gateway.gateway import Gateway
 from autodub.gateway.retry import NO_RETRY, RetryPolicy
@@ -267,8 +267,8 @@ def test_an_engine_that_keeps_failing_is_not_asked(store, say, clock):
     """After three calls without an answer the circuit opens; a success after the pause closes it."""
     script = Script([Unreachable("down")] * 3)
     engine = FakeSynthesizer(script=script)
-    breaker = Breaker(threshold=3, cooldown=60, clock=clock)
-    gateway = Gateway(store, retry=NO_RETRY, breaker=breaker)
+    accounts = Accounts(threshold=3, cooldown=60, clock=clock)
+    gateway = Gateway(store, retry=NO_RETRY, accounts=accounts)
     for n in range(3):
         with pytest.raises(Unreachable):
             gateway.call(engine, "synthesize", say(f"a{n}"))

@@ -1,4 +1,4 @@
-"""One attempt at a call: what its outcome means."""
+"""A call, and what the outcome of an attempt at it means."""
 
 from __future__ import annotations
 
@@ -31,6 +31,17 @@ class Call:
     kind: type[Any]
     """What the verb answers."""
     key: str
+    account: str = ""
+    """The account it is made for; empty where there is none."""
+    pool: str = ""
+    """The limit it counts against."""
+    model: str = ""
+    """What is paid for, as the price table names it."""
+
+    @property
+    def place(self) -> str:
+        """What a failure says something about: the account, or the engine where there is none."""
+        return self.account or self.name
 
     @property
     def name(self) -> str:

@@ -1,13 +1,17 @@
-"""Not asking an engine that fails every time."""
+"""Not asking an account that refuses, or an engine that fails every time."""
 
 from __future__ import annotations
 
 import threading
 import time
+import weakref
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-from autodub.model.errors import Busy, CircuitOpen, EngineError, NoCredit, Refused, Unreachable
+from autodub.model.errors import AutodubError, Busy, CircuitOpen, EngineError, NoCredit, Refused, Unreachable
+
+_GLANCE = 0.1  # seconds between looks at a request to stop
+_TRIAL = 2  # calls under way at once before an account has answered anything
 
 
 @dataclass(slots=True)
@@ -15,14 +19,41 @@ class _State:
     failures: int = 0
     opened: float | None = None
     probing: bool = False
+    proven: bool = False
+    trying: int = 0
     reason: str = ""
+    hint: str = ""
+    jobs: weakref.WeakSet[object] = field(default_factory=weakref.WeakSet)
+    """Jobs that know this state: one that comes later may look for itself, once."""
+
+
+@dataclass(frozen=True, slots=True)
+class Leave:
+    """Permission for one request; handed back with what came of it."""
+
+    account: str
+    is_probe: bool = False
+    is_trial: bool = False
+
+
+def refusal(error: BaseException | None) -> bool:
+    """Whether an error says that the whole account is of no use."""
+    return isinstance(error, NoCredit) or (isinstance(error, Refused) and error.whole_account)
+
+
+def _silent(error: BaseException | None) -> bool:
+    """Whether an error says nothing about the key: no answer, or one that anybody gets."""
+    return isinstance(error, (Unreachable, Busy))
 
 
 class Breaker:
-    """Opens after ``threshold`` calls in a row that got no answer, and at once on a refusal.
+    """Opens at once when an account refuses, and after ``threshold`` calls in a row without an answer.
 
-    After ``cooldown`` seconds one call is let through; its outcome closes or reopens the circuit.
-    Safe for many threads; share one between jobs to let them learn from each other.
+    Until an account has answered for the first time, two requests are under way to it at most, so that
+    a wrong key is noticed before everybody has used it. When open, after ``cooldown`` seconds one request
+    is let through, and one of each job that came since (somebody may have paid, or mended the key); its
+    outcome closes or reopens the circuit. Safe for many threads; shared between jobs they learn from each
+    other.
     """
 
     def __init__(
@@ -31,33 +62,95 @@ class Breaker:
         self._threshold = threshold
         self._cooldown = cooldown
         self._clock = clock
-        self._lock = threading.Lock()
+        self._changed = threading.Condition()
         self._states: dict[str, _State] = {}
 
-    def guard(self, engine: str) -> None:
-        """Let a call through. Raises CircuitOpen when the engine is not asked at the moment."""
-        with self._lock:
-            state = self._states.setdefault(engine, _State())
-            if state.opened is None:
-                return
-            if self._clock() - state.opened >= self._cooldown and not state.probing:
-                state.probing = True
-                return
-            raise CircuitOpen(
-                f"{engine} is not asked any more, because it kept failing: {state.reason}",
-                hint="Choose another engine, or run the same command again later: finished work is kept.",
-            )
+    def guard(
+        self,
+        account: str,
+        *,
+        job: object | None = None,
+        check: Callable[[], None] = lambda: None,
+        is_trial: bool = False,
+    ) -> Leave:
+        """Leave to send one request; waits for the first answer of an account (``is_trial``).
 
-    def settle(self, engine: str, error: BaseException | None) -> None:
-        """Learn from a call that was let through; ``error`` is what it ended with, None for an answer."""
-        with self._lock:
-            state = self._states.setdefault(engine, _State())
-            was_probe, state.probing = state.probing, False
-            if isinstance(error, (Unreachable, Busy, Refused, NoCredit)):
-                state.failures += 1
-                final = isinstance(error, (Refused, NoCredit))
-                if final or was_probe or state.failures >= self._threshold:
-                    state.opened = self._clock()
-                    state.reason = error.message
-            elif error is None or isinstance(error, EngineError):  # it answers, if only to say no
+        ``check`` is called while waiting and may raise. Raises CircuitOpen when the account is not asked
+        at the moment.
+        """
+        while True:
+            with self._changed:
+                state = self._states.setdefault(account, _State())
+                if state.opened is None:
+                    if job is not None:
+                        state.jobs.add(job)
+                    if not is_trial or state.proven or state.trying < _TRIAL:
+                        state.trying += is_trial
+                        return Leave(account, is_trial=is_trial)
+                else:
+                    is_new = job is not None and job not in state.jobs
+                    is_due = is_new or self._clock() - state.opened >= self._cooldown
+                    if is_due and not state.probing:
+                        state.probing = True
+                        if job is not None:
+                            state.jobs.add(job)
+                        return Leave(account, is_probe=True)
+                    if not is_new:
+                        raise self._open(account, state)
+                self._changed.wait(_GLANCE)
+            check()
+
+    def told(self, leave: Leave, error: BaseException | None) -> bool:
+        """Learn from one request that was let through; True when that has opened the circuit.
+
+        ``error`` is what it ended with, None for an answer.
+        """
+        with self._changed:
+            state = self._states.setdefault(leave.account, _State())
+            state.trying -= leave.is_trial
+            state.probing = state.probing and not leave.is_probe
+            was_open = state.opened is not None
+            if refusal(error) or (leave.is_probe and _silent(error)):
+                assert isinstance(error, AutodubError)
+                self._shut(state, error)
+            elif error is None or (isinstance(error, EngineError) and not _silent(error)):
+                state.proven = True
                 state.failures, state.opened, state.reason = 0, None, ""
+            self._changed.notify_all()
+            return state.opened is not None and not was_open
+
+    def settle(self, account: str, error: BaseException | None) -> bool:
+        """Learn how a call ended after all its retries; True when that has opened the circuit."""
+        with self._changed:
+            state = self._states.setdefault(account, _State())
+            was_open = state.opened is not None
+            if error is None:
+                state.failures = 0
+            elif _silent(error):
+                assert isinstance(error, AutodubError)
+                state.failures += 1
+                if state.failures >= self._threshold:
+                    self._shut(state, error)
+            self._changed.notify_all()
+            return state.opened is not None and not was_open
+
+    def is_proven(self, account: str) -> bool:
+        """Whether the account has answered since it last refused."""
+        with self._changed:
+            state = self._states.get(account)
+            return state is not None and state.proven
+
+    def _shut(self, state: _State, error: AutodubError) -> None:
+        state.opened = self._clock()
+        state.proven = False
+        state.reason = error.message
+        state.hint = error.hint if refusal(error) else ""
+
+    @staticmethod
+    def _open(account: str, state: _State) -> CircuitOpen:
+        provider = account.partition(":")[0]
+        return CircuitOpen(
+            f"{provider} is not asked any more: {state.reason}",
+            hint=state.hint
+            or "Choose another engine, or run the same command again later: finished work is kept.",
+        )

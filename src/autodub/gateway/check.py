@@ -10,7 +10,17 @@ from typing import Any
 
 from autodub.gateway.keys import blobs
 from autodub.infra.blobs import Blobs
-from autodub.model.calls import Detect, Diarize, Separate, Spans, Synthesize, Transcribe, Translate
+from autodub.model.calls import (
+    Detect,
+    Diarize,
+    Separate,
+    Spans,
+    Summarize,
+    Summary,
+    Synthesize,
+    Transcribe,
+    Translate,
+)
 from autodub.model.errors import Gone, MediaError
 from autodub.model.media import Audio, Source, Stems
 from autodub.model.speech import Speech, Transcript, Translations, Turns, Voice, Voices
@@ -19,6 +29,7 @@ from autodub.model.time import Span
 _SLACK = 1000  # ms an engine may place speech past the end: decoders pad
 _DENSEST = 100  # characters of transcript per second of sound: four times the fastest speakers
 _LONGEST = 10  # characters of translation per character of source
+_SUMMARY = 10_000  # characters
 _SILENT = 1e-3  # peak, full scale 1: -60 dBFS
 _PEEKS = 40  # seconds of a long sound that are looked into
 
@@ -85,8 +96,13 @@ def _detected(request: Detect, result: Spans, _store: Blobs) -> None:
 def _translations(request: Translate, result: Translations, _store: Blobs) -> None:
     wanted = [line.id for line in request.lines]
     _demand([line.line for line in result.lines] == wanted, "not one translation per line, in order")
+    drafts = {draft.line: draft for draft in request.drafts}
     for line, answer in zip(request.lines, result.lines, strict=True):
-        _demand(bool(answer.wordings), "a line without a wording")
+        draft = drafts.get(line.id)
+        if draft is None:
+            _demand(bool(answer.wordings), "a line without a wording")
+        else:  # only further wordings are asked for, and there may be no decent one
+            _demand(len(answer.wordings) <= len(draft.syllables), "more wordings than were asked for")
         for wording in answer.wordings:
             _demand(bool(wording.text.strip()), "a blank wording")
             _demand(not _CONTROL.search(wording.text), "control characters in a wording")
@@ -94,6 +110,12 @@ def _translations(request: Translate, result: Translations, _store: Blobs) -> No
                 len(wording.text) <= _LONGEST * len(line.text) + 200, "a wording far longer than its line"
             )
             _demand(0 <= wording.loss <= 1, "a loss outside 0..1")
+
+
+def _summary(_request: Summarize, result: Summary, _store: Blobs) -> None:
+    _demand(bool(result.text.strip()), "nothing is said")
+    _demand(not _CONTROL.search(result.text), "control characters in a summary")
+    _demand(len(result.text) <= _SUMMARY, "a summary that is none")
 
 
 def _voices(_request: object, result: Voices, _store: Blobs) -> None:
@@ -166,5 +188,6 @@ CHECKS: dict[str, Callable[[Any, Any, Blobs], None]] = {
     "list_voices": _voices,
     "synthesize": _speech,
     "clone": _voice,
+    "summarize": _summary,
 }
 """Verb -> its check; verbs of one's own have none."""

@@ -26,6 +26,17 @@ _FIXED = {  # verb -> (seconds to begin with, seconds per second of programme)
     "list_voices": (60.0, 0.0),
 }
 _OTHER = (1800.0, 20.0)
+_REMOTE = {  # the same where the work is done elsewhere: an upload and a wait
+    "transcribe": (900.0, 0.5),
+    "diarize": (900.0, 0.5),
+    "separate": (1800.0, 5.0),
+    "clone": (300.0, 0.1),
+    "list_voices": (60.0, 0.0),
+    "summarize": (180.0, 0.0),
+    "forget": (60.0, 0.0),
+    "rented": (60.0, 0.0),
+    "examine": (30.0, 0.0),
+}
 
 
 def deadline(verb: str, request: object) -> float:
@@ -34,7 +45,18 @@ def deadline(verb: str, request: object) -> float:
         return 120.0 + 20.0 * len(request.lines)
     if isinstance(request, Synthesize):
         return 60.0 + 1.0 * len(request.text)
-    begin, per_second = _FIXED.get(verb, _OTHER)
+    return _by_length(_FIXED.get(verb, _OTHER), request)
+
+
+def remote(verb: str, request: object) -> float:
+    """As ``deadline``, for engines that work elsewhere: a call without an answer for so long has none."""
+    if isinstance(request, Synthesize):
+        return 90.0 + 0.2 * len(request.text)
+    return _by_length(_REMOTE[verb], request) if verb in _REMOTE else deadline(verb, request)
+
+
+def _by_length(rule: tuple[float, float], request: object) -> float:
+    begin, per_second = rule
     lengths = [audio.duration for audio in values(request, Audio)]
     lengths += [info.duration for info in values(request, MediaInfo)]
     return begin + per_second * max(lengths, default=0) / 1000

@@ -1,6 +1,6 @@
 """The one door: every slow, paid or fallible effect is ``gateway.call(engine, verb, request)``.
 
-In order: stop asked for? - kept answer? - single flight - budget - breaker - [retry: lane - deadline -
+In order: stop asked for? - kept answer? - single flight - budget - [retry: lane - breaker - deadline -
 verb - check] - keep - meter - event. Each part is a module of its own beside this one; an engine
 contains none of them.
 """
@@ -9,29 +9,31 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar
 
-from autodub.engines.roles import Info
+from autodub.engines.roles import Forgetful, Quoting
+from autodub.gateway import deadline as deadlines
 from autodub.gateway import keys
-from autodub.gateway.attempt import Call, Known, examined, settled
-from autodub.gateway.breaker import Breaker
+from autodub.gateway.accounts import EVERYBODY, Accounts, account_of, pool_of
+from autodub.gateway.attempt import Call, Known, examined
 from autodub.gateway.cancel import Cancel
-from autodub.gateway.deadline import Run, deadline, within
+from autodub.gateway.door import Door, Tries
 from autodub.gateway.flight import Flights
-from autodub.gateway.lanes import Lanes
 from autodub.gateway.meter import CallCount, Meter
+from autodub.gateway.rentals import Rental
 from autodub.gateway.retry import RetryPolicy, retrying
 from autodub.gateway.store import Store
+from autodub.gateway.tenant import Returned, Tenant, sweep
 from autodub.gateway.work import CallWork
 from autodub.infra import codec
 from autodub.infra.settings import scrub
-from autodub.model.errors import Busy, EngineError
+from autodub.model.calls import Forget
+from autodub.model.errors import EngineError, Gone
 from autodub.model.job import Event, Listener
 from autodub.model.usage import Usage
 
-Budget = Callable[[Info, str, object], None]
-"""Asked before anything is made; raises BudgetExceeded to forbid it."""
+T = TypeVar("T")
 
 
 def nobody(_event: Event) -> None:
@@ -41,8 +43,11 @@ def nobody(_event: Event) -> None:
 class Gateway:
     """Calls engines for one job. Safe for many threads.
 
-    ``lanes`` and ``breaker`` may be shared between the jobs of a process. ``redact`` takes keys out of
-    whatever an engine says when it fails; ``deadline`` gives the seconds a call may take.
+    ``accounts`` is what is known about accounts and their limits; by default the process's own, so that
+    jobs side by side share it (engines without an account are each job's own affair). ``redact`` takes
+    keys out of whatever an engine says when it fails; ``deadline`` gives the seconds a call may take.
+    After a request to stop, an engine of this machine has ``grace`` seconds to tidy up, one elsewhere
+    ``net_grace``.
     """
 
     def __init__(
@@ -55,28 +60,39 @@ class Gateway:
         sleep: Callable[[float], None] | None = None,
         chance: Callable[[], float] = random.random,
         retry: RetryPolicy | None = None,
-        breaker: Breaker | None = None,
-        lanes: Lanes | None = None,
-        budget: Budget | None = None,
-        deadline: Callable[[str, object], float] = deadline,
+        accounts: Accounts | None = None,
+        deadline: Callable[[str, object], float] | None = None,
         grace: float = 5.0,
+        net_grace: float = 0.3,
         redact: Callable[[str], str] = scrub,
     ) -> None:
         self.store = store
         self.cancel = cancel or Cancel()
         self._listener = listener
-        self._clock = clock
         self._sleep = sleep or self.cancel.wait
         self._chance = chance
         self._retry = retry or RetryPolicy()
-        self._breaker = breaker or Breaker(clock=clock)
-        self._lanes = lanes or Lanes()
-        self._budget = budget
+        self._accounts = accounts or EVERYBODY
+        self._own = accounts or Accounts(clock=clock)
         self._deadline = deadline
-        self._grace = grace
         self._redact = redact
         self._flights: Flights[Known] = Flights(store.flights)
         self._meter = Meter()
+        self._tenant = Tenant(store.rentals, told=self._rented)
+        self._door = Door(
+            store.blobs,
+            data_dir=store.data_dir,
+            job=self,
+            tenant=self._tenant,
+            meter=self._meter,
+            listener=listener,
+            tell=self._tell,
+            cancel=self.cancel,
+            clock=clock,
+            sleep=self._sleep,
+            graces=(grace, net_grace),
+            redact=redact,
+        )
 
     def call(self, engine: Any, verb: str, request: object, *, stage: str = "") -> Any:
         """The engine's answer to the request: the kept one where there is one, else made now.
@@ -85,24 +101,24 @@ class Gateway:
         BadAnswer when it answers nonsense twice, CircuitOpen, BudgetExceeded and Cancelled.
         """
         self.cancel.check()
-        info = engine.describe()
-        call = Call(
+        call = self._call(
             engine,
-            info,
             verb,
             request,
-            stage,
-            keys.answer_type(engine, verb),
-            keys.key(engine, verb, request),
+            stage=stage,
+            kind=keys.answer_type(engine, verb),
+            key=keys.key(engine, verb, request),
         )
-        self._meter.count(call.name, info.version, verb, asked=1)
+        version = call.info.version
+        self._meter.count(call.name, version, verb, asked=1)
+        tries = self._tries(call)
         known = self._kept(call)
         made = False
         if known is None:
             known, made = self._flights.once(
                 call.key,
                 kept=lambda: self._kept(call),
-                make=lambda: self._make(call),
+                make=lambda: self._make(call, tries),
                 cancel=self.cancel,
                 waiting=lambda: self._tell(
                     call, "stage.progress", "Waiting for another run that does the same."
@@ -110,10 +126,33 @@ class Gateway:
             )
         answer = known.answer
         if not made:
-            self._meter.count(call.name, info.version, verb, kept=1, saved=answer.seconds)
+            self._meter.count(call.name, version, verb, kept=1, saved=answer.seconds)
         self._meter.consume(call.name, verb, answer.usage, cached=not made)
-        self._tell(call, "call.finished", "", kept=not made, seconds=answer.seconds if made else 0.0)
+        seconds = answer.seconds if made else 0.0
+        self._tell(call, "call.finished", "", kept=not made, seconds=seconds, **_references(tries))
         return known.value
+
+    def give_back(self, engine: Any, *, keep: bool = False) -> Returned:
+        """Delete the voices this job rented or used at the engine's account.
+
+        Those that another job uses stay, and so do those to be kept (``keep`` now, or in an earlier job).
+        Never raises for a voice that could not be deleted: it is recorded and tried again another day.
+        """
+        self.cancel.check()
+        return self._tenant.give_back(self._place(engine), _Outside(self, engine), keep=keep)
+
+    def sweep(self, engine: Any, *, kept: bool = False) -> Returned:
+        """Delete voices at the engine's account that no running job uses; ``kept`` ones only if asked."""
+        landlord = _Outside(self, engine)
+        return sweep(self.store.rentals, self._place(engine), landlord, kept=kept, told=self._rented)
+
+    def close(self) -> None:
+        """Say that this job uses nothing any more; what was not given back is there for a later run."""
+        self._tenant.release()
+
+    def rented(self) -> tuple[str, ...]:
+        """Names, as providers know them, of the voices this job uses now."""
+        return self._tenant.names()
 
     def usage(self) -> tuple[Usage, ...]:
         """What this job's calls consumed, those paid for earlier apart."""
@@ -122,6 +161,33 @@ class Gateway:
     def calls(self) -> tuple[CallCount, ...]:
         """How often each engine was asked in this job, and for how long it worked."""
         return self._meter.calls()
+
+    def effect(self, engine: Any, verb: str, request: object, *, stage: str = "") -> Any:
+        """Ask for something that is not kept, such as a deletion: through the same gates, retried briefly."""
+        call = self._call(engine, verb, request, stage=stage)
+        return self._through(call, self._tries(call), lambda result, *_: result, self._retry.brief())
+
+    def _call(
+        self, engine: Any, verb: str, request: object, *, stage: str, kind: type[Any] = object, key: str = ""
+    ) -> Call:
+        info = engine.describe()
+        return Call(
+            engine, info, verb, request, stage, kind, key,
+            account=account_of(engine),
+            pool=pool_of(engine, verb, name=f"{info.role}.{info.name}"),
+            model=engine.model if isinstance(engine, Quoting) else "",
+        )  # fmt: skip
+
+    def _place(self, engine: Any) -> str:
+        if not isinstance(engine, Forgetful):
+            raise TypeError(f"{type(engine).__name__} rents nothing")
+        return self._call(engine, "forget", None, stage="").place
+
+    def _tries(self, call: Call) -> Tries:
+        if self._deadline is not None:
+            return Tries(self._deadline(call.verb, call.request))
+        is_remote = call.info.resource == "net"
+        return Tries((deadlines.remote if is_remote else deadlines.deadline)(call.verb, call.request))
 
     def _kept(self, call: Call) -> Known | None:
         """The kept answer, if it still reads as what the verb answers today."""
@@ -134,63 +200,87 @@ class Gateway:
             self.store.forget(call.key)
             return None
 
-    def _make(self, call: Call) -> Known:
-        if self._budget is not None:
-            self._budget(call.info, call.verb, call.request)
-        self._breaker.guard(call.name)
+    def _make(self, call: Call, tries: Tries) -> Known:
         policy = self._retry if call.info.resource == "net" else self._retry.local()
-        failure: BaseException | None = None
-        try:
-            known = retrying(
-                lambda: self._attempt(call),
-                policy,
-                wait=self._sleep,
-                chance=self._chance,
-                told=lambda error, number, pause: self._retried(call, error, number, pause),
-            )
-        except BaseException as error:  # counted and raised on, a request to stop included
-            failure = error
-            self._meter.count(call.name, call.info.version, call.verb, failed=1)
-            raise
-        finally:
-            self._breaker.settle(call.name, failure)
+        self._tell(call, "call.started", "")
+        known = self._through(
+            call,
+            tries,
+            lambda result, work, seconds: examined(
+                call, result, work, blobs=self.store.blobs, seconds=seconds
+            ),
+            policy,
+        )
         first = self.store.put(call.key, known.answer)
         self._meter.count(call.name, call.info.version, call.verb, made=1)
         return known if first is known.answer else Known(first, codec.load(call.kind, first.result))
 
-    def _attempt(self, call: Call) -> Known:
-        """Ask once, and look at the answer."""
-        self.cancel.check()
-        work = CallWork(self.store.blobs, cancel=self.cancel, listener=self._listener, stage=call.stage)
-        with self._lanes.enter(call.name, call.info.lanes, self.cancel.check):
-            started = self._clock()
-            run = Run()
-            try:
-                run = within(
-                    getattr(call.engine, call.verb),
-                    call.request,
-                    work,
-                    seconds=self._deadline(call.verb, call.request),
-                    check=self.cancel.check,
-                    clock=self._clock,
-                    grace=self._grace,
-                    engine=call.name,
-                )
-                result = settled(call, run, data_dir=self.store.data_dir, redact=self._redact)
-                known = examined(call, result, work, blobs=self.store.blobs, seconds=self._clock() - started)
-            finally:
-                work.close()
-                seconds = self._clock() - started
-                self._meter.count(call.name, call.info.version, call.verb, seconds=seconds, cpu=run.cpu)
-        self._lanes.answered(call.name, call.info.lanes)
-        return known
+    def _through(
+        self,
+        call: Call,
+        tries: Tries,
+        finish: Callable[[object, CallWork, float], T],
+        policy: RetryPolicy,
+    ) -> T:
+        """Ask until there is an answer, or no hope of one."""
+        accounts = self._accounts if call.account else self._own
+        failure: BaseException | None = None
+        try:
+            return retrying(
+                lambda: self._door.ask(call, accounts, tries, finish),
+                policy,
+                wait=self._sleep,
+                chance=self._chance,
+                told=lambda error, number, pause: self._retried(call, error, number, pause),
+                worked=lambda: tries.worked,
+                limit=tries.limit,
+                again=lambda error: isinstance(error, Gone) and self._is_mended(tries),
+            )
+        except BaseException as error:  # counted and raised on, a request to stop included
+            failure = error
+            self._meter.count(call.name, call.info.version, call.verb, failed=1)
+            code = getattr(error, "code", type(error).__name__)
+            self._tell(call, "call.failed", "", code=code, **_references(tries))
+            raise
+        finally:
+            if accounts.breaker.settle(call.place, failure):
+                self._door.blocked(call, failure)
+
+    @staticmethod
+    def _is_mended(tries: Tries) -> bool:
+        """Whether what was gone is made anew by asking again; only once in a call."""
+        is_first = tries.has_lost and not tries.has_mended
+        tries.has_mended = tries.has_mended or is_first
+        return is_first
 
     def _retried(self, call: Call, error: EngineError, number: int, pause: float) -> None:
-        if isinstance(error, Busy):
-            self._lanes.narrow(call.name)
         self._meter.count(call.name, call.info.version, call.verb, retried=1)
         self._tell(call, "call.retried", error.message, attempt=number, pause=pause, code=error.code)
 
-    def _tell(self, call: Call, kind: str, message: str, **data: str | float | bool) -> None:
+    def _rented(self, kind: str, rental: Rental) -> None:
+        role, _, name = rental.engine.partition(".")
+        self._listener(Event(kind, data={"role": role, "engine": name, "name": rental.name}))
+
+    def _tell(self, call: Call, kind: str, message: str, **data: str | float | bool | None) -> None:
         facts = {"role": call.info.role, "engine": call.info.name, "verb": call.verb} | data
         self._listener(Event(kind, stage=call.stage, message=message, data=facts))
+
+
+class _Outside:
+    """An account looked into by calls of their own."""
+
+    def __init__(self, gateway: Gateway, engine: Any) -> None:
+        self._gateway = gateway
+        self._engine = engine
+
+    def forget(self, handle: str) -> None:
+        self._gateway.effect(self._engine, "forget", Forget(handle))
+
+    def rented(self, prefix: str) -> Mapping[str, str]:
+        found: Mapping[str, str] = self._gateway.effect(self._engine, "rented", prefix)
+        return found
+
+
+def _references(tries: Tries) -> dict[str, str]:
+    """The provider's request ids as data of an event."""
+    return {"request": " ".join(tries.references[-3:])} if tries.references else {}

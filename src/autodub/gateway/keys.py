@@ -7,8 +7,9 @@ from dataclasses import fields, is_dataclass
 from hashlib import sha256
 from typing import Any, get_type_hints
 
+from autodub.gateway.accounts import account_of
 from autodub.infra.codec import canonical
-from autodub.model.calls import Spans
+from autodub.model.calls import Spans, Summary
 from autodub.model.media import Blob, Source, Stems
 from autodub.model.speech import Speech, Transcript, Translations, Turns, Voice, Voices
 
@@ -22,15 +23,22 @@ ANSWERS: dict[str, type] = {
     "list_voices": Voices,
     "synthesize": Speech,
     "clone": Voice,
+    "summarize": Summary,
 }
 """What each role's verb answers."""
 
 
 def key(engine: Any, verb: str, request: object) -> str:
-    """sha256 of the engine's name, role, version and options, the verb and the request."""
+    """sha256 of the engine's name, role, version and options, the verb and the request.
+
+    Which voices there are depends on the account as well.
+    """
     info = engine.describe()
     options = getattr(engine, "options", None)
+    identity: tuple[object, ...]
     identity = (info.role, info.name, info.version, options, verb, type(request).__name__, request)
+    if verb == "list_voices" and (account := account_of(engine)):
+        identity = (*identity, account)
     return sha256(canonical(identity)).hexdigest()
 
 

@@ -23,6 +23,8 @@ class CallCount:
     made: int = 0
     failed: int = 0
     retried: int = 0
+    sent: int = 0
+    """Attempts that reached the engine: the first of each call, and those after failures."""
     seconds: float = 0.0
     """Wall time in the engine now, failed attempts included; calls side by side add up."""
     cpu: float = 0.0
@@ -50,6 +52,7 @@ class Meter:
         made: int = 0,
         failed: int = 0,
         retried: int = 0,
+        sent: int = 0,
         seconds: float = 0.0,
         cpu: float = 0.0,
         saved: float = 0.0,
@@ -64,6 +67,7 @@ class Meter:
                 made=old.made + made,
                 failed=old.failed + failed,
                 retried=old.retried + retried,
+                sent=old.sent + sent,
                 seconds=old.seconds + seconds,
                 cpu=old.cpu + cpu,
                 saved=old.saved + saved,

@@ -16,6 +16,7 @@ from typing import Any
 from sqlalchemy import Row, bindparam, delete, select, update
 from sqlalchemy.dialects.sqlite import insert
 
+from autodub.gateway.rentals import Rentals
 from autodub.gateway.upkeep import Pruned, StoreStats, prune, stats
 from autodub.infra import codec
 from autodub.infra.blobs import Blobs, beginning
@@ -60,6 +61,7 @@ class Store:
             self.flights.mkdir(exist_ok=True)
         self.blobs = Blobs(self.data_dir)
         self._database = Database(self.data_dir / "index.sqlite")
+        self.rentals = Rentals(self._database, self.data_dir / "rentals", clock=clock)
         self._clock = clock
         self._used: set[str] = set()  # by this object: never pruned under its user's feet
 

@@ -7,12 +7,23 @@ import time
 from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
+from typing import Protocol
 
+from autodub.engines.roles import Work
 from autodub.gateway.cancel import Cancel
 from autodub.infra.blobs import Blobs
 from autodub.model.errors import Cancelled, Gone
 from autodub.model.job import Event, Listener
 from autodub.model.media import Blob
+
+
+class Lease(Protocol):
+    """A call's access to what its job rents at its account."""
+
+    def rent(self, identity: str, make: Callable[[str], str], work: Work) -> str: ...
+
+    def lost(self, identity: str, handle: str) -> None: ...
+
 
 _PROGRESS_EVERY = 0.1  # seconds: engines may report as often as they like, views are told less often
 
@@ -28,6 +39,8 @@ class CallWork:
         listener: Listener,
         stage: str,
         clock: Callable[[], float] = time.monotonic,
+        lease: Lease | None = None,
+        allow: Callable[[int], None] = lambda _lanes: None,
     ) -> None:
         self._blobs = blobs
         self._cancel = cancel
@@ -40,6 +53,11 @@ class CallWork:
         self._abandoned = False
         self._told = float("-inf")
         self._usage: dict[str, float] = {}
+        self._lease = lease
+        self._allow = allow
+        self._references: list[str] = []
+        self.has_lost = False
+        """True once something rented turned out to be gone, so that asking again may go better."""
 
     @property
     def scratch(self) -> Path:
@@ -92,6 +110,37 @@ class CallWork:
         """Record what the call consumed."""
         with self._lock:
             self._usage[unit] = self._usage.get(unit, 0.0) + amount
+
+    def allow(self, lanes: int) -> None:
+        """Tell the gate how many calls the account serves at once."""
+        self._allow(lanes)
+
+    def reference(self, name: str) -> None:
+        """Remember the provider's id of the request."""
+        with self._lock:
+            if name and name not in self._references:
+                self._references.append(name)
+
+    @property
+    def references(self) -> tuple[str, ...]:
+        """The provider's ids of this attempt's requests."""
+        with self._lock:
+            return tuple(self._references)
+
+    def rent(self, identity: str, make: Callable[[str], str]) -> str:
+        """The handle of something rented at the account, made now where there is none."""
+        self.check()
+        return self._at_account().rent(identity, make, self)
+
+    def lost(self, identity: str, handle: str) -> None:
+        """The provider does not know the handle any more."""
+        self._at_account().lost(identity, handle)
+        self.has_lost = True
+
+    def _at_account(self) -> Lease:
+        if self._lease is None:
+            raise TypeError("this call was made for no account, so there is nothing to rent")
+        return self._lease
 
     def abandon(self) -> None:
         """Nobody waits any more: whatever the engine still tries to keep or report is refused."""

@@ -1,4 +1,4 @@
-"""The data directory's index: kept answers, and digests of large files known from before.
+"""The data directory's index: kept answers, digests of large files known from before, rented voices.
 
 SQLite in WAL mode: readers never wait, and a process killed at any instant leaves the last
 committed state behind. SQLAlchemy Core throughout; no ORM.
@@ -14,6 +14,7 @@ from pathlib import Path
 
 from sqlalchemy import (
     BigInteger,
+    Boolean,
     Column,
     Connection,
     Engine,
@@ -30,8 +31,10 @@ from sqlalchemy.exc import DatabaseError, OperationalError
 from autodub.infra.blobs import writing
 from autodub.model.errors import OutputProblem
 
-SCHEMA = 1
-"""Version of the tables below; a data directory of a later one is refused, not guessed at."""
+SCHEMA = 2
+"""Version of the tables below; a data directory of a later one is refused, not guessed at.
+
+1: answers, files. 2: rentals as well; tables that are missing are added, what is there stays."""
 
 _metadata = MetaData()
 
@@ -61,6 +64,22 @@ files = Table(
     Column("mtime_ns", BigInteger, nullable=False),
     Column("inode", BigInteger, nullable=False),
     Column("digest", String, nullable=False),
+)
+
+rentals = Table(
+    "rentals",
+    _metadata,
+    Column("token", String, primary_key=True),
+    Column("account", String, nullable=False, index=True),
+    Column("engine", String, nullable=False),
+    Column("identity", String, nullable=False),
+    Column("name", String, nullable=False),
+    Column("handle", String, nullable=True),  # not known before the provider has answered
+    Column("state", String, nullable=False),
+    Column("kept", Boolean, nullable=False),
+    Column("created", Float, nullable=False),
+    Column("used", Float, nullable=False),
+    Column("trouble", String, nullable=False),
 )
 
 

@@ -1,0 +1,206 @@
+"""One attempt at a call: lane - breaker - deadline - verb, and what each learns from how it ended."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol, TypeVar
+
+from autodub.engines.roles import Forgetful, Work
+from autodub.gateway.accounts import Accounts
+from autodub.gateway.attempt import Call, settled
+from autodub.gateway.breaker import refusal
+from autodub.gateway.cancel import Cancel
+from autodub.gateway.deadline import Run, within
+from autodub.gateway.lanes import Change, Ticket
+from autodub.gateway.meter import Meter
+from autodub.gateway.tenant import Tenant
+from autodub.gateway.work import CallWork
+from autodub.infra.blobs import Blobs
+from autodub.model.calls import Forget
+from autodub.model.errors import Busy
+from autodub.model.job import Listener
+
+T = TypeVar("T")
+
+
+class Tell(Protocol):
+    """Announces something about a call."""
+
+    def __call__(self, call: Call, kind: str, message: str, **data: str | float | bool | None) -> None: ...
+
+
+@dataclass(slots=True)
+class Tries:
+    """What the attempts at one call have in common."""
+
+    limit: float
+    """Seconds one attempt may take."""
+    worked: float = 0.0
+    """Seconds the attempts have taken so far."""
+    has_lost: bool = False
+    """Whether the last attempt found something rented to be gone."""
+    has_mended: bool = False
+    """Whether the call was asked again for that reason."""
+    references: list[str] = field(default_factory=list)
+    """The provider's ids of the requests."""
+
+
+class Door:
+    """Lets the attempts of one job out. Safe for many threads."""
+
+    def __init__(
+        self,
+        blobs: Blobs,
+        *,
+        data_dir: Path,
+        job: object,
+        tenant: Tenant,
+        meter: Meter,
+        listener: Listener,
+        tell: Tell,
+        cancel: Cancel,
+        clock: Callable[[], float],
+        sleep: Callable[[float], None],
+        graces: tuple[float, float],
+        redact: Callable[[str], str],
+    ) -> None:
+        self._blobs = blobs
+        self._data_dir = data_dir
+        self._job = job
+        self._tenant = tenant
+        self._meter = meter
+        self._listener = listener
+        self._tell = tell
+        self._cancel = cancel
+        self._clock = clock
+        self._sleep = sleep
+        self._graces = graces
+        self._redact = redact
+        self._landlords: dict[str, Any] = {}
+
+    def ask(
+        self,
+        call: Call,
+        accounts: Accounts,
+        tries: Tries,
+        finish: Callable[[object, CallWork, float], T],
+    ) -> T:
+        """Ask once; ``finish`` looks at the result, and what it raises is the attempt's failure."""
+        self._cancel.check()
+        tries.has_lost = False
+        if isinstance(call.engine, Forgetful):
+            self._landlords[call.place] = call.engine
+        with accounts.lanes.enter(
+            call.pool, call.info.lanes, self._cancel.check, job=self._job, wait=self._sleep
+        ) as ticket:
+            leave = accounts.breaker.guard(
+                call.place, job=self._job, check=self._cancel.check, is_trial=bool(call.account)
+            )
+            failure: BaseException | None = None
+            try:
+                result = self._send(call, accounts, ticket, tries, finish)
+            except BaseException as error:
+                failure = error
+                raise
+            finally:
+                if accounts.breaker.told(leave, failure):
+                    self.blocked(call, failure)
+                change = None
+                if failure is None:
+                    change = accounts.lanes.answered(ticket)
+                elif isinstance(failure, Busy):
+                    change = accounts.lanes.refused(ticket, failure.retry_after)
+                self._gate(call, change, is_wider=failure is None)
+        return result
+
+    def blocked(self, call: Call, failure: BaseException | None) -> None:
+        """Announce that an account is not asked any more."""
+        reason = getattr(failure, "message", "")
+        self._tell(
+            call, "account.blocked", reason, code=getattr(failure, "code", ""), is_refusal=refusal(failure)
+        )
+
+    def _send(
+        self,
+        call: Call,
+        accounts: Accounts,
+        ticket: Ticket,
+        tries: Tries,
+        finish: Callable[[object, CallWork, float], T],
+    ) -> T:
+        work = CallWork(
+            self._blobs,
+            cancel=self._cancel,
+            listener=self._listener,
+            stage=call.stage,
+            lease=_Lease(call, self._tenant, self._landlords.get(call.place)),
+            allow=lambda lanes: self._allow(call, accounts, ticket, lanes),
+        )
+        started, run = self._clock(), Run()
+        try:
+            run = within(
+                getattr(call.engine, call.verb),
+                call.request,
+                work,
+                seconds=tries.limit,
+                check=self._cancel.check,
+                clock=self._clock,
+                grace=self._graces[call.info.resource == "net"],
+                engine=call.name,
+            )
+            result = settled(call, run, data_dir=self._data_dir, redact=self._redact)
+            return finish(result, work, self._clock() - started)
+        finally:
+            work.close()
+            seconds = self._clock() - started
+            tries.worked += seconds
+            tries.has_lost = work.has_lost
+            tries.references.extend(work.references)
+            self._meter.count(call.name, call.info.version, call.verb, sent=1, seconds=seconds, cpu=run.cpu)
+
+    def _allow(self, call: Call, accounts: Accounts, ticket: Ticket, lanes: int) -> None:
+        before = accounts.lanes.width(call.pool) or 0
+        change = accounts.lanes.allow(ticket, lanes)
+        self._gate(call, change, is_wider=change is not None and change.lanes > before)
+
+    def _gate(self, call: Call, change: Change | None, *, is_wider: bool) -> None:
+        if change is None:
+            return
+        pool = change.pool.rpartition("/")[2]
+        kind = "gate.widened" if is_wider else "gate.narrowed"
+        self._tell(call, kind, "", pool=pool, lanes=change.lanes, ceiling=change.ceiling, pause=change.pause)
+
+
+@dataclass(frozen=True, slots=True)
+class _Lease:
+    """What a call rents at its account, for its job."""
+
+    call: Call
+    tenant: Tenant
+    owner: Any
+
+    def rent(self, identity: str, make: Callable[[str], str], work: Work) -> str:
+        landlord = _Inside(self.owner, work) if self.owner is not None else None
+        return self.tenant.rent(
+            self.call.place, identity, make, engine=self.call.name, landlord=landlord, check=work.check
+        )
+
+    def lost(self, identity: str, handle: str) -> None:
+        self.tenant.lost(self.call.place, identity, handle)
+
+
+@dataclass(frozen=True, slots=True)
+class _Inside:
+    """An account looked into from within a call: by its engine, as part of the same attempt."""
+
+    engine: Any
+    work: Work
+
+    def forget(self, handle: str) -> None:
+        self.engine.forget(Forget(handle), self.work)
+
+    def rented(self, prefix: str) -> Mapping[str, str]:
+        found: Mapping[str, str] = self.engine.rented(prefix, self.work)
+        return found
