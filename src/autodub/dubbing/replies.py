@@ -27,6 +27,8 @@ _ANYWAY = 80
 _SUMMARY_LONGEST = 4_000
 _OPENING = "\"'“”„«»‘’「『"
 _CLOSING = "\"'“”«»‘’」』"
+_THOUGHT = re.compile(r"<think(?:ing)?>.*?</think(?:ing)?>", re.DOTALL)
+"""What servers of models that reason may leave in front of a reply."""
 _STAGE = re.compile(r"\([^()]{0,60}\)|\[[^\[\]]{0,60}\]|\*[^*]{1,60}\*")
 
 
@@ -148,6 +150,7 @@ def _object(reply: str, *, engine: str) -> list[tuple[str, Any]]:
     Servers that do not enforce a form may fence it or talk around it; the first object that holds
     something is taken.
     """
+    reply = _THOUGHT.sub("", reply)
     for at in _braces(reply):
         try:
             value, _ = json.JSONDecoder(object_pairs_hook=list).raw_decode(reply, at)
