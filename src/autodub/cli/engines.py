@@ -50,7 +50,7 @@ def fetch(
     from autodub.cli import progress
     from autodub.cli.stopping import stopping
     from autodub.engines import registry
-    from autodub.engines.roles import EngineContext
+    from autodub.engines.context import engine_context
     from autodub.gateway.cancel import Cancel
     from autodub.gateway.work import CallWork
     from autodub.model.errors import EngineCannot, Unreachable
@@ -60,7 +60,7 @@ def fetch(
         raise _without_role(engine)
     options = dict(_pair(text) for text in settings)
     loaded = calls.settings(data_dir=data_dir)
-    context = EngineContext(loaded.secret_values(), loaded.models_dir, offline=loaded.offline)
+    context = engine_context(loaded)
     built = registry.build(role, name, options, context)
     if getattr(built, "fetch", None) is None:
         raise EngineCannot(f"The {role} {name} has nothing to download.", hint=built.readiness().fix)

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Literal
 
 from autodub.engines import registry
+from autodub.engines.context import engine_context
 from autodub.engines.roles import EngineContext, Readiness
 from autodub.infra import process
 from autodub.infra.settings import Settings
@@ -87,7 +88,7 @@ def engines(settings: Settings) -> tuple[EngineState, ...]:
 
 def context(settings: Settings) -> EngineContext:
     """What an engine is given besides its options."""
-    return EngineContext(settings.secret_values(), settings.models_dir, offline=settings.offline)
+    return engine_context(settings)
 
 
 def languages(settings: Settings) -> tuple[LanguageState, ...]:

@@ -62,12 +62,16 @@ _LETTERS = 2.3
 """Letters per syllable of a text not written yet."""
 
 
-def chunks(count: int) -> Iterator[range]:
-    """Lines in the portions they are spoken in: small first, while the voices are still unknown."""
-    at, size = 0, 4
+def chunks(count: int, *, least: int = 4) -> Iterator[range]:
+    """Lines in the portions they are spoken in: small first, while the voices are still unknown.
+
+    ``least`` is the size of the first two: what it takes to keep the synthesizer busy.
+    """
+    at, size, number = 0, max(4, least), 0
     while at < count:
         yield range(at, min(count, at + size))
-        at, size = at + size, min(64, size * 2)
+        at, number = at + size, number + 1
+        size = size if number < 2 else min(64, size * 2)
 
 
 def horizon(count: int, chunk: range, *, behind: int = 8, ahead: int = 32) -> range:
@@ -126,6 +130,16 @@ def slot(
         on_screen=on_screen,
         timeline=timeline,
     )
+
+
+def imagined(slot: Slot, shares: Sequence[float], *, losses: Sequence[float]) -> Slot:
+    """The slot with wordings that could be asked for: ``shares`` of the natural one's length.
+
+    A plan that chooses one of them says that the line needs another length than its natural one.
+    """
+    natural = slot.choices[0].seconds
+    more = tuple(Choice(natural * share, loss) for share, loss in zip(shares, losses, strict=True))
+    return replace(slot, choices=(*slot.choices, *more))
 
 
 def native_rate(slot: Slot, fit: Fit, *, slowest: float, fastest: float) -> float:

@@ -34,14 +34,30 @@ def windows(
             size = 0
         size += len(line.text)
     cuts.append(len(lines))
-    return tuple(
-        Window(
-            tuple(lines[a:b]),
-            tuple(line.text for line in lines[max(0, a - context) : a]),
-            tuple(line.text for line in lines[b : b + context]),
-        )
-        for a, b in itertools.pairwise(cuts)
-        if b > a
+    return tuple(window(lines, range(a, b), context=context) for a, b in itertools.pairwise(cuts) if b > a)
+
+
+def growing(count: int, *, lanes: int, most: int = 8) -> tuple[range, ...]:
+    """``count`` lines cut into windows for ``lanes`` requests at a time.
+
+    The first round asks for one line each, so that speaking can begin; while those lines are spoken,
+    later rounds have time for larger windows, which cost less context.
+    """
+    out: list[range] = []
+    at = 0
+    while at < count:
+        size = min(most, 1 << (len(out) // max(1, lanes)))
+        out.append(range(at, min(count, at + size)))
+        at += size
+    return tuple(out)
+
+
+def window(lines: Sequence[Line], part: range, *, context: int = 4) -> Window:
+    """The lines of ``part`` with the text around them."""
+    return Window(
+        tuple(lines[part.start : part.stop]),
+        tuple(line.text for line in lines[max(0, part.start - context) : part.start]),
+        tuple(line.text for line in lines[part.stop : part.stop + context]),
     )
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
@@ -20,11 +20,22 @@ from autodub.model.errors import BadOption
 SECRETS = ("DEEPGRAM_API_KEY", "ELEVENLABS_API_KEY", "HF_TOKEN", "OPENAI_API_KEY")
 """Keys taken from the environment by their usual names; the file's ``[secrets]`` may name others."""
 
+ENDPOINTS = ("DEEPGRAM_BASE_URL", "ELEVENLABS_BASE_URL", "OPENAI_BASE_URL")
+"""Addresses of cloud engines, from the environment by their usual names or the file's ``[endpoints]``."""
+
 _VARIABLES = {
     "data_dir": "AUTODUB_DATA_DIR",
     "models_dir": "AUTODUB_MODELS_DIR",
     "offline": "AUTODUB_OFFLINE",
+    "sites": "AUTODUB_SITES",
+    "addresses": "AUTODUB_ADDRESSES",
+    "longest": "AUTODUB_LONGEST",
+    "largest": "AUTODUB_LARGEST",
+    "height": "AUTODUB_HEIGHT",
+    "prices": "AUTODUB_PRICES",
 }
+_DOWNLOADS = ("sites", "addresses", "longest", "largest", "height")
+"""Settings that stand in the file's ``[download]``."""
 _CONFIG = "AUTODUB_CONFIG"
 _CREDENTIAL = re.compile(
     r"""(?ix)
@@ -46,6 +57,17 @@ class Settings(BaseModel):
     models_dir: Path = Field(description="Folder for weights that engines download or are given.")
     offline: bool = Field(description="True forbids engines any network access.")
     secrets: Mapping[str, SecretStr] = Field(description="Keys of cloud engines by name.")
+    endpoints: Mapping[str, str] = Field(default={}, description="Addresses of cloud engines by name.")
+    sites: tuple[str, ...] | None = Field(
+        default=None, description="Host names that may be downloaded from, subdomains included; * = any."
+    )
+    addresses: tuple[str, ...] = Field(
+        default=(), description="Networks that may be downloaded from although they are not public."
+    )
+    longest: int | None = Field(default=None, ge=1, description="Seconds a downloaded programme may last.")
+    largest: int | None = Field(default=None, ge=1, description="Bytes a download may have.")
+    height: int | None = Field(default=None, ge=144, description="Lines of picture wanted at most.")
+    prices: Path | None = Field(default=None, description="A price table of one's own (TOML).")
     config_file: Path = Field(description="The configuration file that was read, or would be.")
     origins: Mapping[str, str] = Field(description="Setting or secret name -> where its value came from.")
     unknown: tuple[str, ...] = Field(default=(), description="AUTODUB_* variables that mean nothing.")
@@ -83,7 +105,8 @@ def load(
     chosen = config_file or (Path(env[_CONFIG]).expanduser() if _CONFIG in env else _default("config"))
     must_exist = config_file is not None or _CONFIG in env
     table = _read(chosen, must_exist=must_exist)
-    given = {"data_dir": data_dir, "models_dir": models_dir, "offline": offline}
+    table |= _table(table.pop("download", {}), "download", _DOWNLOADS, chosen)
+    given = dict.fromkeys(_VARIABLES) | {"data_dir": data_dir, "models_dir": models_dir, "offline": offline}
     origins: dict[str, str] = {}
     values: dict[str, Any] = {}
     for name, variable in _VARIABLES.items():
@@ -100,12 +123,23 @@ def load(
     origins |= dict.fromkeys(secrets, f"file ({chosen})")
     for name in {*SECRETS, *secrets} & env.keys():
         secrets[name], origins[name] = env[name], "environment"
+    endpoints = _texts(table.get("endpoints", {}), "endpoints", chosen)
+    origins |= dict.fromkeys(endpoints, f"file ({chosen})")
+    for name in {*ENDPOINTS, *endpoints} & env.keys():
+        endpoints[name], origins[name] = env[name], "environment"
     known = {*_VARIABLES.values(), _CONFIG}
     return Settings(
         data_dir=data,
         models_dir=_folder("models_dir", values.get("models_dir", data / "models"), origins),
         offline=_truth("offline", values.get("offline", False), origins),
-        secrets={name: SecretStr(value) for name, value in sorted(secrets.items())},
+        secrets={name: SecretStr(value.strip()) for name, value in sorted(secrets.items())},
+        endpoints=dict(sorted((name, _address(name, value, origins)) for name, value in endpoints.items())),
+        sites=_list("sites", values.get("sites"), origins),
+        addresses=_list("addresses", values.get("addresses"), origins) or (),
+        longest=_number("longest", values.get("longest"), origins, least=1),
+        largest=_number("largest", values.get("largest"), origins, least=1),
+        height=_number("height", values.get("height"), origins, least=144),
+        prices=_folder("prices", values["prices"], origins) if "prices" in values else None,
         config_file=chosen,
         origins=origins,
         unknown=tuple(sorted(name for name in env if name.startswith("AUTODUB_") and name not in known)),
@@ -140,21 +174,67 @@ def _read(path: Path, *, must_exist: bool) -> dict[str, Any]:
             f"The settings file {path} is not valid TOML ({place.group() if place else 'unreadable text'}).",
             hint='A line looks like: data_dir = "/path/to/folder"',
         ) from None
-    known = [*_VARIABLES, "secrets"]
+    plain = [name for name in _VARIABLES if name not in _DOWNLOADS]
+    known = _table(table, "", (*plain, "secrets", "endpoints", "download"), path)
+    _texts(known.get("secrets", {}), "secrets", path)
+    return known
+
+
+def _table(table: object, title: str, known: Sequence[str], path: Path) -> dict[str, Any]:
+    """A table of the settings file. Raises BadOption for anything unknown in it."""
+    where = f"The [{title}] of the settings file {path}" if title else f"The settings file {path}"
+    if not isinstance(table, dict):
+        raise BadOption(f"{where} must be a table.", hint=f"Write [{title}] on a line of its own.")
     for name in table:
         if name not in known:
             near = get_close_matches(name, known, n=1)
             raise BadOption(
-                f"The settings file {path} has an unknown setting {name!r}.",
+                f"{where} has an unknown setting {name!r}.",
                 hint=f"Did you mean {near[0]!r}?" if near else f"It may have: {', '.join(known)}.",
             )
-    secrets = table.get("secrets", {})
-    if not isinstance(secrets, dict) or not all(isinstance(value, str) for value in secrets.values()):
+    return dict(table)
+
+
+def _texts(table: object, title: str, path: Path) -> dict[str, str]:
+    if not isinstance(table, dict) or not all(isinstance(value, str) for value in table.values()):
+        example = {"secrets": 'DEEPGRAM_API_KEY = "..."', "endpoints": 'OPENAI_BASE_URL = "..."'}[title]
         raise BadOption(
-            f"The [secrets] of the settings file {path} must be a table of texts.",
-            hint='Write it as: [secrets], then on the next line DEEPGRAM_API_KEY = "..."',
+            f"The [{title}] of the settings file {path} must be a table of texts.",
+            hint=f"Write it as: [{title}], then on the next line {example}",
         )
-    return table
+    return dict(table)
+
+
+def _address(name: str, value: str, origins: Mapping[str, str]) -> str:
+    if not re.fullmatch(r"https?://[^\s/@?#]+(/[^\s?#]*)?", value):
+        raise BadOption(
+            f"{name} is not an address ({origins[name]}).", hint="It looks like https://host/path."
+        )
+    return value.rstrip("/")
+
+
+def _list(name: str, value: object, origins: Mapping[str, str]) -> tuple[str, ...] | None:
+    """Texts, given as an array in the file or with commas in the environment."""
+    if value is None:
+        return None
+    items = re.split(r"[\s,]+", value.strip()) if isinstance(value, str) else value
+    if not isinstance(items, list) or not all(isinstance(item, str) and item for item in items):
+        raise BadOption(f"{name} must be a list of texts ({origins[name]}).", hint='Such as: ["youtube.com"]')
+    return tuple(items)
+
+
+def _number(name: str, value: object, origins: Mapping[str, str], *, least: int) -> int | None:
+    if value is None:
+        return None
+    try:
+        number = TypeAdapter(int).validate_python(value)
+    except ValidationError:
+        number = least - 1
+    if number < least:
+        raise BadOption(
+            f"{name} must be a whole number of at least {least} ({origins[name]}).", hint="Correct it."
+        )
+    return number
 
 
 def _folder(name: str, value: object, origins: Mapping[str, str]) -> Path:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 STAGES = (
-    "open", "decode", "detect", "transcribe", "diarize", "separate",
+    "open", "picture", "decode", "detect", "transcribe", "diarize", "separate",
     "voices", "translate", "speak", "render", "measure",
 )  # fmt: skip
 """Stages of a dub, in order of first appearance; some run side by side."""

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from typing import Self
 
 from autodub.dubbing.text import clean
 from autodub.engines.roles import Synthesizer
@@ -36,43 +37,77 @@ class Ask:
     voice: Voice
     rate: float
     """Relative to the voice's pace."""
+    before: str = ""
+    """What the same speaker says right before and after, for synthesizers that join lines."""
+    after: str = ""
+
+
+Said = Future[Clip | AutodubError]
+"""A line under way."""
 
 
 class Booth:
-    """Speaks lines with the synthesizer of a dub."""
+    """Speaks lines with the synthesizer of a dub. Use it as a context manager."""
 
     def __init__(self, run: Run, chosen: Chosen) -> None:
         self._run = run
         self._synthesizer: Synthesizer = chosen.engine
-        self._lanes = max(1, chosen.info.lanes)
         self.slowest, self.fastest = chosen.info.rates
         self.paid = chosen.info.paid
+        self.joins = chosen.info.joins
+        self.lanes = max(1, chosen.info.lanes)
         self.was_away = False
         """True once a line failed in a way that may pass: spoken again, the dub may come out otherwise."""
+        self._pool = ThreadPoolExecutor(max_workers=self.lanes, thread_name_prefix="speak")
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._pool.shutdown(wait=False, cancel_futures=True)
+
+    def submit(self, ask: Ask) -> Said:
+        """Put a line in the queue; lines are spoken in the order they were put there."""
+        return self._pool.submit(self._attempt, ask)
+
+    def collect(self, said: Sequence[Said]) -> list[Clip | EngineError]:
+        """A clip per line, in order, or what went wrong with that line alone; waits for all of them.
+
+        Raises whatever concerns more than one line (no credit, no key, stopped); lines still in the
+        queue are then not spoken.
+        """
+        done: list[Clip | AutodubError] = []
+        for one in said:
+            done.append(one.result())
+            if isinstance(done[-1], AutodubError) and not isinstance(done[-1], OF_ONE_LINE):
+                self._pool.shutdown(wait=False, cancel_futures=True)
+                # The lines after the first failure only hear that the engine is not asked any more.
+                done += [late.result() for late in said[len(done) :] if not late.cancelled()]
+                fatal = [x for x in done if isinstance(x, AutodubError) and not isinstance(x, OF_ONE_LINE)]
+                raise next((x for x in fatal if not isinstance(x, CircuitOpen)), fatal[0])
+        self.was_away |= any(isinstance(one, EngineError) and one.transient for one in done)
+        return [one for one in done if isinstance(one, (Clip, *OF_ONE_LINE))]
 
     def speak(self, asks: Sequence[Ask]) -> list[Clip | EngineError]:
-        """A clip per line, in the order asked for, or what went wrong with that line alone.
-
-        Raises whatever concerns more than one line (no credit, no key, stopped).
-        """
-        with ThreadPoolExecutor(max_workers=self._lanes, thread_name_prefix="speak") as pool:
-            said = list(pool.map(self._attempt, asks))
-        fatal = [one for one in said if isinstance(one, AutodubError) and not isinstance(one, OF_ONE_LINE)]
-        if fatal:  # the lines after the first failure only hear that the engine is not asked any more
-            raise next((one for one in fatal if not isinstance(one, CircuitOpen)), fatal[0])
-        self.was_away |= any(isinstance(one, EngineError) and one.transient for one in said)
-        return [one for one in said if isinstance(one, (Clip, *OF_ONE_LINE))]
+        """Speak lines now; as ``collect``."""
+        return self.collect([self.submit(ask) for ask in asks])
 
     def _attempt(self, ask: Ask) -> Clip | AutodubError:
         try:
             return self._say(ask)
-        except AutodubError as problem:  # sorted out in `speak`, which sees all of them
+        except AutodubError as problem:  # sorted out in `collect`, which sees all of them
             return problem
 
     def _say(self, ask: Ask) -> Clip:
         # Pace and rate are one thing to a synthesizer: as one number, equal speech has one identity.
         total = round(ask.rate * ask.voice.pace, 4)
-        request = Synthesize(clean(ask.text), replace(ask.voice, pace=1.0), total)
+        request = Synthesize(
+            clean(ask.text),
+            replace(ask.voice, pace=1.0),
+            total,
+            clean(ask.before) if self.joins else "",
+            clean(ask.after) if self.joins else "",
+        )
         speech: Speech = self._run.call(self._synthesizer, "synthesize", request, stage="speak")
         clip: Clip = self._run.call(self._run.studio, "trim", Trim(speech.audio, total), stage="speak")
         return replace(clip, rate=ask.rate)

@@ -16,12 +16,13 @@ from autodub.pipeline import facts
 from autodub.pipeline.facts import Kept
 from autodub.pipeline.finished import Finished, Making, keep_text, remember
 from autodub.pipeline.listening import Heard
+from autodub.pipeline.opening import Opened, shown_name
+from autodub.pipeline.performing import Performance
 from autodub.pipeline.plan import Plan
 from autodub.pipeline.project import Project, dump
 from autodub.pipeline.run import Run
 from autodub.pipeline.speaking import Programme, Spoken
 from autodub.pipeline.studio import Produce, Produced, Rehearse, Subtitled
-from autodub.pipeline.voices import Cast
 from autodub.quality.facts import DubFacts
 from autodub.quality.measure import SourceSound, measure
 from autodub.quality.receipt import Receipt
@@ -38,21 +39,29 @@ def rehearse(run: Run, plan: Plan, request: DubRequest) -> None:
     run.call(run.studio, "rehearse", asked, stage="open")
 
 
+def with_picture(plan: Plan, opened: Opened) -> Plan:
+    """The plan with the whole source in place of its sound; waits until it is fetched."""
+    whole = opened.whole()
+    if whole is opened.sound:
+        return plan
+    place = [stream.index for stream in opened.sound.info.audio].index(plan.audio.index)
+    return replace(plan, source=whole, audio=whole.info.audio[min(place, len(whole.info.audio) - 1)])
+
+
 def deliverables(
     run: Run,
     plan: Plan,
     request: DubRequest,
     heard: Heard,
     programme: Programme,
-    spoken: Spoken,
+    show: Performance,
     kept: Sequence[Kept],
-    cast: Cast,
     record: Project,
     *,
     language: Language,
 ) -> Finished:
     """Everything of a dub, measured, in the store."""
-    store = run.gateway.store
+    store, spoken = run.gateway.store, show.now
     segments = facts.subtitles(spoken, rate=programme.rate)
     srt = keep_text(store, "dub.srt", format_srt(segments))
     vtt = keep_text(store, "dub.vtt", format_vtt(segments))
@@ -65,7 +74,7 @@ def deliverables(
     lines = facts.line_facts(spoken, kept, rate=programme.rate, language=plan.target, source=language)
     known = facts.dub_facts(
         run, plan, spoken=language, lines=with_levels(lines, produced.rendered), speech=heard.speech,
-        programme=programme, voices=spoken.voices, tones=cast.tones, notes=_consent(request),
+        programme=programme, voices=spoken.voices, tones=show.tones, notes=_consent(request),
     )  # fmt: skip
     known = replace(known, sound=sound_fact(produced.rendered), picture_copied=produced.picture_copied)
     receipt = _receipt(run, plan, heard, produced.file, produced.bed.blob, known)
@@ -73,10 +82,11 @@ def deliverables(
 
 
 def _consent(request: DubRequest) -> tuple[str, ...]:
-    """What asking for matched voices states, on the record."""
-    if not request.match_voices:
+    """What asking for cloned or matched voices states, on the record."""
+    if not request.match_voices and not request.clone_voices:
         return ()
-    return ("Voices were matched to the speakers; whoever asked for it states to have their permission.",)
+    how = "cloned from" if request.clone_voices else "matched to"
+    return (f"Voices were {how} the speakers; whoever asked for it states to have their permission.",)
 
 
 def untouched(run: Run, plan: Plan, request: DubRequest, heard: Heard, programme: Programme) -> Finished:
@@ -89,7 +99,7 @@ def untouched(run: Run, plan: Plan, request: DubRequest, heard: Heard, programme
     run.unchanged(plan.source)
     with run.stage("render", "copying the source"):
         asked = _produce(
-            plan, request, replace(heard, voiced=(), background=None), programme, silent, (), srt=None
+            plan, request, replace(heard, voiced=(), separation=None), programme, silent, (), srt=None
         )
         if plan.is_range or plan.outputs.media.suffix.lower() != source.suffix.lower():
             produced: Produced = run.call(run.studio, "produce", asked, stage="render")
@@ -108,7 +118,7 @@ def untouched(run: Run, plan: Plan, request: DubRequest, heard: Heard, programme
     known = replace(known, sound=sound, picture_copied=picture)
     receipt = _receipt(run, plan, heard, media, bed, known)
     record = Project(
-        source=plan.source.path,
+        source=plan.source.url or plan.source.path,
         source_sha256=plan.source.digest,
         spoken=heard.spoken.tag if heard.spoken else "und",
         target=plan.target.tag,
@@ -167,7 +177,7 @@ def _receipt(run: Run, plan: Plan, heard: Heard, media: Blob, bed: Blob | None, 
             check=run.gateway.cancel.check,
             progress=lambda fraction: run.progress("measure", fraction, "measuring"),
         )
-    return replace(receipt, source=Path(plan.source.path).name, dub=plan.outputs.media.name)
+    return replace(receipt, source=shown_name(plan.source), dub=plan.outputs.media.name)
 
 
 def _finished(

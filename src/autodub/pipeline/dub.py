@@ -6,29 +6,29 @@ answered from the store, and the same request always ends in the same files.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
-from autodub.engines import registry
-from autodub.engines.local import path_of as local_path
+from autodub.engines.context import engine_context
 from autodub.engines.roles import EngineContext
 from autodub.gateway.cancel import Cancel
-from autodub.gateway.gateway import Gateway, nobody
+from autodub.gateway.gateway import nobody
 from autodub.gateway.store import Store
 from autodub.infra.settings import Settings
-from autodub.model.calls import Download
-from autodub.model.errors import BadSubtitles, OutputProblem
+from autodub.model.errors import BadSubtitles, Cancelled, OutputProblem
 from autodub.model.job import Event, Listener
-from autodub.model.media import Source
 from autodub.model.request import DubRequest
-from autodub.pipeline import finished, project
+from autodub.model.speech import Term
+from autodub.pipeline import finished, project, spending
 from autodub.pipeline.finished import Finished
 from autodub.pipeline.names import path_of, refuse_unwritable
+from autodub.pipeline.opening import Opened, captions, open_source, output_name
 from autodub.pipeline.outputs import Outputs, outputs_for
 from autodub.pipeline.plan import Plan, languages, make_plan, refuse_same
 from autodub.pipeline.run import Run
+from autodub.pipeline.standby import sticky
 from autodub.quality.receipt import Receipt
 
 
@@ -55,61 +55,109 @@ def dub(
     """
     refuse_unwritable(request)
     store = Store(settings.data_dir)
+    stop = (cancel or Cancel()).child()  # what fails here must not stop the caller's other dubs
+    run = Run(spending.gateway(store, request, settings, listener=listener, cancel=stop), listener)
     try:
-        stop = (cancel or Cancel()).child()  # what fails here must not stop the caller's other dubs
-        gateway = Gateway(store, listener=listener, cancel=stop, redact=settings.redact)
-        run = Run(gateway, listener)
-        context = engine_context(settings)
-        target, _ = languages(request)
-        with run.stage("open", "looking at the source"):
-            source = open_source(run, request, context)
-        part = (request.start or 0, request.end)
-        outputs = outputs_for(Path(source.path), target.tag, request.output, part=part)
-        plan = make_plan(request, source, outputs, context)
-        _refuse_stranger(store, outputs, request)
-        edits = project.read(outputs.project, source_sha256=source.digest, target=plan.target.tag)
-        key = finished.identity(plan, request, edits, subtitles=_digest(store, request.subtitles))
-        done = finished.find(store, key)
-        is_new = done is None
-        if done is None:
-            for role, chosen in plan.engines.items():
-                run.chosen(role, chosen.info.name, chosen.why)
-            for note in plan.notes:
-                run.degrade(note.what, note.message, note.reason)
-            done = _make(run, plan, request, edits)
-            run.unchanged(source)
-            if run.is_settled:
-                finished.keep(store, key, done)
-        if not finished.deliver(store, done, outputs.media, read=edits.digest):
-            listener(
-                Event(
-                    "degraded", message=f"{outputs.project.name} was changed meanwhile and is left as it is; "
-                    "run the same command again to use it", data={"what": "project"},
-                )
-            )  # fmt: skip
-        listener(Event("job.finished", message=str(outputs.media), data={"reused": not is_new}))
-        return _dubbed(done, outputs, reused=not is_new)
+        return _dub(run, request, engine_context(settings), listener)
+    except BaseException as problem:
+        stop.request()  # nothing beside may go on
+        if isinstance(problem, Cancelled) and run.failure is not None:
+            raise run.failure from None
+        raise
     finally:
+        run.close()
         store.close()
 
 
-def engine_context(settings: Settings) -> EngineContext:
-    """What engines are given of the settings."""
-    return EngineContext(settings.secret_values(), settings.models_dir, settings.offline)
+def _dub(run: Run, request: DubRequest, context: EngineContext, listener: Listener) -> Dubbed:
+    store = run.gateway.store
+    target, _ = languages(request)
+    with run.stage("open", "looking at the source"):
+        opened = open_source(run, request, context)
+    part = (request.start or 0, request.end)
+    outputs = outputs_for(output_name(opened.sound), target.tag, request.output, part=part)
+    plan = make_plan(request, opened.sound, outputs, context)
+    _refuse_stranger(store, outputs, request)
+    glossary = _glossary(request, target.tag)
+    edits = project.read(outputs.project, source_sha256=opened.sound.digest, target=plan.target.tag)
+    key = finished.identity(
+        plan, request, edits, subtitles=_digest(store, request.subtitles), glossary=glossary
+    )
+    done = finished.find(store, key)
+    is_new = done is None
+    if done is None:
+        for role, chosen in plan.engines.items():
+            run.chosen(role, chosen.info.name, chosen.why)
+        for note in plan.notes:
+            run.degrade(note.what, note.message, note.reason)
+        done = _make(run, plan, request, context, opened, edits, glossary)
+        run.unchanged(opened.sound)
+        if run.is_settled:
+            finished.keep(store, key, done)
+    if not finished.deliver(store, done, outputs.media, read=edits.digest):
+        listener(
+            Event(
+                "degraded", message=f"{outputs.project.name} was changed meanwhile and is left as it is; "
+                "run the same command again to use it", data={"what": "project"},
+            )
+        )  # fmt: skip
+    listener(Event("job.finished", message=str(outputs.media), data={"reused": not is_new}))
+    return _dubbed(done, outputs, reused=not is_new)
 
 
-def open_source(run: Run, request: DubRequest, context: EngineContext) -> Source:
-    """Fetch or open the source. A file of this machine is known by its content, not by its name."""
-    name = request.engines.get("downloader", "auto")
-    name = "local" if name == "auto" else name
-    engine = registry.build("downloader", name, request.options.get("downloader", {}), context)
-    address, digest = request.source, ""
-    path = local_path(address) if name == "local" else path_of(address)
-    if os.path.isfile(path):  # noqa: PTH113 - a name too long for the system is no file, not an error
-        # Absolute, since an answer may be used again from another folder.
-        address, digest = str(path.absolute()), run.gateway.store.digest(path)
-    source: Source = run.call(engine, "download", Download(address, digest), stage="open")
-    return source
+def _make(
+    run: Run,
+    plan: Plan,
+    request: DubRequest,
+    context: EngineContext,
+    opened: Opened,
+    edits: project.Edits,
+    glossary: tuple[Term, ...],
+) -> Finished:
+    # Imported here: an unchanged dub is delivered without any of it.
+    from autodub.pipeline import delivering, facts, revising
+    from autodub.pipeline.listening import hear
+    from autodub.pipeline.performing import perform
+    from autodub.pipeline.speaking import Programme
+
+    run.load_ahead(plan)
+    if opened.later is None:
+        delivering.rehearse(run, plan, request)
+    written = captions(run, opened, plan.spoken.tag) if plan.captions and plan.spoken else None
+    listened = partial(hear, run, request=request, captions=written)
+    plan, heard = sticky(run, plan, request, context, listened)
+    mix = heard.soundtrack.mix
+    programme = Programme(mix.rate, mix.frames)
+    spoken = heard.spoken
+    if spoken is None or (not heard.lines and not edits):
+        return delivering.untouched(run, delivering.with_picture(plan, opened), request, heard, programme)
+    refuse_same(spoken, plan.target)
+    plan = replace(plan, spoken=spoken)
+
+    revision = revising.revise(heard.lines, edits, path=plan.outputs.project, limit=mix.duration)
+    performed = partial(
+        perform, run, request=request, heard=heard, programme=programme, edits=edits, revision=revision,
+        glossary=glossary,
+    )  # fmt: skip
+    plan, show = sticky(run, plan, request, context, performed)
+    kept = facts.kept_lines(
+        revision, show.now, {**show.failed, **show.now.failed}, made=heard.lines, speech=heard.speech,
+        limit=mix.duration,
+    )  # fmt: skip
+    if show.was_away:
+        run.is_settled = False
+    for item in kept:
+        if not item.by_choice:
+            run.degrade("line", f"{item.line.id} keeps its original sound", item.reason)
+    record = facts.project(
+        opened.sound, plan, spoken=spoken, made=heard.lines, wordings=show.wordings, now=show.now, kept=kept,
+        edits=edits, voices=show.cast.own, rate=programme.rate,
+    )  # fmt: skip
+    run.return_voices(plan, keep=request.keep_voices)
+    return delivering.deliverables(
+        run, delivering.with_picture(plan, opened), request, heard, programme, show, kept, record,
+        language=spoken,
+    )  # fmt: skip
 
 
 def _refuse_stranger(store: Store, outputs: Outputs, request: DubRequest) -> None:
@@ -137,76 +185,12 @@ def _digest(store: Store, subtitles: str | None) -> str:
     return store.digest(path)
 
 
-def _make(run: Run, plan: Plan, request: DubRequest, edits: project.Edits) -> Finished:
-    # Imported here: an unchanged dub is delivered without any of it.
-    from autodub.pipeline import delivering, facts, revising
-    from autodub.pipeline.booth import Booth
-    from autodub.pipeline.listening import hear
-    from autodub.pipeline.speaking import Part, Programme, speak
-    from autodub.pipeline.translating import translate
-    from autodub.pipeline.voices import choose_voices
+def _glossary(request: DubRequest, target: str) -> tuple[Term, ...]:
+    if request.glossary is None:
+        return ()
+    from autodub.pipeline.names import read_glossary
 
-    delivering.rehearse(run, plan, request)
-    heard = hear(run, plan, request)
-    mix = heard.soundtrack.mix
-    programme = Programme(mix.rate, mix.frames)
-    spoken = heard.spoken
-    if spoken is None or (not heard.lines and not edits):
-        return delivering.untouched(run, plan, request, heard, programme)
-    refuse_same(spoken, plan.target)
-
-    revision = revising.revise(heard.lines, edits, path=plan.outputs.project, limit=mix.duration)
-    known = {line.speaker for line in heard.lines}
-    added = [line for line in revision.lines if line.speaker not in known]
-    cast = choose_voices(
-        run, plan, [*heard.lines, *added], heard.soundtrack, bound=edits.voices, match=request.match_voices
-    )
-    with run.stage("translate", f"translating into {plan.target.name}"):
-        translator = plan.engines["translator"]
-        translated = translate(run, translator, heard.lines, spoken=spoken, target=plan.target)
-    with run.stage("speak", f"speaking {plan.target.name}"):
-        booth = Booth(run, plan.engines["synthesizer"])
-        parts = [
-            Part(
-                line,
-                translated.wordings[line.id],
-                cast.voices[line.speaker],
-                is_paced=line.speaker in edits.voices,
-            )
-            for line in heard.lines
-            if line.id in translated.wordings
-        ]
-        base = now = speak(run, booth, parts, programme)
-        wordings = {take.line.id: take.wording.text for take in base.takes}
-        if edits:
-            changed = [line for line in revision.lines if line.id in revision.translate]
-            again = translate(run, translator, changed, spoken=spoken, target=plan.target, needed=False)
-            translated.failed.update(again.failed)
-            texts = translated.wordings | {take.line.id: (take.wording,) for take in base.takes}
-            for name in again.failed:
-                texts.pop(name, None)  # it may never have had one
-            texts |= again.wordings | revising.texts(revision)
-            now = revising.respeak(booth, base, revision, texts, cast.voices, programme)
-    kept = facts.kept_lines(
-        revision,
-        now,
-        {**translated.failed, **now.failed},
-        made=heard.lines,
-        speech=heard.speech,
-        limit=mix.duration,
-    )
-    if booth.was_away:
-        run.is_settled = False
-    for item in kept:
-        if not item.by_choice:
-            run.degrade("line", f"{item.line.id} keeps its original sound", item.reason)
-    record = facts.project(
-        plan.source, plan, spoken=spoken, made=heard.lines, wordings=wordings, now=now, kept=kept,
-        edits=edits, voices=cast.own, rate=programme.rate,
-    )  # fmt: skip
-    return delivering.deliverables(
-        run, plan, request, heard, programme, now, kept, cast, record, language=spoken
-    )
+    return read_glossary(request.glossary, target)
 
 
 def _dubbed(done: Finished, outputs: Outputs, *, reused: bool) -> Dubbed:

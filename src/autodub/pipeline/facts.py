@@ -291,7 +291,8 @@ def project(
             current_voice = _entry(voice)
             cast[speaker] = CastEntry(**current_voice.model_dump(), made=own)
     return Project(
-        source=source.path, source_sha256=source.digest, spoken=spoken.tag, target=plan.target.tag,
+        source=source.url or source.path, source_sha256=source.digest,
+        spoken=spoken.tag, target=plan.target.tag,
         voices=cast, lines=sorted(entries, key=lambda entry: (entry.start_ms, entry.id)),
         made_lines={line.id: line.text for line in made},
     )  # fmt: skip

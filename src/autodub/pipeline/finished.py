@@ -11,6 +11,7 @@ from autodub.infra import codec
 from autodub.infra.codec import canonical
 from autodub.model.media import Blob
 from autodub.model.request import DubRequest
+from autodub.model.speech import Term
 from autodub.pipeline.outputs import place
 from autodub.pipeline.plan import Plan
 from autodub.pipeline.project import Edits
@@ -40,17 +41,20 @@ class Finished:
     measured: Receipt
 
 
-def identity(plan: Plan, request: DubRequest, edits: Edits, *, subtitles: str) -> str:
+def identity(
+    plan: Plan, request: DubRequest, edits: Edits, *, subtitles: str, glossary: tuple[Term, ...] = ()
+) -> str:
     """What makes one dub the same as another: everything that can change any of its files."""
     engines = [
         (role, c.info.name, c.info.version, c.engine.options) for role, c in sorted(plan.engines.items())
     ]
     wishes = (
         request.target, request.spoken, request.start, request.end, subtitles, request.speakers,
-        request.match_voices, request.keep_original_audio, request.loudness,
+        request.match_voices, request.clone_voices, request.keep_original_audio, request.loudness,
+        request.style, request.terms, request.captions, glossary,
     )  # fmt: skip
     stream = plan.subtitles.index if plan.subtitles else None
-    names = (plan.source.path, plan.outputs.media.name)
+    names = (plan.source.url or plan.source.path, plan.outputs.media.name)
     asked = replace(edits, digest="")
     whole = ("dub", VERSION, plan.source.digest, names, plan.audio.index, stream, wishes, engines, asked)
     return sha256(canonical(whole)).hexdigest()

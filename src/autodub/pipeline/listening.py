@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future
 from dataclasses import dataclass
 
 from autodub.dubbing.segmentation import segment
@@ -39,8 +39,13 @@ class Heard:
     spoken: Language | None
     """None when nobody speaks and nothing says the language."""
     lines: tuple[Line, ...]
-    background: Audio | None
-    """None when the voice could not be taken out, or nothing is to be dubbed."""
+    separation: Future[Audio | None] | None = None
+    """The background under way; None when nothing is to be dubbed."""
+
+    @property
+    def background(self) -> Audio | None:
+        """Everything but the voice; waits for it. None when it could not be taken out."""
+        return self.separation.result() if self.separation is not None else None
 
 
 def open_sound(run: Run, plan: Hearing) -> Soundtrack:
@@ -54,31 +59,45 @@ def open_sound(run: Run, plan: Hearing) -> Soundtrack:
     return decoded.soundtrack
 
 
-def hear(run: Run, plan: Hearing, request: DubRequest, *, separate: bool = True) -> Heard:
-    """Decode, find speech, then transcribe beside separating the voice from the rest."""
+def hear(
+    run: Run, plan: Hearing, *, request: DubRequest, separate: bool = True, captions: Blob | None = None
+) -> Heard:
+    """Decode, find speech, then transcribe beside separating the voice from the rest.
+
+    The separation goes on when this returns: only the mix needs it.
+    """
     soundtrack = open_sound(run, plan)
     detector = plan.engines["detector"].engine
     with run.stage("detect", "finding where people speak"):
         found: Spans = run.call(detector, "detect", Detect(soundtrack.speech), stage="detect")
     if not found.spans and request.subtitles is None:
-        return Heard(soundtrack, (), (), plan.spoken, (), None)
+        return Heard(soundtrack, (), (), plan.spoken, ())
     reads = plan.engines["transcriber"].info.name == TEXT_ENGINE
-    with ThreadPoolExecutor(max_workers=1, thread_name_prefix="separate") as beside:
-        # A text that is merely read is there at once, and may know of speech the detector missed.
-        transcript = _transcribe(run, plan, request, soundtrack, found.spans) if reads else None
-        voiced = _voiced(found.spans, transcript)
-        stems = beside.submit(_separate, run, plan, soundtrack, voiced) if separate else None
-        try:
-            if transcript is None:
-                transcript = _transcribe(run, plan, request, soundtrack, found.spans)
-            turns = _diarize(run, plan, request, soundtrack, found.spans, transcript)
-        except BaseException:  # also Ctrl-C, or the separator would be waited for
-            run.gateway.cancel.request()  # nobody will want the stems any more
-            raise
-        background = stems.result() if stems is not None else None
+    # A text that is merely read is there at once, and may know of speech the detector missed.
+    transcript = _transcribe(run, plan, request, soundtrack, found.spans, captions) if reads else None
+    voiced = _voiced(found.spans, transcript)
+    separation = _beside(run, plan, soundtrack, voiced) if separate else None
+    if transcript is None:
+        transcript = _transcribe(run, plan, request, soundtrack, found.spans, None)
+    turns = _diarize(run, plan, request, soundtrack, found.spans, transcript)
     spoken = Language.parse(transcript.language)
     lines = segment(transcript, turns=turns.turns, speech=found.spans)
-    return Heard(soundtrack, found.spans, voiced, spoken, lines, background)
+    return Heard(soundtrack, found.spans, voiced, spoken, lines, separation)
+
+
+def _beside(
+    run: Run, plan: Hearing, soundtrack: Soundtrack, voiced: tuple[Span, ...]
+) -> Future[Audio | None]:
+    """Separate beside everything else; when that fails for good, everything else need not go on."""
+    separation = run.beside(_separate, run, plan, soundtrack, voiced, name="separate")
+
+    def stop_all(done: Future[Audio | None]) -> None:
+        problem = done.exception()
+        if problem is not None:
+            run.fail(problem)
+
+    separation.add_done_callback(stop_all)
+    return separation
 
 
 def _voiced(found: tuple[Span, ...], transcript: Transcript | None) -> tuple[Span, ...]:
@@ -113,17 +132,26 @@ def _separate(run: Run, plan: Hearing, soundtrack: Soundtrack, spans: tuple[Span
 
 
 def _transcribe(
-    run: Run, plan: Hearing, request: DubRequest, soundtrack: Soundtrack, spans: tuple[Span, ...]
+    run: Run,
+    plan: Hearing,
+    request: DubRequest,
+    soundtrack: Soundtrack,
+    spans: tuple[Span, ...],
+    captions: Blob | None,
 ) -> Transcript:
     chosen = plan.engines["transcriber"]
     with run.stage("transcribe", f"writing down what is said ({chosen.info.name})"):
-        subtitles = _subtitles(run, plan, request) if chosen.info.name == TEXT_ENGINE else None
+        subtitles = None
+        if chosen.info.name == TEXT_ENGINE:
+            subtitles = captions or _subtitles(run, plan, request)
         language = plan.spoken.tag if plan.spoken else None
         in_parts = chosen.info.piecewise and language is not None
         parts = []
         todo = _parts(spans) if in_parts else (spans,)
         for done, some in enumerate(todo):
-            asked = Transcribe(soundtrack.speech, language, some, subtitles, offset=plan.start)
+            asked = Transcribe(
+                soundtrack.speech, language, some, subtitles, offset=plan.start, terms=request.terms
+            )
             stage = "transcribe" if len(todo) == 1 else ""  # each part's own progress would start over
             parts.append(run.call(chosen.engine, "transcribe", asked, stage=stage))
             run.progress("transcribe", (done + 1) / len(todo), f"part {done + 1} of {len(todo)}")

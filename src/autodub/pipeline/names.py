@@ -5,8 +5,9 @@ from __future__ import annotations
 import contextlib
 from pathlib import Path
 
-from autodub.model.errors import BadSubtitles, OutputProblem, RequestError, UnsupportedSource
+from autodub.model.errors import BadOption, BadSubtitles, OutputProblem, RequestError, UnsupportedSource
 from autodub.model.request import DubRequest
+from autodub.model.speech import Term
 
 
 def path_of(name: str) -> Path:
@@ -23,6 +24,7 @@ def refuse_unwritable(request: DubRequest) -> None:
         ("source", request.source, UnsupportedSource),
         ("subtitle file", request.subtitles, BadSubtitles),
         ("output", request.output, OutputProblem),
+        ("glossary", request.glossary, BadOption),
     )
     for what, name, error in kinds:
         if name is None:
@@ -35,3 +37,16 @@ def refuse_unwritable(request: DubRequest) -> None:
                 f"The name of the {what} is not text in UTF-8: {shown}.",
                 hint="Rename it, or give it through a link with a plain name.",
             )
+
+
+def read_glossary(name: str, target: str) -> tuple[Term, ...]:
+    """The glossary of a file, for a target language. Raises BadOption naming the line that is wrong."""
+    from autodub.dubbing.glossary import parse
+
+    path = path_of(name)
+    try:
+        text = path.read_text("utf-8-sig")
+    except (OSError, UnicodeDecodeError) as problem:
+        why = getattr(problem, "strerror", None) or "it is not text in UTF-8"
+        raise BadOption(f"The glossary {path} cannot be read ({why}).", hint="Check the path.") from problem
+    return parse(text, target=target)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any, cast
 
 from autodub.engines import registry
@@ -52,6 +52,8 @@ class Hearing:
     """Subtitle stream of the source to read, when that is the transcript."""
     engines: Mapping[str, Chosen]
     notes: tuple[Degradation, ...]
+    captions: bool = False
+    """True when the transcript is what people wrote on the source's site."""
 
     @property
     def is_range(self) -> bool:
@@ -63,8 +65,10 @@ class Hearing:
 class Plan(Hearing):
     """Everything decided before the first paid or slow call."""
 
-    target: Language
-    outputs: Outputs
+    target: Language = field(kw_only=True)
+    outputs: Outputs = field(kw_only=True)
+    clones: bool = False
+    """True when the cloner makes voices of the speakers' own, rather than moving stock voices."""
 
 
 Builder = Callable[[str, str], Any]
@@ -96,15 +100,17 @@ def make_plan(request: DubRequest, source: Source, outputs: Outputs, context: En
     hearing = make_hearing(request, source, context, target=target)
     build = _builder(request, context)
     engines = dict(hearing.engines)
-    for role in ("separator", "translator", "synthesizer", *(["cloner"] if request.match_voices else [])):
-        engines[role] = _choose(role, request, build, language=target if role == "synthesizer" else None)
+    for role in ("separator", "translator"):
+        engines[role] = _choose(role, request, build, language=None)
+    engines |= _speaking(request, build, target)
     if hearing.spoken is not None:
         refuse_same(hearing.spoken, target)
         translator: Translator = engines["translator"].engine
         translator.route(hearing.spoken.tag, target.tag)
     return Plan(
         source=source, spoken=hearing.spoken, start=hearing.start, end=hearing.end, audio=hearing.audio,
-        subtitles=hearing.subtitles, engines=engines, notes=hearing.notes, target=target, outputs=outputs,
+        subtitles=hearing.subtitles, engines=engines, notes=hearing.notes, captions=hearing.captions,
+        target=target, outputs=outputs, clones=request.clone_voices,
     )  # fmt: skip
 
 
@@ -124,16 +130,20 @@ def make_hearing(
     notes: list[Degradation] = []
     engines: dict[str, Chosen] = {}
     wanted = request.engines.get("transcriber", "auto")
-    if wanted == TEXT_ENGINE or (wanted == "auto" and (request.subtitles or embedded)):
-        if request.subtitles is None and embedded is None:
+    if wanted == TEXT_ENGINE or (wanted == "auto" and (request.subtitles or embedded or request.captions)):
+        if request.subtitles is None and embedded is None and not request.captions:
             raise EngineCannot(
                 "There are no subtitles to read: none were given and the source holds no text subtitles.",
                 hint="Give a file with --subtitles, or leave --transcriber out.",
             )
-        why = "subtitles were given" if request.subtitles else "the source holds subtitles of its own"
+        why = "the source holds subtitles of its own"
+        if request.subtitles or request.captions:
+            why = "subtitles were given" if request.subtitles else "captions were asked for"
         engines["transcriber"] = _named("transcriber", TEXT_ENGINE, build, why=why, named=True)
         if spoken is None and embedded is not None and embedded.language:
             spoken = _tagged(embedded.language)
+        if spoken is None and request.captions and source.language:
+            spoken = _tagged(source.language)
         if spoken is None:
             raise UnknownLanguage(
                 "Subtitles do not say which language they are in.",
@@ -153,7 +163,58 @@ def make_hearing(
                 f"nothing says which language it is, and {heard_by.name} understands {spoken.name} only",
             )
         )
-    return Hearing(source, spoken, start, end, audio, embedded, engines, tuple(notes))
+    notes += [Degradation("source", warning, "as the site offers it") for warning in source.warnings]
+    return Hearing(
+        source, spoken, start, end, audio, embedded, engines, tuple(notes),
+        captions=request.captions and request.subtitles is None,
+    )  # fmt: skip
+
+
+def stand_in(
+    role: str,
+    request: DubRequest,
+    context: EngineContext,
+    *,
+    language: Language | None,
+    without: frozenset[str],
+    clones: tuple[str, ...] | None = None,
+) -> Chosen:
+    """Who serves a role when those of ``without`` are down. Raises EngineCannot when nobody does."""
+    build = _builder(request, context)
+    return _choose(role, request, build, language=language, without=without, clones=clones)
+
+
+def _speaking(request: DubRequest, build: Builder, target: Language) -> dict[str, Chosen]:
+    """Who speaks, and who makes the voices, chosen together: a clone belongs to one synthesizer."""
+    if not request.clone_voices:
+        found = {"synthesizer": _choose("synthesizer", request, build, language=target)}
+        if request.match_voices:
+            found["cloner"] = _choose("cloner", request, build, language=None, clones=())
+        return found
+    wanted = request.engines.get("synthesizer", "auto")
+    speakers = _known("synthesizer")[0]
+    cloners = [
+        name
+        for name, info in _known("cloner")[0].items()
+        if info.clones in speakers
+        and wanted in ("auto", info.clones)
+        and _serves(speakers[info.clones], target)
+    ]
+    if not cloners:
+        raise EngineCannot(
+            f"The synthesizer {wanted} cannot speak {target.name} with cloned voices."
+            if wanted != "auto"
+            else f"No synthesizer here speaks {target.name} with cloned voices.",
+            hint="Choose another --synthesizer, or use --match-voices instead of --clone.",
+        )
+    cloner = _choose("cloner", request, build, language=None, clones=tuple(cloners))
+    speaker = replace_engine(request, "synthesizer", cloner.info.clones)
+    return {"cloner": cloner, "synthesizer": _choose("synthesizer", speaker, build, language=target)}
+
+
+def replace_engine(request: DubRequest, role: str, name: str) -> DubRequest:
+    """The request with one engine named."""
+    return replace(request, engines={**request.engines, role: name})
 
 
 def _range(request: DubRequest, info: MediaInfo) -> tuple[int, int | None]:
@@ -236,9 +297,44 @@ def _rank(info: Info) -> int:
     return 0 if info.resource == "net" else 1 if info.needs_weights else 2
 
 
-def _choose(role: str, request: DubRequest, build: Builder, *, language: Language | None) -> Chosen:
+def _known(role: str) -> tuple[dict[str, Info], list[str]]:
+    """Every engine of a role, and what is wrong with those that cannot be loaded: the others still work."""
+    infos: dict[str, Info] = {}
+    broken: list[str] = []
+    for name in registry.names(role):
+        try:
+            infos[name] = registry.load(role, name).describe()
+        except EngineCannot as problem:
+            broken.append(f"{name}: {problem.message.rstrip('.')}")
+    return infos, broken
+
+
+def _matchers() -> tuple[str, ...]:
+    """Cloners that move any synthesizer's voices."""
+    return tuple(name for name, info in _known("cloner")[0].items() if not info.clones)
+
+
+def _choose(
+    role: str,
+    request: DubRequest,
+    build: Builder,
+    *,
+    language: Language | None,
+    without: frozenset[str] = frozenset(),
+    clones: tuple[str, ...] | None = None,
+) -> Chosen:
+    """The engine named, or the best one that is ready.
+
+    ``without`` are engines that are down; ``clones`` the cloners that will do, none = those that move
+    any synthesizer's voices.
+    """
     name = request.engines.get(role, "auto")
     if name != "auto":
+        if clones is not None and name not in (clones or _matchers()):
+            raise EngineCannot(
+                f"The cloner {name} does not go with this synthesizer or option.",
+                hint="Leave --cloner out: the right one is chosen.",
+            )
         chosen = _named(role, name, build, why="asked for", named=True)
         if not _serves(chosen.info, language):
             raise EngineCannot(
@@ -249,7 +345,10 @@ def _choose(role: str, request: DubRequest, build: Builder, *, language: Languag
     passed: list[str] = []
     fixes: list[str] = []
     wrong: list[BadOption] = []
-    candidates = [(n, registry.load(role, n).describe()) for n in registry.names(role) if n != TEXT_ENGINE]
+    infos, broken = _known(role)
+    passed += broken
+    allowed = set(infos) if clones is None else {*clones} or {*_matchers()}
+    candidates = [(n, infos[n]) for n in allowed & infos.keys() - without - {TEXT_ENGINE}]
     for candidate, info in sorted(candidates, key=lambda pair: (_rank(pair[1]), pair[0])):
         if not _serves(info, language):
             passed.append(f"{candidate} does not know {cast(Language, language).name}")
@@ -272,6 +371,8 @@ def _choose(role: str, request: DubRequest, build: Builder, *, language: Languag
         raise wrong[0]
     if role == "transcriber":
         fixes.append("give what is said with --subtitles FILE.")
+    if role == "cloner" and clones:
+        fixes.append("use --match-voices, which needs neither key nor weights.")
     raise EngineCannot(
         f"No {role} can run here: {'; '.join(passed)}.", hint=" Or: ".join(filter(None, fixes))
     )

@@ -5,16 +5,34 @@ from __future__ import annotations
 import contextlib
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import Future
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol, TypeVar
 
+from autodub.engines.roles import Ahead, Forgetful
 from autodub.gateway.gateway import Gateway
 from autodub.model.errors import UnsupportedSource
 from autodub.model.job import Degradation, Event, Listener
 from autodub.model.media import Source
 from autodub.pipeline.studio import Studio
+
+T = TypeVar("T")
+_LEAVING = 5.0
+"""Seconds that work beside a stopped dub is waited for."""
+
+
+class _Built(Protocol):
+    @property
+    def engine(self) -> Any: ...
+
+
+class Hearing(Protocol):
+    """As much of a plan as is needed here."""
+
+    @property
+    def engines(self) -> Mapping[str, _Built]: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +53,9 @@ class Run:
         self.degradations: list[Degradation] = []
         self.stages: list[StageTime] = []
         self.studio = Studio(self.unchanged)
+        self._beside: list[threading.Thread] = []
+        self.failure: BaseException | None = None
+        """Why work beside the dub's main thread stopped it."""
         self.is_settled = True
         """False once something was done less well for a reason that may pass."""
 
@@ -73,11 +94,57 @@ class Run:
 
     def unchanged(self, source: Source) -> None:
         """Raise UnsupportedSource when the file is not what it was when the dub began."""
+        if source.files:
+            return  # it lies in the store, under the name of its content
         if self.gateway.store.digest(Path(source.path)) != source.digest:
             raise UnsupportedSource(
                 f"{source.title} was changed while it was being dubbed.",
                 hint="Leave the file alone and run the same command again.",
             )
+
+    def beside(self, work: Callable[..., T], *arguments: Any, name: str) -> Future[T]:
+        """Do something beside the dub's main thread; ``close`` waits for it."""
+        done: Future[T] = Future()
+
+        def body() -> None:
+            try:
+                done.set_result(work(*arguments))
+            except BaseException as problem:  # noqa: BLE001 - raised where the result is asked for
+                done.set_exception(problem)
+
+        thread = threading.Thread(target=body, name=name, daemon=True)
+        with self._lock:
+            self._beside.append(thread)
+        thread.start()
+        return done
+
+    def close(self) -> None:
+        """Wait for what is still done beside; after a stop, only as long as it takes to notice."""
+        for thread in self._beside:
+            thread.join(_LEAVING if self.gateway.cancel.requested else None)
+
+    def load_ahead(self, plan: Hearing) -> None:
+        """Have slow engines load while other work goes on."""
+        slow = [chosen.engine for chosen in plan.engines.values() if isinstance(chosen.engine, Ahead)]
+
+        def load() -> None:
+            for engine in slow:
+                engine.prepare()
+
+        if slow:
+            self.beside(load, name="load")
+
+    def return_voices(self, plan: Hearing, *, keep: bool) -> None:
+        """Give back what was rented for this dub, once every line is spoken."""
+        cloner = plan.engines.get("cloner")
+        if cloner is not None and isinstance(cloner.engine, Forgetful):
+            self.gateway.give_back(cloner.engine, keep=keep)
+
+    def fail(self, problem: BaseException) -> None:
+        """Stop the dub from a thread beside it: whatever is under way ends, and this is why."""
+        with self._lock:
+            self.failure = self.failure or problem
+        self.gateway.cancel.request()
 
     def chosen(self, role: str, name: str, why: str) -> None:
         """Announce which engine serves a role, and why."""

@@ -1,13 +1,19 @@
 """Speaking a dub: every line planned, spoken, measured, re-planned and placed.
 
 The decisions are pure functions of ``dubbing``; this module strings them together. Lines are spoken
-in growing portions, and each portion is planned with what the voices have shown so far. The result
-depends on nothing but the requests, never on which call was answered first.
+in growing portions, two of which are under way at a time; each is planned with what the voices showed
+in those before them. The result depends on nothing but the requests, never on which call was
+answered first::
+
+    portions of lines that fit as they are naturally said      (others: other lengths are asked for)
+    lines in other lengths, planned around what was spoken
+    once more whatever came out too far from its room
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections import deque
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from autodub.dubbing import pacing
@@ -18,6 +24,7 @@ from autodub.dubbing.fitting import (
     chunks,
     flags,
     horizon,
+    imagined,
     learned,
     native_rate,
     place,
@@ -28,15 +35,21 @@ from autodub.dubbing.fitting import (
     spoken,
 )
 from autodub.dubbing.syllables import features
-from autodub.dubbing.timing import Slot, plan, refit
+from autodub.dubbing.timing import Fit, Slot, plan, refit
+from autodub.dubbing.wording import loss, shares, syllables_for
 from autodub.model.errors import EngineError
 from autodub.model.media import Clip, Placement
 from autodub.model.speech import Line, Voice, Wording
-from autodub.pipeline.booth import Ask, Booth
+from autodub.pipeline.booth import Ask, Booth, Said
 from autodub.pipeline.run import Run
+from autodub.pipeline.translating import Wordings
 
 PAID_QUANTILE = 0.7
 """Where synthesis is billed lines are planned a little long, which saves speaking them twice."""
+_AHEAD = 12
+"""Lines beyond a portion that are planned with it."""
+_JOINED = 1500
+"""Milliseconds between two lines of a speaker up to which a synthesizer is told of the other one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,156 +109,280 @@ class Programme:
         return self.frames / self.rate
 
 
-def speak(run: Run, booth: Booth, parts: Sequence[Part], programme: Programme) -> Spoken:
-    """Speak every line. Raises the engine's error when not a single line can be spoken."""
-    parts, models, heard = _auditioned(run, booth, list(parts))
-    side = sides([part.line for part in parts])
-    slots: dict[int, Slot] = {}
-    clips: dict[int, Clip] = {}
-    predicted: dict[int, float | None] = {}
-    failed: dict[int, EngineError] = {}
+def speak(
+    run: Run,
+    booth: Booth,
+    wordings: Wordings,
+    voices: Mapping[str, Voice],
+    programme: Programme,
+    *,
+    paced: frozenset[str] = frozenset(),
+) -> Spoken:
+    """Speak every line that has a translation. Raises the engine's error when not one can be spoken.
 
-    def predict(i: int) -> Slot:
-        return slot(
-            parts[i].line,
-            parts[i].wordings,
-            models[parts[i].line.speaker],
-            timeline=side[i],
-            quantile=PAID_QUANTILE if booth.paid else None,
-        )
-
-    for chunk in chunks(len(parts)):
-        near = [i for i in horizon(len(parts), chunk) if i not in failed]
-        slots |= {i: predict(i) for i in near if i not in clips}
-        fits = dict(zip(near, plan([slots[i] for i in near], programme=programme.seconds), strict=True))
-        asks = {
-            i: Ask(
-                parts[i].wordings[fits[i].choice].text,
-                parts[i].voice,
-                native_rate(slots[i], fits[i], slowest=booth.slowest, fastest=booth.fastest),
-            )
-            for i in chunk
-        }
-        for i, said in zip(asks, booth.speak(list(asks.values())), strict=True):
-            if isinstance(said, EngineError):
-                failed[i] = said
-                del slots[i]
-                continue
-            predicted[i] = None if i in heard else slots[i].choices[fits[i].choice].seconds
-            slots[i], clips[i] = spoken(slots[i], said, choice=fits[i].choice), said
-            if i not in heard:
-                speaker = parts[i].line.speaker
-                models[speaker] = learned(models[speaker], asks[i].text, said)
-        run.progress("speak", chunk.stop / len(parts), f"{chunk.stop} of {len(parts)} lines")
-    if parts and not clips:
-        raise next(iter(failed.values()))
-    _retake(run, booth, parts, slots, clips, predicted, programme)
-    takes = _settled(parts, slots, clips, predicted, models, programme)
-    lost = {parts[i].line.id: problem.message for i, problem in sorted(failed.items())}
-    return Spoken(takes, lost, {part.line.speaker: part.voice for part in parts})
-
-
-def _auditioned(
-    run: Run, booth: Booth, parts: list[Part]
-) -> tuple[list[Part], dict[str, Duration], frozenset[int]]:
-    """The parts with paced voices, a model per speaker, and which lines were spoken to get there.
-
-    A paid voice is not auditioned: it speaks at its own pace and is learned on the job.
+    ``paced`` are the speakers whose pace a person set.
     """
-    models: dict[str, Duration] = {}
-    heard: set[int] = set()
-    for speaker in dict.fromkeys(part.line.speaker for part in parts):
-        own = [i for i, part in enumerate(parts) if part.line.speaker == speaker]
-        voice = parts[own[0]].voice
-        fresh = models[speaker] = Duration.of(voice.language)
-        if booth.paid:
-            continue
-        chosen = [own[i] for i in pacing.auditions([parts[i].wordings[0].text for i in own])]
-        said = booth.speak([Ask(parts[i].wordings[0].text, replace(voice, pace=1.0), 1.0) for i in chosen])
+    session = _Session(run, booth, wordings, voices, programme)
+    if not booth.paid:  # a paid voice speaks at its own pace, and is learned on the job
+        session.audition(paced)
+    session.speak_natural()
+    first = session.speak_further()
+    again = session.say_again(first)
+    session.collect()
+    session.say_again(session.order - again)
+    session.collect()
+    return session.settled()
+
+
+class _Session:
+    """The lines of a dub while they are being spoken. Lines are known by their position."""
+
+    def __init__(
+        self,
+        run: Run,
+        booth: Booth,
+        wordings: Wordings,
+        voices: Mapping[str, Voice],
+        programme: Programme,
+    ) -> None:
+        self._run, self._booth, self._wordings, self._programme = run, booth, wordings, programme
+        self._lines = wordings.lines
+        self._voices = dict(voices)
+        self._side = sides(self._lines)
+        self._models = {line.speaker: Duration.of(voices[line.speaker].language) for line in self._lines}
+        self._texts: dict[int, tuple[Wording, ...]] = {}
+        self._slots: dict[int, Slot] = {}
+        self._clips: dict[int, Clip] = {}
+        self._predicted: dict[int, float | None] = {}
+        self._taught: frozenset[int] = frozenset()
+        self._failed: dict[int, EngineError] = {}
+        self._later: set[int] = set()
+        self._waiting: deque[dict[int, tuple[int, Said]]] = deque()
+        self._repeated: dict[int, tuple[int, Said]] = {}
+
+    @property
+    def order(self) -> frozenset[int]:
+        """Lines that are spoken, or under way."""
+        return frozenset(self._slots)
+
+    # --- Getting to know the voices --------------------------------------------------------------------
+
+    def audition(self, paced: frozenset[str]) -> None:
+        """Have each voice speak a few lines, learn its tempo, and give it a pace that suits its speaker."""
+        taught: set[int] = set()
+        self._read(range(len(self._lines)))
+        for speaker in dict.fromkeys(line.speaker for line in self._lines):
+            own = [i for i in self._texts if self._lines[i].speaker == speaker]
+            if own:
+                taught |= self._auditioned(speaker, own, is_paced=speaker in paced)
+        self._taught = frozenset(taught)
+        self._run.gateway.cancel.check()
+
+    def _auditioned(self, speaker: str, own: Sequence[int], *, is_paced: bool) -> set[int]:
+        voice, fresh = self._voices[speaker], self._models[speaker]
+        chosen = [own[i] for i in pacing.auditions([self._texts[i][0].text for i in own])]
+        asks = [Ask(self._texts[i][0].text, replace(voice, pace=1.0), 1.0) for i in chosen]
+        said = self._booth.speak(asks)
         clips = [(i, clip) for i, clip in zip(chosen, said, strict=True) if isinstance(clip, Clip)]
         at_one = fresh
         for i, clip in clips:
-            at_one = learned(at_one, parts[i].wordings[0].text, clip)
-        if not parts[own[0]].is_paced:
+            at_one = learned(at_one, self._texts[i][0].text, clip)
+        if not is_paced:
             rooms = [
                 (
-                    parts[i].line.span.duration / 1000,
-                    at_one.predict(features(parts[i].wordings[0].text, at_one.language))[0],
+                    self._lines[i].span.duration / 1000,
+                    at_one.predict(features(self._texts[i][0].text, at_one.language))[0],
                 )
                 for i in own
             ]
             voice = replace(voice, pace=pacing.pace(rooms, at_one))
-        for i in own:
-            parts[i] = replace(parts[i], voice=voice)
+        self._voices[speaker] = voice
         for i, clip in clips:  # the model speaks of the voice at its pace
-            models[speaker] = learned(
-                models[speaker], parts[i].wordings[0].text, replace(clip, rate=1 / voice.pace)
+            fresh = learned(fresh, self._texts[i][0].text, replace(clip, rate=1 / voice.pace))
+        self._models[speaker] = fresh
+        return {i for i, _ in clips}
+
+    # --- Speaking ----------------------------------------------------------------------------------
+
+    def speak_natural(self) -> None:
+        """Speak what fits as it is naturally said; ask for other lengths of what does not."""
+        count, asked = len(self._lines), set[int]()
+        for chunk in chunks(count, least=self._booth.lanes):
+            near = horizon(count, chunk, ahead=_AHEAD if self._booth.paid else 32)
+            self._read(near)
+            while len(self._waiting) > 1:
+                self._collect_portion()
+            places, fits = self._planned([i for i in near if i in self._texts])
+            long = [i for i in places if fits[i].choice >= len(self._texts[i]) and i not in self._clips]
+            self._wordings.ask_further(
+                {self._lines[i].id: self._lengths(i, self._slots[i]) for i in long if i not in asked}
             )
-        heard |= {i for i, _ in clips}
-    run.gateway.cancel.check()
-    return parts, models, frozenset(heard)
+            asked |= set(long)
+            self._later |= {i for i in long if i in chunk}
+            self._submit({i: fits[i] for i in chunk if i in self._texts and i not in self._later})
+            self._run.progress("speak", chunk.stop / count, f"{chunk.stop} of {count} lines")
+        while self._waiting:
+            self._collect_portion()
 
+    def speak_further(self) -> frozenset[int]:
+        """Speak the lines that need another length, planned around those that are spoken already.
 
-def _retake(
-    run: Run,
-    booth: Booth,
-    parts: Sequence[Part],
-    slots: dict[int, Slot],
-    clips: dict[int, Clip],
-    predicted: dict[int, float | None],
-    programme: Programme,
-) -> None:
-    """Speak once more what came out too far from its room; what fails again stays as it was."""
-    order = sorted(clips)
-    fits = refit([slots[i] for i in order], programme=programme.seconds)
-    wanted = retakes([slots[i] for i in order], fits, slowest=booth.slowest, fastest=booth.fastest)
-    asks = {
-        order[at]: Ask(parts[order[at]].wordings[take.choice].text, parts[order[at]].voice, take.native)
-        for at, take in wanted.items()
-    }
-    if not asks:
-        return
-    run.progress("speak", 1.0, f"{len(asks)} lines once more, to fit better")
-    for (at, take), said in zip(wanted.items(), booth.speak(list(asks.values())), strict=True):
-        i = order[at]
-        if isinstance(said, EngineError):
-            continue  # the first take is there and is kept: nothing is lost
-        if take.choice != slots[i].locked_choice and predicted[i] is not None:
-            predicted[i] = slots[i].choices[take.choice].seconds * slots[i].native
-        slots[i], clips[i] = spoken(slots[i], said, choice=take.choice), said
+        The answer are the lines spoken before.
+        """
+        first = frozenset(self._clips)
+        for i in self._later:
+            self._texts[i] = self._wordings.of(self._lines[i])
+        if self._later:
+            _, fits = self._planned(sorted(self._texts.keys() - self._failed.keys()), imagine=False)
+            self._submit({i: fits[i] for i in sorted(self._later)})
+        return first
 
-
-def _settled(
-    parts: Sequence[Part],
-    slots: Mapping[int, Slot],
-    clips: Mapping[int, Clip],
-    predicted: Mapping[int, float | None],
-    models: Mapping[str, Duration],
-    programme: Programme,
-) -> tuple[Take, ...]:
-    order = sorted(clips)
-    settings = settle(
-        [slots[i] for i in order],
-        [clips[i] for i in order],
-        [parts[i].line for i in order],
-        programme=programme.seconds,
-    )
-    takes = []
-    for i, setting in zip(order, settings, strict=True):
-        part, model = parts[i], models[parts[i].line.speaker]
-        takes.append(
-            Take(
-                part=part,
-                wording=part.wordings[setting.fit.choice],
-                clip=clips[i],
-                predicted=predicted[i],
-                source_predicted=model.predict(features(part.line.text, model.language))[0],
-                slot=slots[i],
-                setting=setting,
-                placement=place(
-                    part.line.id, clips[i], setting, rate=programme.rate, frames=programme.frames
-                ),
-                flags=flags(slots[i], setting),
-            )
+    def say_again(self, lines: Iterable[int]) -> frozenset[int]:
+        """Speak lines once more that came out too far from their room. What fails again stays as it was."""
+        order = sorted(self._slots)
+        fits = refit([self._slots[i] for i in order], programme=self._programme.seconds)
+        wanted = retakes(
+            [self._slots[i] for i in order], fits, slowest=self._booth.slowest, fastest=self._booth.fastest
         )
-    return tuple(takes)
+        asked = frozenset(lines) & self._clips.keys()
+        takes = {order[at]: take for at, take in wanted.items() if order[at] in asked}
+        for i, take in takes.items():
+            self._repeated[i] = (take.choice, self._booth.submit(self._ask(i, take.choice, take.native)))
+        return asked
+
+    def collect(self) -> None:
+        """Wait for everything under way."""
+        while self._waiting:
+            self._collect_portion()
+        repeated, self._repeated = self._repeated, {}
+        said = self._booth.collect([one for _, one in repeated.values()])
+        for (i, (choice, _)), clip in zip(repeated.items(), said, strict=True):
+            if isinstance(clip, EngineError):
+                continue  # the first take is there and is kept: nothing is lost
+            if choice != self._slots[i].locked_choice and self._predicted[i] is not None:
+                self._predicted[i] = self._slots[i].choices[choice].seconds * self._slots[i].native
+            self._slots[i], self._clips[i] = spoken(self._slots[i], clip, choice=choice), clip
+
+    def _read(self, near: Iterable[int]) -> None:
+        """Wait for the natural wordings of lines; a line without one is left out from here on."""
+        for i in near:
+            if i not in self._texts:
+                found = self._wordings.of(self._lines[i])
+                if found:
+                    self._texts[i] = found
+
+    def _planned(self, lines: Sequence[int], *, imagine: bool = True) -> tuple[list[int], dict[int, Fit]]:
+        """Plan lines together: spoken ones as they are, the others as far as their voices are known."""
+        under_way = {i for portion in self._waiting for i in portion}
+        places = [i for i in lines if i not in self._failed]
+        for i in places:
+            if i not in self._clips and i not in under_way:
+                self._slots[i] = self._predict(i, imagine=imagine and self._wordings.asks_further)
+        fits = plan([self._slots[i] for i in places], programme=self._programme.seconds)
+        return places, dict(zip(places, fits, strict=True))
+
+    def _predict(self, i: int, *, imagine: bool) -> Slot:
+        line = self._lines[i]
+        found = slot(
+            line,
+            self._texts[i],
+            self._models[line.speaker],
+            timeline=self._side[i],
+            quantile=PAID_QUANTILE if self._booth.paid else None,
+        )
+        if not imagine or len(self._texts[i]) > 1 or not self._lengths(i, found):
+            return found
+        wanted = self._shares(found)
+        return imagined(found, wanted, losses=[loss(share) for share in wanted])
+
+    def _shares(self, found: Slot) -> tuple[float, ...]:
+        """Lengths worth asking for, relative to the natural wording's."""
+        return shares(found.choices[0].seconds / max(0.1, found.end - found.start))
+
+    def _lengths(self, i: int, found: Slot) -> tuple[int, ...]:
+        """The same in syllables; none where there is nothing to take away."""
+        language = self._models[self._lines[i].speaker].language
+        return syllables_for(self._texts[i][0].text, self._shares(found), language=language)
+
+    def _submit(self, fits: Mapping[int, Fit]) -> None:
+        portion = {}
+        for i, fit in fits.items():
+            found = self._slots[i]
+            native = native_rate(found, fit, slowest=self._booth.slowest, fastest=self._booth.fastest)
+            portion[i] = (fit.choice, self._booth.submit(self._ask(i, fit.choice, native)))
+            # Until it is measured, others are planned around what is expected of it.
+            self._slots[i] = replace(
+                found, choices=found.choices[: len(self._texts[i])], locked_choice=fit.choice
+            )
+        self._waiting.append(portion)
+
+    def _ask(self, i: int, choice: int, rate: float) -> Ask:
+        before, after = self._around(i) if self._booth.joins else ("", "")
+        return Ask(self._texts[i][choice].text, self._voices[self._lines[i].speaker], rate, before, after)
+
+    def _around(self, i: int) -> tuple[str, str]:
+        """What the same speaker says right before and after a line, as it is naturally said."""
+        out = []
+        for k in (i - 1, i + 1):
+            near = self._lines[k] if 0 <= k < len(self._lines) else None
+            is_joined = near is not None and near.speaker == self._lines[i].speaker and (
+                max(near.span.start, self._lines[i].span.start)
+                - min(near.span.end, self._lines[i].span.end)
+                <= _JOINED
+            )  # fmt: skip
+            natural = self._wordings.natural(near) if near is not None and is_joined else None
+            out.append(natural.text if natural is not None else "")
+        return out[0], out[1]
+
+    def _collect_portion(self) -> None:
+        """Wait for the portion that was submitted first, and learn from it."""
+        portion = self._waiting.popleft()
+        said = self._booth.collect([one for _, one in portion.values()])
+        for (i, (choice, _)), clip in zip(portion.items(), said, strict=True):
+            if isinstance(clip, EngineError):
+                self._failed[i] = clip
+                del self._slots[i]
+                continue
+            found = self._slots[i]
+            self._predicted[i] = None if i in self._taught else found.choices[choice].seconds
+            self._slots[i], self._clips[i] = spoken(found, clip, choice=choice), clip
+            if i not in self._taught:
+                speaker = self._lines[i].speaker
+                text = self._texts[i][choice].text
+                self._models[speaker] = learned(self._models[speaker], text, clip)
+
+    # --- The result ------------------------------------------------------------------------------------
+
+    def settled(self) -> Spoken:
+        """Every spoken line in its place."""
+        if not self._texts:
+            self._wordings.require_any()
+        elif not self._clips:
+            raise next(iter(self._failed.values()))
+        order = sorted(self._clips)
+        settings = settle(
+            [self._slots[i] for i in order],
+            [self._clips[i] for i in order],
+            [self._lines[i] for i in order],
+            programme=self._programme.seconds,
+        )
+        takes = tuple(self._take(i, setting) for i, setting in zip(order, settings, strict=True))
+        lost = {self._lines[i].id: problem.message for i, problem in sorted(self._failed.items())}
+        return Spoken(takes, lost, dict(self._voices))
+
+    def _take(self, i: int, setting: Setting) -> Take:
+        line, model = self._lines[i], self._models[self._lines[i].speaker]
+        part = Part(line, self._texts[i], self._voices[line.speaker])
+        return Take(
+            part=part,
+            wording=part.wordings[setting.fit.choice],
+            clip=self._clips[i],
+            predicted=self._predicted[i],
+            source_predicted=model.predict(features(line.text, model.language))[0],
+            slot=self._slots[i],
+            setting=setting,
+            placement=place(
+                line.id, self._clips[i], setting, rate=self._programme.rate, frames=self._programme.frames
+            ),
+            flags=flags(self._slots[i], setting),
+        )

@@ -18,7 +18,7 @@ from autodub.model.media import Audio, Blob, Clip, Soundtrack, Source, Timeline
 from autodub.model.speech import Line, Tone
 from autodub.model.time import Span
 
-VERSION = "5"
+VERSION = "6"
 """Change it whenever the same request would be answered differently."""
 
 
@@ -79,6 +79,28 @@ class Heard:
     """A speaker's tone, where there was enough to hear."""
 
     tone: Tone | None
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """Cut a sample of one speaker for cloning -> Sampled."""
+
+    mix: Audio
+    spans: tuple[Span, ...]
+    """Where only that speaker is heard, best first."""
+    speech: tuple[Span, ...]
+    """Where anybody speaks: the rest shows what is heard behind."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sampled:
+    """A cloning sample."""
+
+    audio: Audio
+    """Mono, at the mix's rate."""
+    is_clean: bool
+    """False when music or noise is heard in it."""
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -235,6 +257,19 @@ class Studio:
 
         tone, _seconds = speaker_tone(work.path(request.speech.blob), request.spans)
         return Heard(tone)
+
+    def sample(self, request: Sample, work: Work) -> Sampled:
+        """Choose, cut and level a speaker's best stretches. Raises Rejected when there is too little."""
+        from autodub.media import sound
+        from autodub.media.sampling import cut_sample
+
+        path = work.scratch / "sample.wav"
+        cut = cut_sample(
+            work.path(request.mix.blob), request.mix.layout, request.spans, path,
+            speech=request.speech, check=work.check,
+        )  # fmt: skip
+        blob = work.keep(path)
+        return Sampled(sound.audio(blob, work.path(blob), "mono"), cut.is_clean, cut.notes)
 
     def rehearse(self, request: Rehearse, work: Work) -> Rehearsed:
         """Write a moment of silence under the source's picture. Raises OutputProblem."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from autodub.engines.context import engine_context
 from autodub.gateway.cancel import Cancel
 from autodub.gateway.gateway import Gateway, nobody
 from autodub.gateway.store import Store
@@ -11,8 +12,8 @@ from autodub.infra.settings import Settings
 from autodub.model.job import Listener
 from autodub.model.request import DubRequest
 from autodub.model.speech import Segment
-from autodub.pipeline.dub import engine_context, open_source
 from autodub.pipeline.listening import hear
+from autodub.pipeline.opening import open_source
 from autodub.pipeline.plan import make_hearing
 from autodub.pipeline.run import Run
 
@@ -34,8 +35,9 @@ def transcribe(
         request = DubRequest(str(source), target="", spoken=spoken, engines=engines)
         context = engine_context(settings)
         with run.stage("open", "looking at the source"):
-            opened = open_source(run, request, context)
-        heard = hear(run, make_hearing(request, opened, context), request, separate=False)
+            opened = open_source(run, request, context, picture=False)
+        plan = make_hearing(request, opened.sound, context)
+        heard = hear(run, plan, request=request, separate=False)
     finally:
         store.close()
     return tuple(Segment(line.span, line.text, speaker=line.speaker) for line in heard.lines)

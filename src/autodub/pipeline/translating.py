@@ -1,93 +1,230 @@
-"""Translating: every line in, wordings for every line out, or a reason why not."""
+"""Translating: every line in, wordings for every line out as they are needed, or a reason why not.
+
+Natural wordings are asked for first, in small windows side by side; other lengths only for the lines
+whose timing needs them.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
+from typing import Self
 
 from autodub.dubbing.duration import Duration
 from autodub.dubbing.fitting import budget
-from autodub.dubbing.translation import Window, checked, windows
-from autodub.model.calls import Translate
-from autodub.model.errors import BadAnswer, EngineError, Rejected, TooLong
+from autodub.dubbing.glossary import occurring
+from autodub.dubbing.translation import Window, checked, growing, window, windows
+from autodub.dubbing.wording import survivors
+from autodub.engines.roles import Summarizer
+from autodub.model.calls import Draft, Summarize, Summary, Translate
+from autodub.model.errors import AutodubError, BadAnswer, EngineError, Rejected, TooLong
 from autodub.model.language import Language
-from autodub.model.speech import Line, Translations, Wording
+from autodub.model.speech import Hint, Line, Style, Term, Translation, Translations, Wording
 from autodub.pipeline.plan import Chosen
 from autodub.pipeline.run import Run
 
 OF_ONE_WINDOW = (BadAnswer, Rejected, TooLong)
 """Failures that smaller windows may get past; any other one stops the dub, which can be resumed."""
+_TOLD = 12_000
+"""Characters of a script up to which it is told to the translator as a whole; above, a summary is."""
 
 
 @dataclass(frozen=True, slots=True)
-class Translated:
-    """What became of the lines."""
+class Brief:
+    """What a translator is told besides the lines."""
 
-    wordings: dict[str, tuple[Wording, ...]]
-    """Id of a line -> its wordings, natural one first."""
-    failed: dict[str, str]
-    """Id of a line that has no translation that may be spoken -> why."""
+    spoken: Language
+    target: Language
+    glossary: tuple[Term, ...] = ()
+    style: Style = field(default_factory=Style)
+    speakers: tuple[Hint, ...] = ()
 
 
-def translate(
-    run: Run,
-    chosen: Chosen,
-    lines: Sequence[Line],
-    *,
-    spoken: Language,
-    target: Language,
-    needed: bool = True,
-) -> Translated:
-    """Translate all lines, several windows at a time. A bad line costs itself, never the dub.
+class Wordings:
+    """The wordings of a script's lines; those asked for are under way at once.
 
-    Raises EngineError when none of the lines could be translated, unless that is not ``needed``.
+    Use it as a context manager: leaving drops what is not under way yet.
     """
-    found = Translated({}, {})
-    model = Duration.of(target.tag)
 
-    def ask(window: Window) -> Translated:
-        # Numbered within the window: the same text has the same identity wherever it stands.
-        numbered = tuple(replace(line, id=str(n)) for n, line in enumerate(window.lines, start=1))
-        budgets = tuple(budget(line, model) for line in numbered)
-        request = Translate(numbered, spoken.tag, target.tag, window.before, window.after, budgets)
+    def __init__(self, run: Run, chosen: Chosen, lines: Sequence[Line], brief: Brief) -> None:
+        self._run, self._chosen, self._brief = run, chosen, brief
+        self.lines = tuple(lines)
+        self.failed: dict[str, str] = {}
+        """Id of a line that has no translation that may be spoken -> why."""
+        self.asks_further = chosen.info.contextual
+        """Whether a line can be had in other lengths."""
+        self._model = Duration.of(brief.target.tag)
+        self._natural: dict[str, Wording] = {}
+        self._further: dict[str, tuple[Wording, ...]] = {}
+        self._waiting: dict[str, Future[None]] = {}
+        self._script: tuple[str, ...] = ()
+        self._summary = ""
+        self._pool = ThreadPoolExecutor(max_workers=max(1, chosen.info.lanes), thread_name_prefix="translate")
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._pool.shutdown(wait=False, cancel_futures=True)
+
+    def start(self) -> None:
+        """Ask for the natural wording of every line."""
+        if not self.asks_further:
+            for one in windows(self.lines):
+                self._submit(one, self._translate)
+            return
+        self._script, self._summary = self._told()
+        for part in growing(len(self.lines), lanes=self._chosen.info.lanes):
+            self._submit(window(self.lines, part), self._translate)
+
+    def ask_further(self, wanted: Mapping[str, tuple[int, ...]]) -> None:
+        """Ask for lines in other lengths: id of a line -> syllables that each further wording should have."""
+        new = [line for line in self.lines if line.id in wanted and line.id not in self._further]
+        for line in new:
+            self._further[line.id] = ()
+        for part in growing(len(new), lanes=self._chosen.info.lanes):
+            some = [new[i] for i in part]
+            at = self.lines.index(some[0])
+            around = window(self.lines, range(at, at + 1))
+            self._submit(
+                Window(tuple(some), around.before, around.after),
+                lambda one: self._reword(one, wanted),
+                mark="+",
+            )
+
+    def natural(self, line: Line) -> Wording | None:
+        """The natural wording of a line; waits for it. None when it has none, and ``failed`` says why."""
+        self._wait(line.id)
+        return self._natural.get(line.id)
+
+    def of(self, line: Line) -> tuple[Wording, ...]:
+        """Every wording of a line that may be spoken, the natural one first; waits for those asked for."""
+        natural = self.natural(line)
+        self._wait("+" + line.id)
+        return () if natural is None else (natural, *self._further.get(line.id, ()))
+
+    def known(self) -> dict[str, tuple[Wording, ...]]:
+        """Every wording of every line; waits for all."""
+        return {line.id: found for line in self.lines if (found := self.of(line))}
+
+    def require_any(self) -> None:
+        """Raise EngineError when not one line could be translated; waits for all of them."""
+        if self.lines and all(self.natural(line) is None for line in self.lines):
+            raise EngineError(
+                f"The {self._chosen.info.name} translator could not translate a single line: "
+                f"{next(iter(self.failed.values()))}",
+                hint="Check the languages with --from and --to, or choose another --translator.",
+            )
+
+    # --- Inside --------------------------------------------------------------------------------------
+
+    def _wait(self, name: str) -> None:
+        waiting = self._waiting.get(name)
+        if waiting is not None:
+            waiting.result()
+
+    def _submit(self, one: Window, work: Callable[[Window], None], *, mark: str = "") -> None:
+        future = self._pool.submit(work, one)
+        for line in one.lines:
+            self._waiting[mark + line.id] = future
+
+    def _told(self) -> tuple[tuple[str, ...], str]:
+        """The script, or a summary of it where it is long."""
+        script = tuple(line.text for line in self.lines)
+        if sum(len(text) for text in script) <= _TOLD:
+            return script, ""
+        if not isinstance(self._chosen.engine, Summarizer):
+            return (), ""
         try:
-            reply: Translations = run.call(chosen.engine, "translate", request, stage="translate")
-            reply = checked(numbered, reply, engine=chosen.info.name)
+            found: Summary = self._run.call(
+                self._chosen.engine,
+                "summarize",
+                Summarize(script, self._brief.spoken.tag),
+                stage="translate",
+            )
         except OF_ONE_WINDOW as problem:
-            if len(window.lines) == 1:
-                return Translated({}, {window.lines[0].id: problem.message})
-            return _joined([ask(half) for half in _halves(window)])
-        pairs = zip(window.lines, reply.lines, strict=True)
-        return Translated({line.id: answer.wordings for line, answer in pairs}, {})
+            self._run.degrade("translator", "lines are translated without a summary", problem.message)
+            return (), ""
+        return (), found.text
 
-    todo = windows(lines)
-    with ThreadPoolExecutor(max_workers=max(1, chosen.info.lanes), thread_name_prefix="translate") as pool:
-        for done, part in enumerate(pool.map(ask, todo), start=1):
-            found = _joined([found, part])
-            run.progress("translate", done / len(todo), f"{done} of {len(todo)} parts")
-    if needed and lines and not found.wordings:
-        raise EngineError(
-            f"The {chosen.info.name} translator could not translate a single line: "
-            f"{next(iter(found.failed.values()))}",
-            hint="Check the languages with --from and --to, or choose another --translator.",
+    def _translate(self, one: Window) -> None:
+        # Numbered within the window: the same text has the same identity wherever it stands.
+        numbered = _numbered(one.lines)
+        try:
+            reply = checked(numbered, self._ask(one, numbered, drafts=()), engine=self._chosen.info.name)
+        except OF_ONE_WINDOW as problem:
+            if len(one.lines) == 1:
+                self.failed[one.lines[0].id] = problem.message
+            else:
+                for half in _halves(one):
+                    self._translate(half)
+            return
+        for line, answer in zip(one.lines, reply.lines, strict=True):
+            self._natural[line.id] = answer.wordings[0]
+            if len(answer.wordings) > 1:
+                self._further[line.id] = answer.wordings[1:]
+        done = len(self._natural) + len(self.failed)
+        self._run.progress("translate", done / len(self.lines), f"{done} of {len(self.lines)} lines")
+
+    def _reword(self, one: Window, wanted: Mapping[str, tuple[int, ...]]) -> None:
+        """Other lengths are a wish: where there are none, the natural wording does."""
+        numbered = _numbered(one.lines)
+        drafts = tuple(
+            Draft(number.id, self._natural[line.id].text, wanted[line.id])
+            for number, line in zip(numbered, one.lines, strict=True)
         )
-    return found
+        try:
+            reply = self._ask(one, numbered, drafts=drafts)
+        except AutodubError as problem:
+            if not isinstance(problem, OF_ONE_WINDOW):
+                raise
+            return
+        by_id = {answer.line: answer for answer in reply.lines}
+        for number, line in zip(numbered, one.lines, strict=True):
+            answer: Translation | None = by_id.get(number.id)
+            if answer is not None:
+                good = survivors(
+                    line,
+                    self._natural[line.id],
+                    answer.wordings,
+                    glossary=self._brief.glossary,
+                    language=self._brief.target.tag,
+                )
+                self._further[line.id] = good[1:]
+
+    def _ask(self, one: Window, numbered: tuple[Line, ...], *, drafts: tuple[Draft, ...]) -> Translations:
+        brief = self._brief
+        if not self.asks_further:
+            request = Translate(numbered, brief.spoken.tag, brief.target.tag)
+        else:
+            names = {line.speaker for line in numbered}
+            request = Translate(
+                numbered,
+                brief.spoken.tag,
+                brief.target.tag,
+                one.before,
+                one.after,
+                tuple(budget(line, self._model) for line in numbered),
+                self._script,
+                self._summary,
+                occurring(brief.glossary, [line.text for line in numbered]),
+                brief.style,
+                tuple(hint for hint in brief.speakers if hint.speaker in names),
+                drafts,
+            )
+        reply: Translations = self._run.call(self._chosen.engine, "translate", request, stage="translate")
+        return reply
 
 
-def _halves(window: Window) -> tuple[Window, Window]:
-    middle = len(window.lines) // 2
-    first, second = window.lines[:middle], window.lines[middle:]
+def _numbered(lines: Sequence[Line]) -> tuple[Line, ...]:
+    return tuple(replace(line, id=str(n)) for n, line in enumerate(lines, start=1))
+
+
+def _halves(one: Window) -> tuple[Window, Window]:
+    middle = len(one.lines) // 2
+    first, second = one.lines[:middle], one.lines[middle:]
     return (
-        Window(first, window.before, tuple(line.text for line in second[:4])),
-        Window(second, tuple(line.text for line in first[-4:]), window.after),
+        Window(first, one.before, tuple(line.text for line in second[:4])),
+        Window(second, tuple(line.text for line in first[-4:]), one.after),
     )
-
-
-def _joined(parts: Sequence[Translated]) -> Translated:
-    wordings: dict[str, tuple[Wording, ...]] = {}
-    failed: dict[str, str] = {}
-    for part in parts:
-        wordings |= part.wordings
-        failed |= part.failed
-    return Translated(wordings, failed)

@@ -1,0 +1,116 @@
+"""The performance: from lines of text to spoken lines, everything side by side that can be.
+
+Translation begins at once; voices are chosen (and cloned) beside it; a line is spoken as soon as its
+wording and its voice are there. A person's edits are applied to the finished performance.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from autodub.model.language import Language
+from autodub.model.request import DubRequest
+from autodub.model.speech import Term, Tone
+from autodub.pipeline import revising
+from autodub.pipeline.booth import Booth
+from autodub.pipeline.listening import Heard
+from autodub.pipeline.plan import Plan
+from autodub.pipeline.project import Edits
+from autodub.pipeline.revising import Revision
+from autodub.pipeline.run import Run
+from autodub.pipeline.speaking import Programme, Spoken, speak
+from autodub.pipeline.translating import Brief, Wordings
+from autodub.pipeline.voices import Cast, Speakers, choose_voices, listen
+
+
+@dataclass(frozen=True, slots=True)
+class Performance:
+    """A whole dub's speech, and how it came about."""
+
+    now: Spoken
+    """What is heard, a person's edits applied."""
+    wordings: Mapping[str, str]
+    """Line -> text it was spoken with before any edit."""
+    failed: Mapping[str, str]
+    """Line without a translation -> why."""
+    cast: Cast
+    tones: Mapping[str, Tone]
+    """How the speakers sound, where that could be heard."""
+    was_away: bool
+    """True when a line failed in a way that may pass."""
+
+
+def perform(
+    run: Run,
+    plan: Plan,
+    *,
+    request: DubRequest,
+    heard: Heard,
+    programme: Programme,
+    edits: Edits,
+    revision: Revision,
+    glossary: tuple[Term, ...],
+) -> Performance:
+    """Translate and speak every line. Raises whatever stops the dub."""
+    assert plan.spoken is not None, "whoever performs knows what is spoken"
+    known = {line.speaker for line in heard.lines}
+    added = [line for line in revision.lines if line.speaker not in known]
+    with run.stage("voices", "listening to the speakers"):
+        speakers = listen(run, [*heard.lines, *added], heard.soundtrack)
+    casting = run.beside(_cast, run, plan, heard, speakers, edits, name="voices")
+    brief = _brief(plan.spoken, plan, request, speakers, glossary)
+    translator, synthesizer = plan.engines["translator"], plan.engines["synthesizer"]
+    with Wordings(run, translator, heard.lines, brief) as wordings, Booth(run, synthesizer) as booth:
+        wordings.start()
+        run.beside(_watch, run, wordings, plan.target, name="translate")
+        cast: Cast = casting.result()
+        with run.stage("speak", f"speaking {plan.target.name}"):
+            base = now = speak(run, booth, wordings, cast.voices, programme, paced=frozenset(edits.voices))
+            failed = dict(wordings.failed)
+            if edits:
+                changed = [line for line in revision.lines if line.id in revision.translate]
+                texts = wordings.known() | {take.line.id: (take.wording,) for take in base.takes}
+                with Wordings(run, translator, changed, brief) as again:
+                    again.start()
+                    fresh = again.known()
+                failed |= again.failed
+                for name in again.failed:
+                    texts.pop(name, None)  # it may never have had one
+                texts |= fresh | revising.texts(revision)
+                now = revising.respeak(booth, base, revision, texts, cast.voices, programme)
+        return Performance(
+            now=now,
+            wordings={take.line.id: take.wording.text for take in base.takes},
+            failed=failed,
+            cast=cast,
+            tones=speakers.tones,
+            was_away=booth.was_away,
+        )
+
+
+def _cast(run: Run, plan: Plan, heard: Heard, speakers: Speakers, edits: Edits) -> Cast:
+    with run.stage("voices", "choosing voices"):
+        return choose_voices(
+            run,
+            speakers,
+            heard.soundtrack,
+            synthesizer=plan.engines["synthesizer"],
+            cloner=plan.engines.get("cloner"),
+            language=plan.target.tag,
+            speech=heard.speech,
+            bound=edits.voices,
+        )
+
+
+def _watch(run: Run, wordings: Wordings, target: Language) -> None:
+    """Announce the translation as a stage of its own, though nobody waits for all of it."""
+    with run.stage("translate", f"translating into {target.name}"):
+        for line in wordings.lines:
+            wordings.natural(line)
+
+
+def _brief(
+    spoken: Language, plan: Plan, request: DubRequest, speakers: Speakers, glossary: tuple[Term, ...]
+) -> Brief:
+    return Brief(spoken, plan.target, glossary, request.style, speakers.hints)
