@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import click
@@ -11,17 +12,24 @@ from autodub.cli.common import data_dir_option, emit, json_option
 
 
 @click.command("doctor")
+@click.option(
+    "--no-accounts", is_flag=True, help="Do not ask cloud providers whether keys and models will do."
+)
 @data_dir_option
 @json_option
 @click.pass_obj
-def command(calls: Calls, *, data_dir: Path | None, as_json: bool) -> int:
-    """Check programs, engines, disk space and settings.
+def command(calls: Calls, *, no_accounts: bool, data_dir: Path | None, as_json: bool) -> int:
+    """Check programs, engines, accounts, disk space and settings.
 
     The exit code is 1 when something is missing that every dub needs.
     """
-    from autodub.cli import show_doctor, survey
+    from autodub.cli import accounts, show_doctor, survey
 
-    examination = survey.examine(calls.settings(data_dir=data_dir))
+    settings = calls.settings(data_dir=data_dir)
+    examination = survey.examine(settings)
+    if not no_accounts:
+        asked = accounts.accounts(settings, examination.engines)
+        examination = replace(examination, checks=(*examination.checks, *asked))
     if as_json:
         emit(show_doctor.as_json(examination))
     else:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from decimal import Decimal
 from pathlib import Path
 
 import click
@@ -12,6 +13,7 @@ from autodub.cli.calls import Calls
 from autodub.cli.common import data_dir_option, emit, json_option
 from autodub.cli.stopping import stopping
 from autodub.model.request import DubRequest
+from autodub.model.speech import Style
 
 
 @click.command("dub")
@@ -34,6 +36,27 @@ from autodub.model.request import DubRequest
 @click.option(
     "--speakers", type=click.IntRange(1, 100), metavar="N", help="How many people speak, when known."
 )
+@click.option(
+    "--captions", is_flag=True, help="Speak the captions that people wrote on the source's site, if any."
+)
+@click.option(
+    "--term",
+    "terms",
+    multiple=True,
+    metavar="WORD",
+    help="A name or word likely to be said; may be repeated.",
+)
+@click.option(
+    "--glossary", metavar="FILE", help="Terms and how to say them, a pair per line (see docs/GLOSSARY.md)."
+)
+@click.option("--tone", default="", metavar="WORDS", help="How it should sound, such as playful.")
+@click.option(
+    "--formality",
+    type=click.Choice(["formal", "informal"]),
+    help="How people are addressed. [default: as said]",
+)
+@click.option("--instructions", default="", metavar="TEXT", help="Anything else the translator should know.")
+@click.option("--downloader", metavar="NAME", help="Engine that fetches the source. [default: auto]")
 @click.option("--transcriber", metavar="NAME", help="Engine that writes down what is said. [default: auto]")
 @click.option("--diarizer", metavar="NAME", help="Engine that tells speakers apart. [default: auto]")
 @click.option("--translator", metavar="NAME", help="Engine that translates. [default: auto]")
@@ -53,6 +76,14 @@ from autodub.model.request import DubRequest
     is_flag=True,
     help="Move each voice toward the original speaker's. Only with their permission.",
 )
+@click.option(
+    "--clone",
+    "clone_voices",
+    is_flag=True,
+    help="Speak with clones of the speakers' own voices. Only with their permission.",
+)
+@click.option("--keep-voices", is_flag=True, help="Leave cloned voices in the account for later dubs.")
+@click.option("--budget", type=parse.money, metavar="USD", help="Most that this dub may cost, such as 2.50.")
 @click.option(
     "--overwrite", is_flag=True, help="Write over a file that is there already and was not made here."
 )
@@ -81,7 +112,16 @@ def command(
     subtitles: str | None,
     speakers: int | None,
     settings: tuple[tuple[str, str, str], ...],
+    captions: bool,
+    terms: tuple[str, ...],
+    glossary: str | None,
+    tone: str,
+    formality: str | None,
+    instructions: str,
     match_voices: bool,
+    clone_voices: bool,
+    keep_voices: bool,
+    budget: Decimal | None,
     overwrite: bool,
     keep_original_audio: bool,
     loudness: float | None,
@@ -89,7 +129,7 @@ def command(
     as_json: bool,
     **engines: str | None,
 ) -> int:
-    """Dub INPUT into another language.
+    """Dub INPUT, a file or an address, into another language.
 
     Writes the dub, its subtitles (.srt, .vtt), a readable project (.project.json), a measured
     receipt (.receipt.json) and a report (.report.html), all beside each other. Edit the project and
@@ -102,7 +142,9 @@ def command(
     request = DubRequest(
         source=source, target=target, spoken=spoken, start=start, end=end, subtitles=subtitles,
         speakers=speakers, engines={role: name for role, name in engines.items() if name is not None},
-        options=parse.by_role(settings), match_voices=match_voices,
+        options=parse.by_role(settings), match_voices=match_voices, clone_voices=clone_voices,
+        keep_voices=keep_voices, budget=budget, captions=captions, terms=terms, glossary=glossary,
+        style=Style(tone, formality or "", instructions),
         keep_original_audio=keep_original_audio, loudness=loudness, output=output, overwrite=overwrite,
     )  # fmt: skip
     loaded = calls.settings(data_dir=data_dir)

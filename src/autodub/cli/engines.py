@@ -89,6 +89,35 @@ def fetch(
     return 0
 
 
+@command.command("install")
+@click.argument("engine", metavar="ROLE.NAME")
+@data_dir_option
+@click.pass_obj
+def install(calls: Calls, *, engine: str, data_dir: Path | None) -> int:
+    """Install the packages of an engine that needs an environment of its own, such as separator.demucs."""
+    from autodub.engines import environment, registry
+    from autodub.engines.context import engine_context
+    from autodub.model.errors import EngineCannot
+
+    role, dot, name = engine.partition(".")
+    if not dot:
+        raise _without_role(engine)
+    loaded = calls.settings(data_dir=data_dir)
+    wanted = getattr(registry.load(role, name), "environment", None)
+    if wanted is None:
+        raise EngineCannot(
+            f"The {role} {name} needs no environment of its own.",
+            hint="Run `autodub engines` to see what it needs.",
+        )
+    if loaded.offline:
+        raise EngineCannot(
+            "Downloads are switched off (offline).", hint="Unset AUTODUB_OFFLINE for this once."
+        )
+    environment.install(wanted, engine_context(loaded), say=lambda text: click.echo(text, err=True))
+    click.echo(f"{role}.{name} is installed.")
+    return 0
+
+
 def _without_role(name: str) -> UnknownEngine:
     """The error for an engine named without its role, with the whole name where there is one."""
     from autodub.engines import registry

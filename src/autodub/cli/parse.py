@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from decimal import Decimal, InvalidOperation
 
 from click import BadParameter
 
@@ -44,6 +45,17 @@ def size(text: str) -> int:
     if match is None or unit not in _SIZES:
         raise BadParameter(f"{text!r} is not a size. Write 10GB, 500MB or 2GiB.")
     return int(float(match.group(1)) * _SIZES[unit])
+
+
+def money(text: str) -> Decimal:
+    """An amount of US dollars, ``2``, ``0.50`` or ``$3``. Raises BadParameter."""
+    try:
+        amount = Decimal(text.strip().removeprefix("$"))
+    except InvalidOperation:
+        amount = Decimal(-1)
+    if not amount.is_finite() or amount < 0:
+        raise BadParameter(f"{text!r} is not an amount of US dollars. Write 2.50.")
+    return amount
 
 
 def setting(text: str) -> tuple[str, str, str]:

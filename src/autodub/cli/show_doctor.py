@@ -59,5 +59,10 @@ def _values(settings: Settings) -> list[tuple[str, str, str]]:
         "offline": str(settings.offline).lower(),
         "config_file": str(settings.config_file),
     }
+    plain |= settings.endpoints
+    if settings.sites is not None:
+        plain["sites"] = ", ".join(settings.sites)
+    if settings.addresses:
+        plain["addresses"] = ", ".join(settings.addresses)
     rows = [(name, value, settings.origins.get(name, "")) for name, value in plain.items()]
     return rows + [(name, "***", settings.origins.get(name, "")) for name in settings.secrets]

@@ -104,7 +104,7 @@ def languages(settings: Settings) -> tuple[LanguageState, ...]:
 
 
 def examine(settings: Settings) -> Examination:
-    """Look at everything a dub needs. Nothing is written, installed or downloaded."""
+    """Look at everything a dub needs on this machine. Nothing is written, installed or downloaded."""
     states = engines(settings)
     return Examination(
         (*_programs(), _room(settings.data_dir), *_roles(states), *_unknown(settings)), states, settings
