@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import math
 import os
 import random
 import re
@@ -92,8 +93,8 @@ def script(lines: int) -> tuple[tuple[str, str], ...]:
 def build(folder: Path, *, lines: int = LINES_PER_MINUTE, size: tuple[int, int] = (640, 360)) -> Dialogue:
     """The dialogue of so many lines in ``folder``; made once, found there the next time.
 
-    Its length is a minute per 29 lines. An ``.srt`` with the true text lies beside it. Raises
-    EngineCannot or MediaError when flite or ffmpeg is missing or fails.
+    Its length is a minute per 29 lines (more where so few do not fit). An ``.srt`` with the true text
+    lies beside it. Raises EngineCannot or MediaError when flite or ffmpeg is missing or fails.
     """
     wanted = script(lines)
     told = json.dumps([_VERSION, wanted, size]).encode()
@@ -103,10 +104,10 @@ def build(folder: Path, *, lines: int = LINES_PER_MINUTE, size: tuple[int, int] 
         return _load(path, json.loads(kept.read_text("utf-8")))
     folder.mkdir(parents=True, exist_ok=True)
     voices = clips.Voices()
-    duration = round(lines * 60_000 / LINES_PER_MINUTE / 40) * 40
+    placed, duration = _placed(wanted, voices, share=lines * 60_000 / LINES_PER_MINUTE)
     unfinished = path.with_name(f".{path.stem}.{os.getpid()}.mp4")
     clip = clips.build(
-        _placed(wanted, voices, duration=duration), out=unfinished, duration=duration, voices=voices,
+        placed, out=unfinished, duration=duration, voices=voices,
         cards=[Card("A dialogue", "two voices", seconds=15, hue=hue) for hue in (0.6, 0.75, 0.9)], size=size,
     )  # fmt: skip
     words = tuple(word for line in clip.lines for word in _words(line))
@@ -131,15 +132,17 @@ def _more() -> Iterator[tuple[str, str]]:
 
 
 def _placed(
-    wanted: Sequence[tuple[str, str]], voices: clips.Voices, *, duration: int
-) -> list[clips.SpokenLine]:
-    """The lines with starts such that they fill the clip, in pauses of varying length."""
-    lengths = [
-        len(voices.sound(clips.SpokenLine(text, 0, voice))) * 1000 // clips.RATE + 1 for voice, text in wanted
-    ]
-    spare = duration - 2 * _FIRST - sum(lengths) - _LEAST_GAP * (len(wanted) - 1)
-    if spare < 0:
-        raise ValueError(f"{len(wanted)} lines of {sum(lengths)} ms do not fit into {duration} ms")
+    wanted: Sequence[tuple[str, str]], voices: clips.Voices, *, share: float
+) -> tuple[list[clips.SpokenLine], int]:
+    """The lines with starts such that they fill a clip of ``share`` ms, in pauses of varying length.
+
+    Also the clip's length: whole frames of 40 ms.
+    """
+    spoken = [clips.SpokenLine(text, 0, voice) for voice, text in wanted]
+    lengths = [len(voices.sound(line)) * 1000 // clips.RATE + 1 for line in spoken]
+    least = 2 * _FIRST + sum(lengths) + _LEAST_GAP * (len(wanted) - 1)
+    duration = 40 * math.ceil(max(share, least) / 40)
+    spare = duration - least
     choice = random.Random(7)  # noqa: S311 - varied, not secret
     weights = [choice.uniform(0.2, 1.0) for _ in wanted[1:]] or [1.0]
     gaps = [_LEAST_GAP + int(spare * weight / sum(weights)) for weight in weights]
@@ -147,7 +150,7 @@ def _placed(
     for (voice, text), length, gap in zip(wanted, lengths, [*gaps, 0], strict=False):
         placed.append(clips.SpokenLine(text, at, voice))
         at += length + gap
-    return placed
+    return placed, duration
 
 
 def _words(line: clips.KnownLine) -> Iterator[Word]:
