@@ -34,6 +34,8 @@ class Leave:
     account: str
     is_probe: bool = False
     is_trial: bool = False
+    is_second: bool = False
+    """True when another request is out already, and nobody knows yet whether the account is any good."""
 
 
 def refusal(error: BaseException | None) -> bool:
@@ -85,8 +87,9 @@ class Breaker:
                     if job is not None:
                         state.jobs.add(job)
                     if not is_trial or state.proven or state.trying < _TRIAL:
+                        is_second = is_trial and not state.proven and state.trying > 0
                         state.trying += is_trial
-                        return Leave(account, is_trial=is_trial)
+                        return Leave(account, is_trial=is_trial, is_second=is_second)
                 else:
                     is_new = job is not None and job not in state.jobs
                     is_due = is_new or self._clock() - state.opened >= self._cooldown
@@ -133,6 +136,12 @@ class Breaker:
                     self._shut(state, error)
             self._changed.notify_all()
             return state.opened is not None and not was_open
+
+    def prove(self, account: str) -> None:
+        """The account has answered in some other way: whoever waits for that may go."""
+        with self._changed:
+            self._states.setdefault(account, _State()).proven = True
+            self._changed.notify_all()
 
     def is_proven(self, account: str) -> bool:
         """Whether the account has answered since it last refused."""

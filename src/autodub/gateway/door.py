@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
-from autodub.engines.roles import Forgetful, Work
+from autodub.engines.roles import Examined, Forgetful, Work
 from autodub.gateway.accounts import Accounts
 from autodub.gateway.attempt import Call, settled
 from autodub.gateway.breaker import refusal
@@ -19,10 +19,12 @@ from autodub.gateway.tenant import Tenant
 from autodub.gateway.work import CallWork
 from autodub.infra.blobs import Blobs
 from autodub.model.calls import Forget
-from autodub.model.errors import Busy
+from autodub.model.errors import Busy, EngineCannot, EngineError, Unreachable
 from autodub.model.job import Listener
 
 T = TypeVar("T")
+
+_EXAMINATION = 20.0  # seconds
 
 
 class Tell(Protocol):
@@ -43,6 +45,8 @@ class Tries:
     """Whether the last attempt found something rented to be gone."""
     has_mended: bool = False
     """Whether the call was asked again for that reason."""
+    wasted: dict[str, float] = field(default_factory=dict)
+    """What attempts that failed were metered at: it is paid for all the same."""
     references: list[str] = field(default_factory=list)
     """The provider's ids of the requests."""
 
@@ -90,8 +94,6 @@ class Door:
         """Ask once; ``finish`` looks at the result, and what it raises is the attempt's failure."""
         self._cancel.check()
         tries.has_lost = False
-        if isinstance(call.engine, Forgetful):
-            self._landlords[call.place] = call.engine
         with accounts.lanes.enter(
             call.pool, call.info.lanes, self._cancel.check, job=self._job, wait=self._sleep
         ) as ticket:
@@ -100,6 +102,8 @@ class Door:
             )
             failure: BaseException | None = None
             try:
+                if leave.is_second and isinstance(call.engine, Examined):
+                    self._examine(call, accounts)
                 result = self._send(call, accounts, ticket, tries, finish)
             except BaseException as error:
                 failure = error
@@ -115,12 +119,46 @@ class Door:
                 self._gate(call, change, is_wider=failure is None)
         return result
 
+    def landlord(self, call: Call) -> None:
+        """Remember whoever can look into an account, for the engines of it that cannot."""
+        if isinstance(call.engine, Forgetful):
+            self._landlords[call.place] = call.engine
+
     def blocked(self, call: Call, failure: BaseException | None) -> None:
         """Announce that an account is not asked any more."""
         reason = getattr(failure, "message", "")
         self._tell(
             call, "account.blocked", reason, code=getattr(failure, "code", ""), is_refusal=refusal(failure)
         )
+
+    def _examine(self, call: Call, accounts: Accounts) -> None:
+        """Have the account looked at, so that many calls need not wait for the first answer to one.
+
+        Raises what it is refused with; any other failure is for the call itself to meet.
+        """
+        work = CallWork(self._blobs, cancel=self._cancel, listener=self._listener, stage=call.stage)
+        try:
+            run = within(
+                lambda _request, _work: call.engine.examine(),
+                None,
+                work,
+                seconds=_EXAMINATION,
+                check=self._cancel.check,
+                clock=self._clock,
+                grace=self._graces[1],
+                engine=call.name,
+            )
+            settled(call, run, data_dir=self._data_dir, redact=self._redact)
+        except EngineError as error:
+            if refusal(error):
+                raise
+            if isinstance(error, (Unreachable, Busy)):
+                return
+        except EngineCannot:
+            pass  # it answered, if only to say that something else is wrong
+        finally:
+            self._meter.count(call.name, call.info.version, "examine", sent=1)
+        accounts.breaker.prove(call.place)
 
     def _send(
         self,
@@ -152,6 +190,10 @@ class Door:
             )
             result = settled(call, run, data_dir=self._data_dir, redact=self._redact)
             return finish(result, work, self._clock() - started)
+        except BaseException:  # whatever it was, what the provider has counted is counted
+            for unit, amount in work.usage:
+                tries.wasted[unit] = tries.wasted.get(unit, 0.0) + amount
+            raise
         finally:
             work.close()
             seconds = self._clock() - started

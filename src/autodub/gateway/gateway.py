@@ -9,14 +9,19 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from decimal import Decimal
 from typing import Any, TypeVar
 
+from autodub.dubbing.cost import bill
+from autodub.dubbing.prices import PriceTable
 from autodub.engines.roles import Forgetful, Quoting
 from autodub.gateway import deadline as deadlines
 from autodub.gateway import keys
 from autodub.gateway.accounts import EVERYBODY, Accounts, account_of, pool_of
 from autodub.gateway.attempt import Call, Known, examined
+from autodub.gateway.budget import Budget
 from autodub.gateway.cancel import Cancel
 from autodub.gateway.door import Door, Tries
 from autodub.gateway.flight import Flights
@@ -27,11 +32,12 @@ from autodub.gateway.store import Store
 from autodub.gateway.tenant import Returned, Tenant, sweep
 from autodub.gateway.work import CallWork
 from autodub.infra import codec
+from autodub.infra.price_list import builtin
 from autodub.infra.settings import scrub
 from autodub.model.calls import Forget
 from autodub.model.errors import EngineError, Gone
 from autodub.model.job import Event, Listener
-from autodub.model.usage import Usage
+from autodub.model.usage import Bill, Usage
 
 T = TypeVar("T")
 
@@ -47,7 +53,7 @@ class Gateway:
     jobs side by side share it (engines without an account are each job's own affair). ``redact`` takes
     keys out of whatever an engine says when it fails; ``deadline`` gives the seconds a call may take.
     After a request to stop, an engine of this machine has ``grace`` seconds to tidy up, one elsewhere
-    ``net_grace``.
+    ``net_grace``. ``cap`` is what the job may spend, US dollars, by ``prices``.
     """
 
     def __init__(
@@ -65,6 +71,8 @@ class Gateway:
         grace: float = 5.0,
         net_grace: float = 0.3,
         redact: Callable[[str], str] = scrub,
+        prices: PriceTable | None = None,
+        cap: Decimal | None = None,
     ) -> None:
         self.store = store
         self.cancel = cancel or Cancel()
@@ -78,6 +86,8 @@ class Gateway:
         self._redact = redact
         self._flights: Flights[Known] = Flights(store.flights)
         self._meter = Meter()
+        self._prices = prices if prices is not None else builtin()
+        self._budget = None if cap is None else Budget(cap, self._prices, told=self._spent)
         self._tenant = Tenant(store.rentals, told=self._rented)
         self._door = Door(
             store.blobs,
@@ -111,6 +121,8 @@ class Gateway:
         )
         version = call.info.version
         self._meter.count(call.name, version, verb, asked=1)
+        if call.info.paid:
+            self._meter.paid(call.name, call.model)
         tries = self._tries(call)
         known = self._kept(call)
         made = False
@@ -129,7 +141,8 @@ class Gateway:
             self._meter.count(call.name, version, verb, kept=1, saved=answer.seconds)
         self._meter.consume(call.name, verb, answer.usage, cached=not made)
         seconds = answer.seconds if made else 0.0
-        self._tell(call, "call.finished", "", kept=not made, seconds=seconds, **_references(tries))
+        paid = {"dollars": float(self._cost(call, dict(answer.usage)))} if made and call.info.paid else {}
+        self._tell(call, "call.finished", "", kept=not made, seconds=seconds, **paid, **_references(tries))
         return known.value
 
     def give_back(self, engine: Any, *, keep: bool = False) -> Returned:
@@ -158,6 +171,10 @@ class Gateway:
         """What this job's calls consumed, those paid for earlier apart."""
         return self._meter.usage()
 
+    def bill(self) -> Bill:
+        """What this job's paid calls cost so far, item by item; kept answers cost nothing."""
+        return bill(self._meter.usage(), self._prices, models=self._meter.models())
+
     def calls(self) -> tuple[CallCount, ...]:
         """How often each engine was asked in this job, and for how long it worked."""
         return self._meter.calls()
@@ -171,12 +188,14 @@ class Gateway:
         self, engine: Any, verb: str, request: object, *, stage: str, kind: type[Any] = object, key: str = ""
     ) -> Call:
         info = engine.describe()
-        return Call(
+        call = Call(
             engine, info, verb, request, stage, kind, key,
             account=account_of(engine),
             pool=pool_of(engine, verb, name=f"{info.role}.{info.name}"),
             model=engine.model if isinstance(engine, Quoting) else "",
         )  # fmt: skip
+        self._door.landlord(call)
+        return call
 
     def _place(self, engine: Any) -> str:
         if not isinstance(engine, Forgetful):
@@ -203,17 +222,44 @@ class Gateway:
     def _make(self, call: Call, tries: Tries) -> Known:
         policy = self._retry if call.info.resource == "net" else self._retry.local()
         self._tell(call, "call.started", "")
-        known = self._through(
-            call,
-            tries,
-            lambda result, work, seconds: examined(
-                call, result, work, blobs=self.store.blobs, seconds=seconds
-            ),
-            policy,
-        )
+
+        def finish(result: object, work: CallWork, seconds: float) -> Known:
+            return examined(call, result, work, blobs=self.store.blobs, seconds=seconds)
+
+        with self._paying(call, tries) as paid:
+            known = self._through(call, tries, finish, policy)
+            paid.update(known.answer.usage)
         first = self.store.put(call.key, known.answer)
         self._meter.count(call.name, call.info.version, call.verb, made=1)
         return known if first is known.answer else Known(first, codec.load(call.kind, first.result))
+
+    @contextmanager
+    def _paying(self, call: Call, tries: Tries) -> Iterator[dict[str, float]]:
+        """Set money aside for a call; what the block puts in, and what was wasted, is what it cost."""
+        reserved, paid = Decimal(0), dict[str, float]()
+        is_capped = self._budget is not None and call.info.paid
+        if self._budget is not None and is_capped:
+            reserved = self._budget.reserve(call, self._quote(call), check=self.cancel.check)
+        try:
+            yield paid
+        finally:
+            self._meter.consume(call.name, call.verb, tries.wasted.items(), cached=False)
+            if self._budget is not None and is_capped:
+                for unit, amount in tries.wasted.items():
+                    paid[unit] = paid.get(unit, 0.0) + amount
+                self._budget.settle(call, reserved, paid)
+
+    def _quote(self, call: Call) -> Mapping[str, float] | None:
+        """What a call will be metered at; nothing for verbs that are free, None where nobody can say."""
+        if isinstance(call.engine, Quoting):
+            return call.engine.quote(call.verb, call.request)
+        return {} if self._prices.knows(call.name, call.model) else None
+
+    def _cost(self, call: Call, usage: Mapping[str, float]) -> Decimal:
+        return self._prices.cost(call.name, call.model, usage) or Decimal(0)
+
+    def _spent(self, kind: str, spent: Decimal, cap: Decimal) -> None:
+        self._listener(Event(kind, data={"spent": float(spent), "cap": float(cap)}))
 
     def _through(
         self,

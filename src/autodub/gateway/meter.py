@@ -40,6 +40,7 @@ class Meter:
         self._lock = threading.Lock()
         self._counts: dict[tuple[str, str], CallCount] = {}
         self._usage: dict[tuple[str, str, str, bool], float] = {}
+        self._models: dict[str, str] = {}
 
     def count(
         self,
@@ -79,6 +80,16 @@ class Meter:
             for unit, amount in usage:
                 place = (engine, verb, unit, cached)
                 self._usage[place] = self._usage.get(place, 0.0) + amount
+
+    def paid(self, engine: str, model: str) -> None:
+        """Note that an engine costs money, and which model of it is paid for."""
+        with self._lock:
+            self._models[engine] = model or self._models.get(engine, "")
+
+    def models(self) -> dict[str, str]:
+        """Models of the paid engines, by engine."""
+        with self._lock:
+            return dict(self._models)
 
     def calls(self) -> tuple[CallCount, ...]:
         """The counts, by engine and verb."""

@@ -16,8 +16,18 @@ STAGES = (
 class Event:
     """Something that happened.
 
-    ``kind`` is one of ``stage.started``, ``stage.progress``, ``stage.finished``, ``engine.chosen``,
-    ``call.finished``, ``call.retried``, ``degraded``, ``job.finished``.
+    ``kind`` says what, and with it what ``data`` holds:
+
+    - ``stage.started``, ``stage.progress``, ``stage.finished`` (seconds), ``engine.chosen`` (role, engine),
+      ``degraded`` (what), ``job.finished`` (reused);
+    - ``call.started``, ``call.finished`` (kept, seconds, dollars where it is paid for, request: the
+      provider's ids), ``call.retried`` (attempt, pause in seconds, code), ``call.failed`` (code, request);
+      these and the next two have role, engine and verb;
+    - ``account.blocked``: nobody asks this account any more (code, is_refusal; the reason is the message);
+    - ``gate.narrowed``, ``gate.widened``: how many calls an account is sent at once (pool, lanes, ceiling,
+      pause: seconds for which nobody begins);
+    - ``budget.spent``, ``budget.exhausted``: US dollars (spent, cap);
+    - ``voice.rented``, ``voice.returned``: a cloned voice at a provider's account (role, engine, name).
     """
 
     kind: str
