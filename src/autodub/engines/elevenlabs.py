@@ -38,6 +38,8 @@ _CONTEXT = 400
 """Characters of context sent on either side."""
 _LONGEST = 3.0
 """Seconds of sound per character beyond which an answer is nonsense, on top of a minute."""
+_TELLING, _DENSEST = 20, 35
+"""From so many characters on, so many a second are more than anybody says: the sound was cut short."""
 _CHUNK = 1 << 16
 _VERSION = "1"
 
@@ -164,17 +166,24 @@ class ElevenLabs:
                 engine=NAME,
             )
         voice = request.voice
-        if voice.reference is None:
-            if not account_voices.is_id(voice.id):
-                raise _no_voice(voice.id)
-            return self._spoken(request, text, voice.id, work)
-        handle = work.rent(voice.id, lambda name: account_voices.add(self._client, name, voice, work))
+        if voice.reference is None and not account_voices.is_id(voice.id):
+            raise _no_voice(voice.id)
+        handle = voice.id
+        if voice.reference is not None:
+            handle = work.rent(voice.id, lambda name: account_voices.add(self._client, name, voice, work))
         try:
             return self._spoken(request, text, handle, work)
         except Gone as error:
-            if error.message != NO_MODEL:
-                work.lost(voice.id, handle)
-            raise
+            if error.message == NO_MODEL:
+                raise
+            if voice.reference is None:
+                raise _no_voice(voice.id) from None
+            work.lost(voice.id, handle)
+            raise Gone(
+                "The cloned voice is not in the ElevenLabs account any more.",
+                hint="It is cloned again when it is needed the next time.",
+                engine=NAME,
+            ) from None
 
     def _spoken(self, request: Synthesize, text: str, handle: str, work: Work) -> Speech:
         rate = int(self.options.output_rate)
@@ -184,9 +193,17 @@ class ElevenLabs:
         heed(headers, work)
         work.meter("characters", cost(headers, characters=len(text), each=self._facts.credits))
         kind = headers.get("content-type", "").lower()
-        if not content or len(content) % 2 or kind.startswith(("text/", "application/json")):
-            what = "nothing" if not content else "half a sample" if len(content) % 2 else f"{kind}, no sound"
-            raise BadAnswer(f"ElevenLabs answered with {what}.", hint="It is asked once more.", engine=NAME)
+        wrong = ""
+        if not content:
+            wrong = "nothing"
+        elif kind.startswith(("text/", "application/json")):
+            wrong = "text instead of sound"
+        elif len(content) % 2:
+            wrong = "half a sample"
+        elif len(text) >= _TELLING and len(content) / 2 / rate < len(text) / _DENSEST:
+            wrong = "less sound than the text takes"
+        if wrong:
+            raise BadAnswer(f"ElevenLabs answered with {wrong}.", hint="It is asked once more.", engine=NAME)
         samples = np.frombuffer(content, dtype="<i2").astype(np.float32) / 32768
         path = work.scratch / "speech.wav"
         sound.store(samples, rate, path, subtype="PCM_16")
