@@ -114,9 +114,9 @@ def failure(
     message = message if message.endswith((".", "!", "?", "…")) else f"{message}."
     hint = _hint(provider, kind, status)
     if kind in (Kind.REFUSED, Kind.REFUSED_CALL):
-        return Refused(message, hint=hint, engine=provider.name.lower(), whole_account=kind is Kind.REFUSED)
+        return Refused(message, hint=hint, whole_account=kind is Kind.REFUSED)
     wait = seconds(headers or {}) if kind in (Kind.BUSY, Kind.UNREACHABLE) else None
-    return _ERRORS[kind](message, hint=hint, engine=provider.name.lower(), retry_after=wait)
+    return _ERRORS[kind](message, hint=hint, retry_after=wait)
 
 
 def _kind(provider: Provider, status: int, saying: Saying) -> Kind:
@@ -203,18 +203,15 @@ def unreachable(provider: Provider, error: BaseException, *, what: str = "") -> 
     chain = tuple(_chain(error))
     names = {kind.__name__ for link in chain for kind in type(link).__mro__}
     asked = f" ({what})" if what else ""
-    engine = provider.name.lower()
     if names & _NO_ADDRESS:
         return Rejected(
             f"{provider.name} cannot be called{asked}: its address is not a usable one.",
             hint=f"Correct {provider.endpoint or 'the address'}.",
-            engine=engine,
         )
     if names & _UNSENDABLE:
         return Refused(
             f"{provider.name} cannot be called{asked}: the key holds characters that no key has.",
             hint=_hint(provider, Kind.REFUSED, 401),
-            engine=engine,
         )
     said = "the connection failed"
     for classes, known, sentence in _SENTENCES:
@@ -224,7 +221,6 @@ def unreachable(provider: Provider, error: BaseException, *, what: str = "") -> 
     return Unreachable(
         f"{provider.name} could not be reached{asked}: {said}.",
         hint=_hint(provider, Kind.UNREACHABLE, 0),
-        engine=engine,
     )
 
 
