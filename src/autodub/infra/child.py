@@ -24,10 +24,11 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import IO, Any, Self
 
 from autodub.model import errors
-from autodub.model.errors import AutodubError, BadAnswer, EngineError, Unreachable
+from autodub.model.errors import AutodubError, BadAnswer, EngineCannot, EngineError, Unreachable
 
 _POLL = 0.1
 """Seconds between two looks at the clock and at ``check``."""
@@ -36,13 +37,31 @@ _LOG = 1 << 14
 _ANSWER = 1 << 26
 """Longest answer accepted, bytes."""
 _INHERITED = ("PATH", "HOME", "TMPDIR", "LD_LIBRARY_PATH", "PYTHONPATH", "VIRTUAL_ENV")
+_OURS = ("PYTHONPATH", "VIRTUAL_ENV")
+"""Of these, what would show another interpreter packages that are not its own."""
+_DEFAULTS = {"LANG": "C.UTF-8", "LC_ALL": "C.UTF-8", "OMP_NUM_THREADS": "1", "PYTHONUTF8": "1"}
+_PACKAGE = Path(__file__).resolve().parents[1]
+_START = """\
+import importlib.util, runpy, sys
+folder, module = sys.argv[1:3]
+del sys.argv[1:3]
+name = folder.rpartition("/")[2]
+spec = importlib.util.spec_from_file_location(
+    name, folder + "/__init__.py", submodule_search_locations=[folder]
+)
+sys.modules[name] = importlib.util.module_from_spec(spec)
+spec.loader.exec_module(sys.modules[name])
+runpy.run_module(module, run_name="__main__", alter_sys=True)
+"""
+"""Runs a module with this package in reach, but not the folder it lies in: others lie there as well."""
 
 
 class Workers:
     """Up to ``count`` worker processes of one module, started when first needed.
 
     ``module`` is run as ``python -m module *arguments``. ``environment`` adds to the reduced
-    environment workers see. Use it as a context manager: leaving kills every worker.
+    environment workers see. ``python`` is another interpreter to run it with: of everything installed
+    here it sees this package and nothing else. Use it as a context manager: leaving kills every worker.
     """
 
     def __init__(
@@ -53,11 +72,15 @@ class Workers:
         engine: str = "",
         arguments: Sequence[str] = (),
         environment: Mapping[str, str] | None = None,
+        python: Path | None = None,
     ) -> None:
         if count < 1:
             raise ValueError(f"a pool needs at least one worker, not {count}")
         self.engine = engine or module.rpartition(".")[2]
-        self._argv = [sys.executable, "-P", "-m", module, *arguments]
+        foreign = python is not None and python != Path(sys.executable)
+        start = ["-c", _START, str(_PACKAGE), module] if foreign else ["-m", module]
+        self._argv = [str(python or sys.executable), "-P", *start, *arguments]
+        self._inherited = tuple(name for name in _INHERITED if not (foreign and name in _OURS))
         self._environment = dict(environment or {})
         self._count = count
         self._idle: list[_Worker] = []
@@ -125,19 +148,28 @@ class Workers:
         """Give every free worker its next request."""
         while len(self._busy) < self._count and (item := next(waiting, None)) is not None:
             if not self._idle:
-                self._idle.append(_Worker(self._argv, self._environment, self.engine))
+                self._idle.append(self._start())
             worker = self._idle.pop()
             self._busy.append(worker)
             worker.watch(selector)
             worker.send(item[0], item[1], deadline)
+
+    def _start(self) -> _Worker:
+        kept = {name: os.environ[name] for name in self._inherited if name in os.environ}
+        environment = {"PATH": os.defpath, **_DEFAULTS, **kept, **self._environment}
+        try:
+            return _Worker(self._argv, environment, self.engine)
+        except OSError as error:
+            raise EngineCannot(
+                f"The {self.engine} worker cannot be started: {error.strerror or error}.",
+                hint=f"Check that {self._argv[0]} exists and may be executed.",
+            ) from error
 
 
 class _Worker:
     """One running worker process and the request it is busy with."""
 
     def __init__(self, argv: Sequence[str], environment: Mapping[str, str], engine: str) -> None:
-        kept = {name: os.environ[name] for name in _INHERITED if name in os.environ}
-        defaults = {"LANG": "C.UTF-8", "LC_ALL": "C.UTF-8", "OMP_NUM_THREADS": "1", "PYTHONUTF8": "1"}
         self.engine = engine
         self.request = -1
         self._limit = self._end = 0.0
@@ -148,7 +180,7 @@ class _Worker:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
-            env={"PATH": os.defpath, **defaults, **kept, **environment},
+            env=dict(environment),
             process_group=0,
             bufsize=0,
         )

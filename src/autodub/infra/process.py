@@ -64,14 +64,16 @@ def run(
     memory: int | None = None,
     on_line: Callable[[str], None] | None = None,
     env: Mapping[str, str] | None = None,
+    keep: Sequence[str] = (),
     limit: int = 1 << 28,
 ) -> Result:
     r"""Run a program to its end; a non-zero exit is returned, not raised.
 
     ``deadline`` is in seconds. ``check`` is called about ten times a second and stops the program by
     raising. ``memory`` limits the address space in bytes (Linux). ``on_line`` is given every line of
-    stderr as it comes (``\r`` ends a line too). ``env`` adds to the reduced environment. ``limit`` is
-    the most stdout accepted, in bytes.
+    stderr as it comes (``\r`` ends a line too). ``env`` adds to the reduced environment, ``keep`` the
+    variables of our own whose names begin so (in any case of letters). ``limit`` is the most stdout
+    accepted, in bytes.
 
     Raises Unreachable when the deadline passes, EngineCannot when the program cannot be started,
     BadAnswer when it writes more than ``limit``, and whatever ``check`` or ``on_line`` raise.
@@ -87,7 +89,7 @@ def run(
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             cwd=cwd,
-            env=_environment(env or {}),
+            env=_environment(env or {}, tuple(keep)),
             process_group=0,
         )
     except (OSError, ValueError) as error:
@@ -212,8 +214,12 @@ class _Talk:
                 self.on_line(line.decode("utf-8", "replace"))
 
 
-def _environment(extra: Mapping[str, str]) -> dict[str, str]:
-    kept = {name: os.environ[name] for name in _INHERITED if name in os.environ}
+def _environment(extra: Mapping[str, str], prefixes: tuple[str, ...]) -> dict[str, str]:
+    kept = {
+        name: value
+        for name, value in os.environ.items()
+        if name in _INHERITED or name.upper().startswith(prefixes)
+    }
     return {"PATH": os.defpath, **kept, "LANG": "C.UTF-8", "LC_ALL": "C.UTF-8", **extra}
 
 
