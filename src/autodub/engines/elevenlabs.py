@@ -91,7 +91,7 @@ class ElevenLabs:
 
     def prepare(self) -> None:
         """Import the SDK and open its connections; nothing is sent."""
-        _ = self._client.open().text_to_speech.with_raw_response
+        self._client.prepare()
 
     @property
     def account(self) -> str:

@@ -10,8 +10,8 @@ from __future__ import annotations
 import math
 import re
 import threading
+import weakref
 from collections.abc import Callable, Mapping
-from functools import lru_cache
 from importlib.util import find_spec
 from typing import Any, TypeVar
 
@@ -28,8 +28,6 @@ KEY, ENDPOINT = "ELEVENLABS_API_KEY", "ELEVENLABS_BASE_URL"
 HOME = "https://api.elevenlabs.io"
 _CONNECT = 10.0
 """Seconds a connection may take to be made."""
-_LONGEST = 4
-"""Accounts whose connections are kept open at once."""
 _opening = threading.Lock()
 
 NO_MODEL = "ElevenLabs does not have this model any more."
@@ -79,6 +77,7 @@ class Client:
         self._key = context.secrets.get(KEY, "").strip()
         self.endpoint = (context.endpoints.get(ENDPOINT) or HOME).rstrip("/")
         self._timeout = timeout
+        self._connections: _Connections | None = None
 
     @property
     def account(self) -> str:
@@ -104,7 +103,19 @@ class Client:
                 f"{ENDPOINT} is no address of a server.", hint=f"Give one like {HOME}, or leave it out."
             )
         with _opening:
-            return _opened(self.endpoint, self._key)
+            if self._connections is None:
+                account = (self.endpoint, self._key)
+                self._connections = _open.get(account) or _Connections(*account)
+                _open[account] = self._connections
+            return self._connections.sdk
+
+    def prepare(self) -> None:
+        """Import the SDK and open its connections, as far as there is a key; nothing is sent."""
+        import elevenlabs.text_to_speech.client
+        import elevenlabs.voices.client  # noqa: F401
+
+        if re.fullmatch(r"[!-~]+", self._key):
+            self.open()
 
     def options(self, **more: object) -> dict[str, object]:
         """How every request is sent: no retry, and a timeout that follows the work."""
@@ -146,20 +157,26 @@ class Client:
         return error
 
 
-@lru_cache(maxsize=_LONGEST)
-def _opened(endpoint: str, key: str) -> Any:
-    """One client, and one set of connections, per account: synthesizer and cloner share it."""
-    import httpx
+class _Connections:
+    """One SDK client of an account; closed when the last engine that uses it is gone."""
 
-    # The plain client: the one of `elevenlabs.client` adds live conversations and a second of imports.
-    from elevenlabs.base_client import BaseElevenLabs
+    def __init__(self, endpoint: str, key: str) -> None:
+        import httpx
 
-    connections = httpx.Client(
-        follow_redirects=False,
-        timeout=60,
-        limits=httpx.Limits(max_connections=64, max_keepalive_connections=32, keepalive_expiry=30),
-    )
-    return BaseElevenLabs(base_url=endpoint, api_key=key, httpx_client=connections, follow_redirects=False)
+        # The plain client: the one of `elevenlabs.client` adds live conversations and twice the imports.
+        from elevenlabs.base_client import BaseElevenLabs
+
+        client = httpx.Client(
+            follow_redirects=False,
+            timeout=60,
+            limits=httpx.Limits(max_connections=64, max_keepalive_connections=32, keepalive_expiry=30),
+        )
+        self.sdk = BaseElevenLabs(base_url=endpoint, api_key=key, httpx_client=client, follow_redirects=False)
+        weakref.finalize(self, client.close)
+
+
+_open: weakref.WeakValueDictionary[tuple[str, str], _Connections] = weakref.WeakValueDictionary()
+"""Synthesizer and cloner of an account share their connections."""
 
 
 def heed(headers: Mapping[str, str], work: Work) -> None:

@@ -51,7 +51,7 @@ class ElevenLabsCloner:
 
     def prepare(self) -> None:
         """Import the SDK and open its connections; nothing is sent."""
-        _ = self._client.open().voices.ivc
+        self._client.prepare()
 
     @property
     def account(self) -> str:
