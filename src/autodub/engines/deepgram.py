@@ -109,8 +109,8 @@ class Deepgram:
 
     @property
     def model(self) -> str:
-        """The model as the price table names it; several languages have a price of their own."""
-        return f"{self.options.model}-multilingual" if self.options.multilingual else self.options.model
+        """The model as the price table names it."""
+        return self.options.model
 
     def quote(self, verb: str, request: object) -> Mapping[str, float]:
         """Seconds of sound, and the same again for telling speakers apart, which is charged on top."""
@@ -254,9 +254,10 @@ class Deepgram:
         return f"the model {self.options.model} takes none"
 
     def _billed(self, seconds: float) -> dict[str, float]:
-        if self.options.diarize_model == "off":
-            return {"seconds": seconds}
-        return {"seconds": seconds, "diarized_seconds": seconds}
+        heard = "multilingual_seconds" if self.options.multilingual else "seconds"
+        return {heard: seconds} | (
+            {} if self.options.diarize_model == "off" else {"diarized_seconds": seconds}
+        )
 
     def _client(self) -> Any:
         if not self._key:
