@@ -27,6 +27,8 @@ def main(order_path: Path, result_path: Path) -> None:
     """Carry out the order."""
     order: dict[str, Any] = json.loads(order_path.read_text("utf-8"))
     data_dir, log = Path(order.pop("data_dir")), order.pop("log", None)
+    environ = {"HOME": os.environ["HOME"], **order.pop("environ", {})}
+    separation = order.pop("separation", None)
     started = Counter[str]()
     _count_programs(started)
     peak = _Peak()
@@ -37,13 +39,19 @@ def main(order_path: Path, result_path: Path) -> None:
     from autodub.infra.settings import load
     from autodub.model.request import DubRequest
     from autodub.pipeline.dub import dub
+    from benchmarks import simulated
 
     if log is not None:
         _log_answers(Store, Path(log))
-    dubbed = dub(
-        DubRequest(**order), settings=load(environ={"HOME": os.environ["HOME"]}, data_dir=data_dir),
-        listener=lambda _event: None, cancel=Cancel(),
-    )  # fmt: skip
+    events: list[tuple[float, str, str, str]] = []
+    with simulated.separator(separation):
+        dubbed = dub(
+            DubRequest(**order), settings=load(environ=environ, data_dir=data_dir),
+            listener=lambda event: events.append(
+                (time.monotonic() - began, event.kind, event.stage, event.message)
+            ),
+            cancel=Cancel(),
+        )  # fmt: skip
     wall = time.monotonic() - began
     own, children = resource.getrusage(resource.RUSAGE_SELF), resource.getrusage(resource.RUSAGE_CHILDREN)
     result = {
@@ -56,6 +64,7 @@ def main(order_path: Path, result_path: Path) -> None:
         "output": str(dubbed.output),
         "project": str(dubbed.project),
         "reused": dubbed.reused,
+        "events": [event for event in events if event[1] != "stage.progress"],
         "receipt": dubbed.receipt.as_dict(),
     }
     result_path.write_text(json.dumps(result), encoding="utf-8")

@@ -66,6 +66,7 @@ def dub(
         raise
     finally:
         run.close()
+        run.gateway.close()
         store.close()
 
 
@@ -116,7 +117,7 @@ def _make(
 ) -> Finished:
     # Imported here: an unchanged dub is delivered without any of it.
     from autodub.pipeline import delivering, facts, revising
-    from autodub.pipeline.listening import hear
+    from autodub.pipeline.listening import Separation, find_speech, hear
     from autodub.pipeline.performing import perform
     from autodub.pipeline.speaking import Programme
 
@@ -124,7 +125,11 @@ def _make(
     if opened.later is None:
         delivering.rehearse(run, plan, request)
     written = captions(run, opened, plan.spoken.tag) if plan.captions and plan.spoken else None
-    listened = partial(hear, run, request=request, captions=written)
+    found = find_speech(run, plan)
+    spending.tell_estimate(run, plan, request, found)
+    listened = partial(
+        hear, run, found=found, request=request, separation=Separation(run, plan), captions=written
+    )
     plan, heard = sticky(run, plan, request, context, listened)
     mix = heard.soundtrack.mix
     programme = Programme(mix.rate, mix.frames)

@@ -59,45 +59,72 @@ def open_sound(run: Run, plan: Hearing) -> Soundtrack:
     return decoded.soundtrack
 
 
-def hear(
-    run: Run, plan: Hearing, *, request: DubRequest, separate: bool = True, captions: Blob | None = None
-) -> Heard:
-    """Decode, find speech, then transcribe beside separating the voice from the rest.
+@dataclass(frozen=True, slots=True)
+class Found:
+    """The sound of a source, and where in it people speak."""
 
-    The separation goes on when this returns: only the mix needs it.
-    """
+    soundtrack: Soundtrack
+    spans: tuple[Span, ...]
+
+
+def find_speech(run: Run, plan: Hearing) -> Found:
+    """Decode the sound and find speech in it."""
     soundtrack = open_sound(run, plan)
     detector = plan.engines["detector"].engine
     with run.stage("detect", "finding where people speak"):
         found: Spans = run.call(detector, "detect", Detect(soundtrack.speech), stage="detect")
-    if not found.spans and request.subtitles is None:
-        return Heard(soundtrack, (), (), plan.spoken, ())
+    return Found(soundtrack, found.spans)
+
+
+def hear(
+    run: Run,
+    plan: Hearing,
+    found: Found,
+    *,
+    request: DubRequest,
+    separation: Separation | None = None,
+    captions: Blob | None = None,
+) -> Heard:
+    """Transcribe and tell speakers apart, beside separating the voice from the rest.
+
+    The separation goes on when this returns: only the mix needs it.
+    """
+    if not found.spans and request.subtitles is None and captions is None:
+        return Heard(found.soundtrack, (), (), plan.spoken, ())
     reads = plan.engines["transcriber"].info.name == TEXT_ENGINE
     # A text that is merely read is there at once, and may know of speech the detector missed.
-    transcript = _transcribe(run, plan, request, soundtrack, found.spans, captions) if reads else None
+    transcript = _transcribe(run, plan, request, found, captions) if reads else None
     voiced = _voiced(found.spans, transcript)
-    separation = _beside(run, plan, soundtrack, voiced) if separate else None
+    stems = separation.of(found.soundtrack, voiced) if separation is not None else None
     if transcript is None:
-        transcript = _transcribe(run, plan, request, soundtrack, found.spans, None)
-    turns = _diarize(run, plan, request, soundtrack, found.spans, transcript)
+        transcript = _transcribe(run, plan, request, found, None)
+    turns = _diarize(run, plan, request, found.soundtrack, found.spans, transcript)
     spoken = Language.parse(transcript.language)
     lines = segment(transcript, turns=turns.turns, speech=found.spans)
-    return Heard(soundtrack, found.spans, voiced, spoken, lines, separation)
+    return Heard(found.soundtrack, found.spans, voiced, spoken, lines, stems)
 
 
-def _beside(
-    run: Run, plan: Hearing, soundtrack: Soundtrack, voiced: tuple[Span, ...]
-) -> Future[Audio | None]:
-    """Separate beside everything else; when that fails for good, everything else need not go on."""
-    separation = run.beside(_separate, run, plan, soundtrack, voiced, name="separate")
+class Separation:
+    """Taking the voice out of the mix, beside everything else; begun once, whatever is done twice."""
 
-    def stop_all(done: Future[Audio | None]) -> None:
+    def __init__(self, run: Run, plan: Hearing) -> None:
+        self._run, self._plan = run, plan
+        self._begun: Future[Audio | None] | None = None
+
+    def of(self, soundtrack: Soundtrack, voiced: tuple[Span, ...]) -> Future[Audio | None]:
+        """The background of a soundtrack, under way."""
+        if self._begun is None:
+            self._begun = self._run.beside(
+                _separate, self._run, self._plan, soundtrack, voiced, name="separate"
+            )
+            self._begun.add_done_callback(self._stop_all)
+        return self._begun
+
+    def _stop_all(self, done: Future[Audio | None]) -> None:
+        """When it fails for good, everything else need not go on."""
         problem = done.exception()
         if problem is not None:
-            run.fail(problem)
-
-    separation.add_done_callback(stop_all)
-    return separation
+            self._run.fail(problem)
 
 
 def _voiced(found: tuple[Span, ...], transcript: Transcript | None) -> tuple[Span, ...]:
@@ -132,13 +159,9 @@ def _separate(run: Run, plan: Hearing, soundtrack: Soundtrack, spans: tuple[Span
 
 
 def _transcribe(
-    run: Run,
-    plan: Hearing,
-    request: DubRequest,
-    soundtrack: Soundtrack,
-    spans: tuple[Span, ...],
-    captions: Blob | None,
+    run: Run, plan: Hearing, request: DubRequest, found: Found, captions: Blob | None
 ) -> Transcript:
+    soundtrack, spans = found.soundtrack, found.spans
     chosen = plan.engines["transcriber"]
     with run.stage("transcribe", f"writing down what is said ({chosen.info.name})"):
         subtitles = None

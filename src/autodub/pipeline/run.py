@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
+from autodub.dubbing.cost import Estimate
 from autodub.engines.roles import Ahead, Forgetful
 from autodub.gateway.gateway import Gateway
 from autodub.model.errors import UnsupportedSource
@@ -54,6 +55,8 @@ class Run:
         self.stages: list[StageTime] = []
         self.studio = Studio(self.unchanged)
         self._beside: list[threading.Thread] = []
+        self.estimate: Estimate | None = None
+        """What the dub was expected to cost."""
         self.failure: BaseException | None = None
         """Why work beside the dub's main thread stopped it."""
         self.is_settled = True
@@ -75,6 +78,10 @@ class Run:
             with self._lock:
                 self.stages.append(StageTime(name, seconds))
         self._listener(Event("stage.finished", name, message, 1.0, {"seconds": round(seconds, 3)}))
+
+    def tell(self, event: Event) -> None:
+        """Tell whoever listens."""
+        self._listener(event)
 
     def progress(self, stage: str, fraction: float, message: str) -> None:
         """Say how far a stage is that consists of many calls."""

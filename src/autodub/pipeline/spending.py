@@ -2,16 +2,80 @@
 
 from __future__ import annotations
 
+from autodub.dubbing.cost import Engaged, Estimate, Expected, estimate
+from autodub.engines.roles import Quoting
 from autodub.gateway.cancel import Cancel
 from autodub.gateway.gateway import Gateway
 from autodub.gateway.store import Store
+from autodub.infra import price_list
 from autodub.infra.settings import Settings
-from autodub.model.job import Listener
+from autodub.model.errors import BudgetExceeded
+from autodub.model.job import Event, Listener
 from autodub.model.request import DubRequest
+from autodub.model.time import total
+from autodub.pipeline.listening import Found
+from autodub.pipeline.plan import Plan
+from autodub.pipeline.run import Run
+
+_SPEAKERS = 2
+"""Speakers of a programme that nobody has counted."""
 
 
 def gateway(
     store: Store, request: DubRequest, settings: Settings, *, listener: Listener, cancel: Cancel
 ) -> Gateway:
-    """The door to the engines of one dub, with its budget."""
-    return Gateway(store, listener=listener, cancel=cancel, redact=settings.redact)
+    """The door to the engines of one dub, with its budget. Raises BadOption for a bad price table."""
+    return Gateway(
+        store,
+        listener=listener,
+        cancel=cancel,
+        redact=settings.redact,
+        prices=price_list.table(settings.prices),
+        cap=request.budget,
+    )
+
+
+def tell_estimate(run: Run, plan: Plan, request: DubRequest, found: Found) -> None:
+    """Say what the dub will cost. Raises BudgetExceeded, before anything is spent, when that is too much."""
+    paid = [
+        Engaged(
+            f"{role}.{chosen.info.name}", chosen.engine.model if isinstance(chosen.engine, Quoting) else ""
+        )
+        for role, chosen in sorted(plan.engines.items())
+        if chosen.info.paid
+    ]
+    if not paid:
+        return
+    expected = Expected(
+        seconds=found.soundtrack.mix.duration / 1000,
+        speech=total(found.spans) / 1000,
+        speakers=request.speakers or _SPEAKERS,
+        source=plan.spoken.tag if plan.spoken else "en",
+        target=plan.target.tag,
+        cloned=plan.clones,
+        diarized=plan.engines["transcriber"].info.diarizes,
+    )
+    known = estimate(expected, paid, run.gateway.prices)
+    run.estimate = known
+    run.tell(
+        Event(
+            "estimate",
+            message=_said(known),
+            data={"low": float(known.low), "likely": float(known.likely), "high": float(known.high)},
+        )
+    )
+    if request.budget is not None and known.low > request.budget:
+        raise BudgetExceeded(
+            f"This dub would cost about ${known.likely:.2f} from the beginning, and ${request.budget:.2f} is "
+            "allowed.",
+            hint="Raise --budget (work kept from an earlier run costs nothing again), dub a part with "
+            "--start and --end, or choose engines that cost nothing.",
+        )
+
+
+def _said(known: Estimate) -> str:
+    without = f"; the price of {', '.join(known.unpriced)} is not known" if known.unpriced else ""
+    return (
+        f"it will cost about ${known.likely:.2f} (${known.low:.2f} to ${known.high:.2f}, "
+        f"prices of {known.dated}{without})"
+    )
