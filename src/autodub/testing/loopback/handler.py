@@ -135,6 +135,7 @@ class Handler(BaseHTTPRequestHandler):
         """Let the request be answered, or go wrong."""
         server, service, request = self.loopback, exchange.service, exchange.request
         exchange.kind = kind = service.kind(request)
+        server.arrived(service.name, kind)
         description = server.descriptions.get(service.name)
         if description is not None:
             server.violated(f"{service.name}: {found}" for found in description.check(request))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import socket
 import threading
 import time
@@ -62,9 +63,11 @@ class Loopback:
         self._charged: dict[str, Counter[str]] = {name: Counter() for name in self.services}
         self._inside: Counter[tuple[str, str, str]] = Counter()
         self._busiest: Counter[tuple[str, str]] = Counter()
+        self._received: Counter[tuple[str, str]] = Counter()
         self._sockets: set[socket.socket] = set()
         self._http = _Http(("127.0.0.1", port), Handler)
         self._http.loopback = self
+        self._port = int(self._http.server_address[1])
         self._thread: threading.Thread | None = None
 
     def __enter__(self) -> Self:
@@ -80,7 +83,11 @@ class Loopback:
         self.stop()
 
     def stop(self) -> None:
-        """Close every connection and the door; the port refuses from now on."""
+        """Close every connection and the door; the port refuses from now on.
+
+        The ends that clients of this process hold are closed, too: SDKs keep theirs for the next request
+        to a server that will not come back.
+        """
         self.stopping.set()
         self._http.shutdown()
         self._http.server_close()
@@ -90,11 +97,12 @@ class Loopback:
             for connection in self._sockets:
                 with contextlib.suppress(OSError):
                     connection.shutdown(socket.SHUT_RDWR)
+        _close_ends(self.port)
 
     @property
     def port(self) -> int:
         """Where it listens."""
-        return int(self._http.server_address[1])
+        return self._port
 
     def url(self, provider: str) -> str:
         """Address a provider's client is pointed at, without a slash at the end."""
@@ -124,6 +132,11 @@ class Loopback:
         """Faults of the services themselves: each is a bug of this package."""
         with self._lock:
             return tuple(self._crashes)
+
+    def received(self, provider: str, kind: str) -> int:
+        """How many requests of a kind have arrived so far, those still in flight included."""
+        with self._lock:
+            return self._received[provider, kind]
 
     def busiest(self, provider: str, kind: str) -> int:
         """The most requests of a kind that were in flight at once (refused ones not counted)."""
@@ -167,6 +180,11 @@ class Loopback:
         """Record a fault of a service."""
         with self._lock:
             self._crashes.append(sentence)
+
+    def arrived(self, provider: str, kind: str) -> None:
+        """Count a request that arrived."""
+        with self._lock:
+            self._received[provider, kind] += 1
 
     def enter(self, provider: str, kind: str, account: str, *, cap: int | None) -> tuple[int, bool]:
         """Begin a request: how many are in flight with it, and whether there was room for it."""
@@ -233,6 +251,15 @@ class Loopback:
             "crashes": list(self.crashes),
             "repeated": len(self.repeated()),
         }
+
+
+def _close_ends(port: int) -> None:
+    """Close the sockets of this process that are connected to the port."""
+    for found in gc.get_objects():
+        if issubclass(type(found), socket.socket):
+            with contextlib.suppress(OSError):
+                if found.getpeername()[:2] == ("127.0.0.1", port):
+                    found.close()
 
 
 _TOLD = ("provider", "kind", "method", "path", "size", "status", "fault", "began", "ended", "digest")
