@@ -3,23 +3,24 @@
 from __future__ import annotations
 
 import io
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from hashlib import sha256
-from typing import Any
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
 import numpy.typing as npt
 
-from autodub.media.sound import resample
+from autodub.media.sound import resample, store
 from autodub.model.speech import Word
 from autodub.model.time import Span
 
 _RATE = 16_000
 _FRAME = 320  # 20 ms
 _PIECE = 20 * _RATE
-_ALTERNATE = re.compile(r"\(\d+\)$")
+_SILENT = 1e-3
+_DEADLINE = 300.0
 
 
 class Undecodable(ValueError):
@@ -71,16 +72,30 @@ def likeness(sound: Sound, words: Sequence[Word]) -> float:
 
 
 def recognise(sound: Sound) -> tuple[Word, ...]:
-    """The words of a sound, heard by pocketsphinx in pieces cut where it is quiet, by one speaker."""
-    from autodub.engines.sphinx_worker import decoder
+    """The words of a sound, heard by pocketsphinx in pieces cut where it is quiet, by one speaker.
 
-    if len(sound.samples) < _RATE // 10 or float(np.max(np.abs(sound.samples))) < 1e-3:
+    In child processes: the library holds the interpreter lock, which would stop every other provider.
+    """
+    from autodub.engines.sphinx import utterances
+    from autodub.infra.child import Workers
+
+    if len(sound.samples) < _RATE // 10 or float(np.max(np.abs(sound.samples))) < _SILENT:
         return ()
-    engine = decoder({})
-    found: list[Word] = []
-    for start, end in _pieces(sound.samples):
-        found += _heard(engine, sound.samples[start:end], start * 1000 // _RATE)
-    return tuple(found)
+    pieces = [(start * 1000 // _RATE, end * 1000 // _RATE) for start, end in _pieces(sound.samples)]
+    with TemporaryDirectory() as folder:
+        path = Path(folder, "sound.wav")
+        store(sound.samples, _RATE, path, subtype="PCM_16")
+        with Workers(
+            "autodub.engines.sphinx_worker", count=min(2, len(pieces)), engine="loopback", arguments=["{}"]
+        ) as workers:
+            answers = workers.map(
+                [[str(path), start, end] for start, end in pieces],
+                deadline=_DEADLINE,
+                check=lambda: None,
+                progress=lambda _done, _all: None,
+            )
+    heard = [Word(text, Span(start, end), sure) for answer in answers for text, start, end, sure in answer]
+    return tuple(word for piece in utterances(heard, limit=sound.duration) for word in piece.words)
 
 
 def _pieces(samples: npt.NDArray[np.float32]) -> list[tuple[int, int]]:
@@ -94,22 +109,3 @@ def _pieces(samples: npt.NDArray[np.float32]) -> list[tuple[int, int]]:
         out.append((start, cut))
         start = cut
     return [*out, (start, len(samples))]
-
-
-def _heard(engine: Any, samples: npt.NDArray[np.float32], offset: int) -> list[Word]:
-    if len(samples) < _RATE // 10:
-        return []
-    pcm = np.rint(np.clip(samples, -1.0, 32767 / 32768) * 32768).astype("<i2")
-    engine.start_utt()
-    engine.process_raw(pcm.tobytes(), full_utt=True)
-    engine.end_utt()
-    return [
-        Word(
-            _ALTERNATE.sub("", piece.word),
-            Span(offset + piece.start_frame * 10, offset + (piece.end_frame + 1) * 10),
-            round(min(1.0, max(0.0, float(piece.prob))), 4),
-            "",
-        )
-        for piece in engine.seg() or ()
-        if not piece.word.startswith(("<", "[", "++"))
-    ]
