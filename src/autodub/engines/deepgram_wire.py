@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import warnings
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self, TypeVar
@@ -70,6 +71,8 @@ def client(*, key: str, base: str, timeout: float) -> DeepgramClient:
     )
     where = DeepgramClientEnvironment(base=base, production=base, agent=base, agent_rest=base)
     made = DeepgramClient(api_key=key, environment=where, httpx_client=http, max_retries=0)
+    # Its streaming part, which is loaded along, uses old names of the websockets package.
+    warnings.filterwarnings("ignore", r"websockets\.", DeprecationWarning)
     made.listen.v1.media.with_raw_response  # noqa: B018 - the SDK imports what it needs only when it is named
     return made
 
