@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 STAGES = (
     "open", "picture", "decode", "detect", "transcribe", "diarize", "separate",
-    "voices", "translate", "speak", "render", "measure",
+    "listen", "clone", "voices", "translate", "speak", "render", "measure",
 )  # fmt: skip
 """Stages of a dub, in order of first appearance; some run side by side."""
 

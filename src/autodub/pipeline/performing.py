@@ -6,12 +6,13 @@ wording and its voice are there. A person's edits are applied to the finished pe
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from concurrent.futures import Future
 from dataclasses import dataclass
 
 from autodub.model.language import Language
 from autodub.model.request import DubRequest
-from autodub.model.speech import Term, Tone
+from autodub.model.speech import Line, Term, Tone, Voice
 from autodub.pipeline import revising
 from autodub.pipeline.booth import Booth
 from autodub.pipeline.listening import Heard
@@ -21,7 +22,7 @@ from autodub.pipeline.revising import Revision
 from autodub.pipeline.run import Run
 from autodub.pipeline.speaking import Programme, Spoken, speak
 from autodub.pipeline.translating import Brief, Wordings
-from autodub.pipeline.voices import Cast, Speakers, choose_voices, listen
+from autodub.pipeline.voices import Cast, Speakers, choose_voices, clone_speakers, listen
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,9 +57,11 @@ def perform(
     assert plan.spoken is not None, "whoever performs knows what is spoken"
     known = {line.speaker for line in heard.lines}
     added = [line for line in revision.lines if line.speaker not in known]
-    with run.stage("voices", "listening to the speakers"):
-        speakers = listen(run, [*heard.lines, *added], heard.soundtrack)
-    casting = run.beside(_cast, run, plan, heard, speakers, edits, name="voices")
+    everybody = [*heard.lines, *added]
+    cloning = run.beside(_clone, run, plan, heard, everybody, edits, name="clone") if plan.clones else None
+    with run.stage("listen", "listening to the speakers"):
+        speakers = listen(run, everybody, heard.soundtrack)
+    casting = run.beside(_cast, run, plan, heard, speakers, cloning, edits, name="voices")
     brief = _brief(plan.spoken, plan, request, speakers, glossary)
     translator, synthesizer = plan.engines["translator"], plan.engines["synthesizer"]
     with Wordings(run, translator, heard.lines, brief) as wordings, Booth(run, synthesizer) as booth:
@@ -89,16 +92,36 @@ def perform(
         )
 
 
-def _cast(run: Run, plan: Plan, heard: Heard, speakers: Speakers, edits: Edits) -> Cast:
+def _clone(run: Run, plan: Plan, heard: Heard, lines: Sequence[Line], edits: Edits) -> dict[str, Voice]:
+    with run.stage("clone", "cloning the speakers' voices"):
+        return clone_speakers(
+            run,
+            plan.engines["cloner"],
+            lines,
+            heard.soundtrack,
+            language=plan.target.tag,
+            speech=heard.speech,
+            without=edits.voices,
+        )
+
+
+def _cast(
+    run: Run,
+    plan: Plan,
+    heard: Heard,
+    speakers: Speakers,
+    cloning: Future[dict[str, Voice]] | None,
+    edits: Edits,
+) -> Cast:
     with run.stage("voices", "choosing voices"):
         return choose_voices(
             run,
             speakers,
             heard.soundtrack,
             synthesizer=plan.engines["synthesizer"],
-            cloner=plan.engines.get("cloner"),
+            matcher=None if plan.clones else plan.engines.get("cloner"),
             language=plan.target.tag,
-            speech=heard.speech,
+            cloned=cloning.result() if cloning is not None else {},
             bound=edits.voices,
         )
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from autodub.dubbing.casting import cast, gender_of, sample_spans, speakers_of
 from autodub.model.calls import Clone, ListVoices
@@ -50,7 +50,7 @@ class Speakers:
 
 def listen(run: Run, lines: Sequence[Line], soundtrack: Soundtrack) -> Speakers:
     """Measure how each speaker sounds."""
-    spans = {name: sample_spans(lines, name) for name in sorted({line.speaker for line in lines})}
+    spans = _spans(lines)
     with ThreadPoolExecutor(max_workers=2, thread_name_prefix="listen") as pool:
         heard = pool.map(
             lambda name: run.call(
@@ -73,68 +73,90 @@ def stock_voices(run: Run, synthesizer: Chosen, language: str) -> tuple[Voice, .
     return stock.voices
 
 
+def clone_speakers(
+    run: Run,
+    cloner: Chosen,
+    lines: Sequence[Line],
+    soundtrack: Soundtrack,
+    *,
+    language: str,
+    speech: Sequence[Span],
+    without: Collection[str],
+) -> dict[str, Voice]:
+    """A voice of their own for each speaker, save those ``without``; who cannot be cloned is left out.
+
+    ``speech`` is where anybody speaks.
+    """
+    spans = _spans(lines)
+    base = Voice(cloner.info.clones, "", language)
+
+    def clone(name: str) -> Voice | None:
+        sample: Sampled = run.call(
+            run.studio, "sample", Sample(soundtrack.mix, spans[name], tuple(speech)), stage="voices"
+        )
+        return _made(
+            run,
+            cloner,
+            Clone(base, soundtrack.speech, spans[name], name, sample.audio, is_clean=sample.is_clean),
+        )
+
+    with ThreadPoolExecutor(max_workers=max(1, cloner.info.lanes), thread_name_prefix="clone") as pool:
+        todo = [name for name in spans if name not in without]
+        made = dict(zip(todo, pool.map(clone, todo), strict=True))
+    return {name: voice for name, voice in made.items() if voice is not None}
+
+
 def choose_voices(
     run: Run,
     speakers: Speakers,
     soundtrack: Soundtrack,
     *,
     synthesizer: Chosen,
-    cloner: Chosen | None,
+    matcher: Chosen | None,
     language: str,
-    speech: Sequence[Span],
+    cloned: Mapping[str, Voice],
     bound: Mapping[str, Voice],
 ) -> Cast:
     """A voice per speaker.
 
-    ``bound`` are voices a person chose. With a cloner each other speaker gets a voice of their own, or
-    the nearest stock voice where that is refused. ``speech`` is where anybody speaks.
+    ``bound`` are voices a person chose, ``cloned`` those made of the speakers' own. Everybody else gets
+    the nearest stock voice, moved toward the speaker by a ``matcher``.
     """
-    stock = stock_voices(run, synthesizer, language)
     known = speakers_of(speakers.lines, tones=speakers.tones)
-    voices = cast(known, stock, bound=bound)
-    if cloner is not None:
-        todo = [name for name in speakers.names if name not in bound]
-        with ThreadPoolExecutor(max_workers=max(1, cloner.info.lanes), thread_name_prefix="clone") as pool:
-            made = pool.map(
-                lambda name: _cloned(
-                    run, cloner, soundtrack, name, speakers.spans[name], speech, voices[name]
-                ),
-                todo,
-            )
-            voices |= dict(zip(todo, made, strict=True))
-    own = cast(known, stock) if bound else voices
+    named = {name: _gendered(voice, speakers.tones.get(name)) for name, voice in cloned.items()}
+    own = {**named} if set(named) >= set(speakers.names) else {}
+    if own and not bound:  # nobody needs a stock voice, so nobody asks for the list of them
+        return Cast(own, own)
+    stock = stock_voices(run, synthesizer, language)
+    voices = cast(known, stock, bound=bound) | {k: v for k, v in named.items() if k not in bound}
+    if matcher is not None:
+        for name in speakers.names:
+            if name not in bound and name not in named:
+                asked = Clone(voices[name], soundtrack.speech, speakers.spans[name], name)
+                voices[name] = _made(run, matcher, asked) or voices[name]
+    own = cast(known, stock) | named if bound else voices
     return Cast(voices, own)
 
 
-def _cloned(
-    run: Run,
-    cloner: Chosen,
-    soundtrack: Soundtrack,
-    name: str,
-    spans: tuple[Span, ...],
-    speech: Sequence[Span],
-    base: Voice,
-) -> Voice:
+def _gendered(voice: Voice, tone: Tone | None) -> Voice:
+    return replace(voice, gender=gender_of(tone)) if voice.gender == "unknown" else voice
+
+
+def _spans(lines: Sequence[Line]) -> dict[str, tuple[Span, ...]]:
+    return {name: sample_spans(lines, name) for name in sorted({line.speaker for line in lines})}
+
+
+def _made(run: Run, cloner: Chosen, asked: Clone) -> Voice | None:
+    """The voice, or None, announced, where it is refused."""
     try:
-        sample: Sampled | None = None
-        if cloner.info.clones:  # a cloner of any synthesizer's voices only listens
-            sample = run.call(
-                run.studio, "sample", Sample(soundtrack.mix, spans, tuple(speech)), stage="voices"
-            )
-        request = Clone(
-            base,
-            soundtrack.speech,
-            spans,
-            name,
-            sample.audio if sample else None,
-            is_clean=sample is None or sample.is_clean,
-        )
-        voice: Voice = run.call(cloner.engine, "clone", request, stage="voices")
+        voice: Voice = run.call(cloner.engine, "clone", asked, stage="voices")
     except FAILURES as problem:
         if _concerns_everything(problem):
             raise
-        run.degrade("voice", f"speaker {name} gets a stock voice", problem.message, passing=passes(problem))
-        return base
+        run.degrade(
+            "voice", f"speaker {asked.name} gets a stock voice", problem.message, passing=passes(problem)
+        )
+        return None
     return voice
 
 
