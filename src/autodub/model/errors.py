@@ -196,6 +196,11 @@ class CircuitOpen(AutodubError):
 
     code = "circuit_open"
 
+    def __init__(self, message: str, *, hint: str = "", engine: str = "") -> None:
+        super().__init__(message, hint=hint)
+        self.engine = engine
+        """``role.name`` of the engine that was to be asked."""
+
 
 class BudgetExceeded(AutodubError):
     """The job would cost more than allowed."""

@@ -14,7 +14,7 @@ from typing import Any, Protocol, TypeVar
 from autodub.dubbing.cost import Estimate
 from autodub.engines.roles import Ahead, Forgetful
 from autodub.gateway.gateway import Gateway
-from autodub.model.errors import UnsupportedSource
+from autodub.model.errors import CircuitOpen, EngineError, UnsupportedSource
 from autodub.model.job import Degradation, Event, Listener
 from autodub.model.media import Source
 from autodub.pipeline.studio import Studio
@@ -64,7 +64,13 @@ class Run:
 
     def call(self, engine: Any, verb: str, request: Any, *, stage: str) -> Any:
         """Ask an engine through the gateway."""
-        return self.gateway.call(engine, verb, request, stage=stage)
+        try:
+            return self.gateway.call(engine, verb, request, stage=stage)
+        except (CircuitOpen, EngineError) as problem:
+            if not problem.engine:  # whoever looks for a stand-in must know for whom
+                info = engine.describe()
+                problem.engine = f"{info.role}.{info.name}"
+            raise
 
     @contextlib.contextmanager
     def stage(self, name: str, message: str) -> Iterator[None]:
