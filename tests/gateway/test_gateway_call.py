@@ -14,7 +14,6 @@ from autodub.gateway.store import Store
 from autodub.model.calls import ListVoices, Translate
 from autodub.model.errors import (
     BadAnswer,
-    BudgetExceeded,
     Busy,
     Cancelled,
     CircuitOpen,
@@ -290,20 +289,6 @@ def test_kept_answers_come_even_from_a_broken_engine(store, say):
     with pytest.raises(CircuitOpen):
         gateway.call(engine, "synthesize", say("c"))
     assert gateway.call(engine, "synthesize", say("a")) == first
-
-
-def test_the_budget_is_asked_before_the_engine(store, say):
-    """A budget that says no costs nothing, and does not stand before kept answers."""
-
-    def broke(info, verb, request):
-        raise BudgetExceeded(f"{info.name} {verb} is too dear.")
-
-    engine = FakeSynthesizer()
-    with pytest.raises(BudgetExceeded):
-        Gateway(store, budget=broke).call(engine, "synthesize", say())
-    assert engine.script.requests == []
-    Gateway(store).call(engine, "synthesize", say())
-    Gateway(store, budget=broke).call(engine, "synthesize", say())
 
 
 def test_lanes_bound_how_many_work_at_once(store, say):

@@ -1,17 +1,15 @@
-"""Retrying, the breaker and the lanes, each by itself with a clock that only moves when told."""
+"""Retrying, by itself, with a clock that only moves when told."""
 
-import threading
+import contextlib
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from autodub.gateway.breaker import Breaker
-from autodub.gateway.lanes import Lanes
 from autodub.gateway.retry import NO_RETRY, RetryPolicy, retrying
 from autodub.model.errors import (
     BadAnswer,
     Busy,
-    Cancelled,
-    CircuitOpen,
     Gone,
     NoCredit,
     Refused,
@@ -93,94 +91,109 @@ def test_permanent_errors_are_final(clock, kind):
     assert clock.slept == []
 
 
-def test_the_breaker_opens_after_failures_in_a_row(clock):
-    """An answer in between starts the count again."""
-    breaker = Breaker(threshold=2, cooldown=10, clock=clock)
-    for error in (Unreachable("x"), None, Unreachable("x"), Rejected("no"), Unreachable("x")):
-        breaker.guard("e")
-        breaker.settle("e", error)
-    breaker.guard("e")
-    breaker.settle("e", Busy("y"))
-    with pytest.raises(CircuitOpen, match="y"):
-        breaker.guard("e")
-    breaker.guard("another engine")
+def test_being_busy_uses_up_no_attempt(clock):
+    """Slowing down is not failing: two attempts survive twenty refusals, and a failure among them."""
+    errors = [Busy("slow")] * 10 + [Unreachable("x")] + [Busy("slow")] * 10
+    result, told = _try(errors, RetryPolicy(attempts=2), clock)
+    assert result == "answer"
+    assert len(told) == 21
 
 
-@pytest.mark.parametrize("kind", [Refused, NoCredit])
-def test_the_breaker_opens_at_once_on_a_refusal(clock, kind):
-    """A bad key or an empty account will not get better by asking again."""
-    breaker = Breaker(clock=clock)
-    breaker.guard("e")
-    breaker.settle("e", kind("closed"))
-    with pytest.raises(CircuitOpen, match="closed"):
-        breaker.guard("e")
+def test_being_busy_has_a_cap_of_its_own(clock):
+    """A provider that never has time is given up after the patience, however many attempts are left."""
+    policy = RetryPolicy(attempts=1000, patience=60.0)
+    with pytest.raises(Busy):
+        _try([Busy("slow")] * 1000, policy, clock)
+    assert 40 <= sum(clock.slept) <= 60
 
 
-def test_after_the_pause_one_probe_decides(clock):
-    """Half open, one call goes through and the others wait for its outcome."""
-    breaker = Breaker(threshold=1, cooldown=10, clock=clock)
-    breaker.settle("e", Unreachable("x"))
-    clock.now += 10
-    breaker.guard("e")
-    with pytest.raises(CircuitOpen):
-        breaker.guard("e")
-    breaker.settle("e", Unreachable("still"))
-    with pytest.raises(CircuitOpen, match="still"):
-        breaker.guard("e")
-    clock.now += 10
-    breaker.guard("e")
-    breaker.settle("e", None)
-    breaker.guard("e")
-    breaker.guard("e")
+def test_a_policy_without_patience_does_not_wait_for_the_busy(clock):
+    """NO_RETRY means it: busy is final, too."""
+    with pytest.raises(Busy):
+        _try([Busy("slow")], NO_RETRY, clock)
+    assert clock.slept == []
 
 
-def test_a_cancelled_probe_gives_its_place_to_the_next(clock):
-    """A probe that was only told to stop neither closes the circuit nor blocks it for ever."""
-    breaker = Breaker(threshold=1, cooldown=10, clock=clock)
-    breaker.settle("e", Unreachable("x"))
-    clock.now += 10
-    breaker.guard("e")
-    breaker.settle("e", Cancelled("stop"))
-    breaker.guard("e")
-    with pytest.raises(CircuitOpen):
-        breaker.guard("e")
+def test_a_local_engine_that_is_busy_is_asked_once_more(clock):
+    """Without a pause there is no sense in asking a hundred times."""
+    with pytest.raises(Busy):
+        _try([Busy("slow")] * 9, RetryPolicy().local(), clock)
+    assert clock.slept == [0.0]
 
 
-def test_busy_narrows_the_lanes_and_answers_widen_them():
-    """Busy halves what is let through; twenty answers give one lane back, up to the engine's own limit."""
-    lanes = Lanes()
-    with lanes.enter("e", 4, lambda: None):
-        lanes.narrow("e")
-    assert lanes.width("e") == 2
-    for _ in range(60):
-        lanes.answered("e", 4)
-    assert lanes.width("e") == 4
-    for _ in range(3):
-        lanes.narrow("e")
-    assert lanes.width("e") == 1
-    assert lanes.width("other") is None
+def test_time_in_failed_attempts_counts(clock):
+    """A call whose attempts took as long as one may, and the time for retries besides, is given up."""
+    attempts = []
+
+    def attempt():
+        attempts.append(clock.now)
+        clock.now += 60
+        raise Unreachable("no answer")
+
+    began = clock.now
+    with pytest.raises(Unreachable):
+        retrying(
+            attempt,
+            RetryPolicy(attempts=50, seconds=100.0),
+            wait=clock.sleep,
+            chance=lambda: 0.0,
+            told=lambda *_: None,
+            worked=lambda: 60.0 * len(attempts),
+            limit=60.0,
+        )
+    assert clock.now - began <= 100 + 60 + 60
+    assert len(attempts) > 1
 
 
-def test_waiting_for_a_lane_can_be_stopped():
-    """Who waits for a lane hears a request to stop, and a lane is free again after its holder."""
-    lanes = Lanes()
+def test_what_was_mended_is_tried_once_more_at_once(clock):
+    """A permanent error whose cause was removed gets its attempt without a pause."""
+    mended = [True, False]
 
-    def stop():
-        raise Cancelled("stop")
+    def attempt():
+        raise Gone("x")
 
-    with lanes.enter("e", 1, lambda: None), pytest.raises(Cancelled), lanes.enter("e", 1, stop):
-        pass
-    with lanes.enter("e", 1, stop):
-        pass
+    with pytest.raises(Gone):
+        retrying(
+            attempt,
+            RetryPolicy(),
+            wait=clock.sleep,
+            chance=lambda: 0.0,
+            told=lambda *_: None,
+            again=lambda _error: mended.pop(0),
+        )
+    assert mended == []
+    assert clock.slept == [0.0]
 
 
-def test_a_lane_is_freed_by_a_failure():
-    """An engine that raises does not keep its lane."""
-    lanes = Lanes()
-    for _ in range(3):
-        with pytest.raises(ZeroDivisionError), lanes.enter("e", 1, lambda: None):
-            raise ZeroDivisionError
-    entered = threading.Event()
-    with lanes.enter("e", 1, lambda: None):
-        entered.set()
-    assert entered.is_set()
+@settings(deadline=None, max_examples=100)
+@given(
+    st.lists(st.sampled_from(["unreachable", "busy", "busy later", "bad"]), min_size=1, max_size=200),
+    st.floats(0, 1),
+    st.integers(1, 12),
+    st.floats(1, 300),
+)
+def test_no_mixture_of_failures_waits_longer_than_allowed(kinds, chance, attempts, seconds):
+    """Pauses after failures stay within the time for retries, those for the busy within the patience."""
+    make = {
+        "unreachable": lambda: Unreachable("x"),
+        "busy": lambda: Busy("x"),
+        "busy later": lambda: Busy("x", retry_after=13.0),
+        "bad": lambda: BadAnswer("x"),
+    }
+    todo, waited = [make[kind]() for kind in kinds], {True: 0.0, False: 0.0}
+
+    def attempt():
+        if todo:
+            raise todo.pop(0)
+        return "answer"
+
+    policy = RetryPolicy(attempts=attempts, seconds=seconds, patience=seconds)
+
+    def told(error, number, pause):
+        waited[isinstance(error, Busy)] += pause
+
+    with contextlib.suppress(Unreachable, Busy, BadAnswer):
+        retrying(attempt, policy, wait=lambda _: None, chance=lambda: chance, told=told)
+    assert waited[False] <= seconds
+    assert waited[True] <= seconds
+    assert len(kinds) - len(todo) <= attempts + policy.busies + 2

@@ -160,7 +160,10 @@ class Gateway:
         return sweep(self.store.rentals, self._place(engine), landlord, kept=kept, told=self._rented)
 
     def close(self) -> None:
-        """Say that this job uses nothing any more; what was not given back is there for a later run."""
+        """Say that this job uses nothing any more; what was not given back is there for a later run.
+
+        Closing the store does the same.
+        """
         self._tenant.release()
 
     def rented(self) -> tuple[str, ...]:

@@ -66,6 +66,14 @@ class Landlord(Protocol):
         ...
 
 
+class User(Protocol):
+    """A job that uses rentals."""
+
+    def release(self) -> None:
+        """Use nothing any more."""
+        ...
+
+
 class Rentals:
     """The rentals of one data directory. Safe for many threads and processes at once."""
 
@@ -73,6 +81,13 @@ class Rentals:
         self._database = database
         self._folder = folder
         self._clock = clock
+        self.users: set[User] = set()
+        """Jobs that use rentals through this object."""
+
+    def close(self) -> None:
+        """Say for every job that it uses nothing any more."""
+        for user in tuple(self.users):
+            user.release()
 
     def now(self) -> float:
         """Epoch seconds."""

@@ -168,7 +168,8 @@ class Store:
         return stats(self._database, self.blobs)
 
     def close(self) -> None:
-        """Close the index and remove this process's scratch."""
+        """Close the index, let go of what is rented, and remove this process's scratch."""
+        self.rentals.close()
         self._database.close()
         self.blobs.close()
 

@@ -63,6 +63,8 @@ class Tenant:
         self._told = told
         self._lock = threading.Lock()
         self._held: dict[tuple[str, str], _Held] = {}
+        self._is_over = False
+        rentals.users.add(self)
 
     def rent(
         self,
@@ -136,6 +138,7 @@ class Tenant:
     def release(self) -> None:
         """Say that nothing is in use any more, without giving it back: a later run may go on with it."""
         with self._lock:
+            self._is_over = True
             for held in self._held.values():
                 held.lock.free()
             self._held.clear()
@@ -147,7 +150,10 @@ class Tenant:
         assert taken, "only who holds the identity may hold this alone"
         held = _Held(rental, rental.handle, lock)
         with self._lock:
-            self._held[place] = held
+            if self._is_over:  # an attempt that nobody waits for any more has come to its end
+                lock.free()
+            else:
+                self._held[place] = held
         return held
 
     def _adopt(self, rental: Rental, landlord: Landlord | None) -> Rental | None:
