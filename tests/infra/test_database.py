@@ -7,7 +7,7 @@ import pytest
 from sqlalchemy import func, select
 from sqlalchemy.dialects.sqlite import insert
 
-from autodub.infra.database import SCHEMA, Database, files, identity
+from autodub.infra.database import SCHEMA, Database, files, identity, rentals
 from autodub.model.errors import OutputProblem
 
 
@@ -121,3 +121,22 @@ def test_identity_changes_with_the_file(tmp_path):
     assert identity(path) == first
     path.write_bytes(b"ab")
     assert identity(path) != first
+
+
+def test_an_index_of_the_first_format_keeps_what_it_has(tmp_path):
+    """Tables that came later are added to an older index, and nothing in it is lost."""
+    path = tmp_path / "index.sqlite"
+    with sqlite3.connect(path) as index:
+        index.execute(
+            "CREATE TABLE files (path VARCHAR NOT NULL PRIMARY KEY, size BIGINT NOT NULL, "
+            "mtime_ns BIGINT NOT NULL, inode BIGINT NOT NULL, digest VARCHAR NOT NULL)"
+        )
+        index.execute("INSERT INTO files VALUES ('a', 1, 2, 3, 'd')")
+        index.execute("PRAGMA user_version = 1")
+    index.close()
+    old = Database(path)
+    assert _count(old) == 1
+    with old.reading() as connection:
+        assert connection.execute(select(func.count()).select_from(rentals)).scalar_one() == 0
+        assert connection.exec_driver_sql("PRAGMA user_version").scalar_one() == SCHEMA
+    old.close()

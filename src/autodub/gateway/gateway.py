@@ -86,8 +86,8 @@ class Gateway:
         self._redact = redact
         self._flights: Flights[Known] = Flights(store.flights)
         self._meter = Meter()
-        self._prices = prices if prices is not None else builtin()
-        self._budget = None if cap is None else Budget(cap, self._prices, told=self._spent)
+        self.prices = prices if prices is not None else builtin()
+        self._budget = None if cap is None else Budget(cap, self.prices, told=self._spent)
         self._tenant = Tenant(store.rentals, told=self._rented)
         self._door = Door(
             store.blobs,
@@ -173,7 +173,7 @@ class Gateway:
     @property
     def prices(self) -> PriceTable:
         """What this job's calls are priced by."""
-        return self._prices
+        return self.prices
 
     def usage(self) -> tuple[Usage, ...]:
         """What this job's calls consumed, those paid for earlier apart."""
@@ -181,7 +181,7 @@ class Gateway:
 
     def bill(self) -> Bill:
         """What this job's paid calls cost so far, item by item; kept answers cost nothing."""
-        return bill(self._meter.usage(), self._prices, models=self._meter.models())
+        return bill(self._meter.usage(), self.prices, models=self._meter.models())
 
     def calls(self) -> tuple[CallCount, ...]:
         """How often each engine was asked in this job, and for how long it worked."""
@@ -261,10 +261,10 @@ class Gateway:
         """What a call will be metered at; nothing for verbs that are free, None where nobody can say."""
         if isinstance(call.engine, Quoting):
             return call.engine.quote(call.verb, call.request)
-        return {} if self._prices.knows(call.name, call.model) else None
+        return {} if self.prices.knows(call.name, call.model) else None
 
     def _cost(self, call: Call, usage: Mapping[str, float]) -> Decimal:
-        return self._prices.cost(call.name, call.model, usage) or Decimal(0)
+        return self.prices.cost(call.name, call.model, usage) or Decimal(0)
 
     def _spent(self, kind: str, spent: Decimal, cap: Decimal) -> None:
         self._listener(Event(kind, data={"spent": float(spent), "cap": float(cap)}))
