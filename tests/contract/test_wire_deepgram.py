@@ -2,7 +2,6 @@
 
 from typing import ClassVar
 
-import pytest
 from wire_specs import SPECS
 
 from autodub.model.errors import TooLong, Unreachable
@@ -11,9 +10,6 @@ from autodub.model.time import Span
 from autodub.testing.contracts import TranscriberContract
 from autodub.testing.contracts.wire import WireContract
 from autodub.testing.loopback.deepgram import DeepgramService, Truth
-
-# The SDK imports names that a library it uses is about to drop.
-pytestmark = pytest.mark.filterwarnings("ignore:websockets:DeprecationWarning")
 
 _SAID = ("Good", "morning.", "I", "am", "here.", "Where", "are", "you", "now?")
 
