@@ -35,6 +35,11 @@ LIVELY = Profile(
 _KEEPING = 0.3
 """Seconds after an answer in which a job may not have kept it yet."""
 
+_STRUCK = (
+    "seed", "finished", "requests", "failed", "repeated", "same_bill", "same_dub", "voices_left", "wall_s", "error"
+)  # fmt: skip
+_KILLED = ("after_s", "killed", "finished", "in_flight", "repeated", "same_dub", "voices_left", "error")
+
 
 def main() -> int:
     """Run all; the exit code says whether everything held."""
@@ -68,23 +73,8 @@ def main() -> int:
     ]
     report = {"undisturbed": base, "faults": struck, "kills": killed}
     (folder / "faults.json").write_text(json.dumps(report, indent=2) + "\n")
-    show(
-        "A fifth of all requests fail" if options.rate == 0.2 else f"{options.rate:.0%} of requests fail",
-        struck,
-        (
-            "seed",
-            "finished",
-            "requests",
-            "failed",
-            "repeated",
-            "same_bill",
-            "same_dub",
-            "voices_left",
-            "wall_s",
-        ),
-    )
-    show("kill -9 and resume", killed,
-         ("after_s", "killed", "finished", "in_flight", "repeated", "same_dub", "voices_left", "error"))  # fmt: skip
+    show(f"{options.rate:.0%} of requests fail", struck, _STRUCK)
+    show("kill -9 and resume", killed, _KILLED)
     good = all(t["finished"] and t["same_bill"] and t["same_dub"] and not t["repeated"] for t in struck)
     good &= all(t["finished"] and t["same_dub"] and t["repeated"] <= t["in_flight"] for t in killed)
     return 0 if good and not any(t["voices_left"] for t in struck + killed) else 1
