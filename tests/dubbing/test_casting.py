@@ -125,3 +125,45 @@ def test_a_sample_is_clean_and_long_enough() -> None:
     assert total(sample_spans(lines, "A")) == 30_000 + 8_850
     assert sample_spans(lines, "nobody") == ()
     assert all(a.duration >= b.duration for a, b in itertools.pairwise(spans))
+
+
+CLOUD = (
+    Voice("elevenlabs", "robin", "es", "unknown"),
+    Voice("elevenlabs", "marta", "es", "female"),
+    Voice("elevenlabs", "diego", "es", "male"),
+    Voice("elevenlabs", "pilar", "es", "female"),
+    Voice("elevenlabs", "hans", "es", "male"),
+)
+"""Voices as a cloud lists them: no pitch, the best ones for the language first."""
+
+
+def test_without_pitch_the_gender_label_decides() -> None:
+    """The first voice labelled with the speaker's gender is cast, before an unlabelled one."""
+    speakers = (Speaker("S1", 9000, tone(110.0)), Speaker("S2", 5000, tone(210.0)))
+    voices = cast(speakers, CLOUD)
+    assert (voices["S1"].id, voices["S2"].id) == ("diego", "marta")
+
+
+def test_without_pitch_every_speaker_still_has_a_voice_of_their_own() -> None:
+    """Two men and two women get four voices of their genders, and a fifth person the one that is left."""
+    speakers = [
+        Speaker(f"S{number}", 9000 - number, tone(height))
+        for number, height in enumerate((100.0, 120.0, 200.0, 230.0, 160.0))
+    ]
+    voices = cast(speakers, CLOUD)
+    assert len({voice.id for voice in voices.values()}) == 5
+    assert [voices[f"S{number}"].gender for number in range(4)] == ["male", "male", "female", "female"]
+    assert voices["S4"].id == "robin"
+
+
+def test_an_unlabelled_voice_is_nearer_than_the_wrong_gender() -> None:
+    """Where no voice of the gender is left, one that may be of it is cast rather than one that is not."""
+    speakers = (Speaker("S1", 9000, tone(100.0)), Speaker("S2", 5000, tone(110.0)))
+    voices = cast(speakers, (CLOUD[1], CLOUD[0], CLOUD[2]))
+    assert (voices["S1"].id, voices["S2"].id) == ("diego", "robin")
+
+
+def test_a_voice_of_unknown_pitch_is_no_perfect_match() -> None:
+    """A voice known to be a semitone off is nearer than one that nobody has measured."""
+    unknown, near = Voice("x", "a", "es", "male"), Voice("x", "b", "es", "male", pitch=106.0)
+    assert cast((Speaker("S1", 9000, tone(100.0)),), (unknown, near))["S1"].id == "b"

@@ -17,6 +17,10 @@ _HIGHEST_MALE, _LOWEST_FEMALE = 155.0, 165.0
 """Hz of the mean fundamental below and above which a voice is heard as a man's or a woman's."""
 _OTHER_GENDER = 12.0
 """What the wrong gender costs, in semitones."""
+_UNTOLD_GENDER = 6.0
+"""What a voice of unknown gender costs a speaker whose gender is heard, in semitones."""
+_UNTOLD_PITCH = 4.0
+"""What a voice of unknown pitch costs, in semitones: it may well be that far off."""
 _PER_DECIBEL = 0.5
 """What a decibel of spectral difference costs, in semitones."""
 _APART = 2.0
@@ -107,15 +111,19 @@ def _completed(voice: Voice, voices: Sequence[Voice]) -> Voice:
 
 
 def _distance(speaker: Speaker, voice: Voice, tones: Mapping[str, Tone]) -> float:
-    """How far a voice is from a speaker, in semitones."""
+    """How far a voice is from a speaker, in semitones.
+
+    Voices of a cloud carry a gender and no pitch: then the gender decides, and their order.
+    """
     gender = gender_of(speaker.tone)
-    cost = _OTHER_GENDER if "unknown" not in {gender, voice.gender} and gender != voice.gender else 0.0
+    cost = 0.0
+    if gender not in {"unknown", voice.gender}:
+        cost = _UNTOLD_GENDER if voice.gender == "unknown" else _OTHER_GENDER
     own = tones.get(voice.id)
     if speaker.tone is None:
         return cost
     height = own.pitch if own else voice.pitch
-    if height:
-        cost += abs(12 * math.log2(height / speaker.tone.pitch))
+    cost += abs(12 * math.log2(height / speaker.tone.pitch)) if height else _UNTOLD_PITCH
     if own:
         gaps = [a - b for a, b in zip(own.bands, speaker.tone.bands, strict=True)]
         mean = sum(gaps) / len(gaps)

@@ -88,7 +88,13 @@ class ElevenLabsCloner:
             gender=request.base.gender,
             reference=sample,
         )
-        work.rent(voice.id, lambda name: account_voices.add(self._client, name, voice, work))
+
+        def make(name: str) -> str:
+            handle = account_voices.add(self._client, name, voice, work)
+            work.meter("voices", 1)
+            return handle
+
+        work.rent(voice.id, make)
         return voice
 
     def forget(self, request: Forget, work: Work) -> None:

@@ -18,6 +18,7 @@ import numpy.typing as npt
 from autodub.dubbing.channels import downmix
 from autodub.dubbing.sampling import Stretch, gain, select
 from autodub.media.sound import Reader, Samples, Writer, resample
+from autodub.model.errors import Rejected
 from autodub.model.time import Span, merged, subtract
 
 Floats = npt.NDArray[np.float64]
@@ -50,7 +51,7 @@ class Sampled:
     """A sample that was cut."""
 
     seconds: float
-    """Speech in it; 0 when there was nothing to cut, and then there is no file either."""
+    """Speech in it."""
     is_clean: bool
     """False when music or noise is heard in it."""
     spans: tuple[Span, ...]
@@ -83,6 +84,7 @@ def cut_sample(
     ``spans`` are where only this speaker talks, ``speech`` where anybody does: what lies between tells
     the background. ``layout`` is ffmpeg's name of the mix's channel layout. One gain brings the whole
     sample to -20 dB RMS, its peak at most to -3 dB. ``check`` is called between blocks and may raise.
+    Raises Rejected when there is nothing to cut; what is enough is for the cloner to say.
     """
     with Reader(mix) as reader:
         factors = downmix(layout, reader.channels)
@@ -98,7 +100,12 @@ def cut_sample(
             check()
         chosen = select(stretches)
         if not chosen.stretches:
-            return Sampled(0.0, is_clean=False, spans=(), notes=("nothing clear enough was heard",))
+            heard = sum(span.duration for span in inside) / 1000
+            raise Rejected(
+                f"None of the {heard:.1f} seconds in which this speaker talks alone is clear enough "
+                "to clone a voice from.",
+                hint="The speaker gets a stock voice.",
+            )
         spoken = [stretch.span for stretch in chosen.stretches]
         gaps = GAP * (len(spoken) - 1) * reader.rate // 1000
         frames = sum(energies[span].frames for span in spoken) + gaps
@@ -155,18 +162,18 @@ def _judged(
     own_energy = energy[said] if said.any() else energy
     active = own_energy >= np.percentile(own_energy, 95) * 1e-2
     loud = float(own_energy[active].mean())
+    tonality = 0.0
     if np.count_nonzero(between) >= 6:
-        background = power[between]
         floor = float(energy[between].mean())
-    else:  # nobody pauses here: the quietest moments inside have to tell
-        quiet = np.argsort(own_energy)[: max(6, len(own_energy) // 20)]
-        background = own[quiet]
-        floor = float(own_energy[quiet].mean())
+        tonality = _tonality(power[between], hertz)
+    else:  # nobody pauses here: the quietest moments inside have to tell, which hold some voice themselves
+        quiet = np.sort(own_energy)[: max(3, len(own_energy) // 50)]
+        floor = float(quiet.mean())
     return Stretch(
         span=span,
         level=round(_decibels(loud), 2),
         clarity=round(_decibels(max(loud - floor, _TINY)) - _decibels(floor), 2),
-        tonality=round(_tonality(background, hertz), 3),
+        tonality=round(tonality, 3),
         clipped=clipped,
         bands=_levels(own[active].mean(axis=0), hertz),
     )
