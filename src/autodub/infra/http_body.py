@@ -13,6 +13,7 @@ from autodub.infra.settings import scrub
 _LONGEST = 500  # bytes of the provider's sentence that are repeated
 _READ = 65_536  # characters of a body that are looked at
 _DEEPEST = 6
+_SHORT = 6  # characters: a shorter "key" (``none``, for servers that want none) is an ordinary word
 _WORDS = frozenset(
     {"code", "status", "type", "err_code", "error_code", "category", "error", "reason", "detail"}
 )
@@ -30,14 +31,13 @@ _SENTENCES = (
 )
 _UNSAID = frozenset({"input", "ctx", "url", "docs_url"})
 """What a validation error repeats of the request is neither the provider's word nor for people."""
-_CONTROL = re.compile(r"[\s\x00-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff\ufffe\uffff]+")
 _TOKEN = re.compile(r"[\w+]+")
 _TAGS = re.compile(r"(?is)<(script|style)\b.*?</\1>|<[^>]*>")
 _TITLE = re.compile(r"(?is)<title[^>]*>(.*?)</title>")
 _KEY = re.compile(
     r"""(?x)
     \b (?: sk|pk|rk|key|dg ) [-_] [\w*.-]{8,}                 # the usual forms of keys, masked ones included
-    | \b eyJ [\w-]{8,} (?: \. [\w-]* ){0,2}                   # a signed token
+    | \b eyJ [\w-]{6,} (?: \. [\w-]* ){0,2}                   # a signed token
     | (?<![\w-]) (?= [\w+/=-]* \d ) (?= [\w+/=-]* [A-Za-z] ) [\w+/=-]{32,}   # long and random
     """
 )
@@ -77,7 +77,7 @@ def read(body: object) -> Saying:
                 sentences.append(said)
     for said in sentences:
         words.update(token.lower() for token in _TOKEN.findall(said) if "_" in token)
-    whole = list(dict.fromkeys(_CONTROL.sub(" ", said).strip() for said in sentences))
+    whole = list(dict.fromkeys(_line(said) for said in sentences))
     sentence = "; ".join(part.rstrip(".") if len(whole) > 1 else part for part in whole if part)
     if not sentence:
         sentence = ", ".join(sorted(word for word in words if word))
@@ -86,12 +86,17 @@ def read(body: object) -> Saying:
 
 def clean(text: str, *, secret: str = "") -> str:
     """Text in one line, without control characters and whatever looks like a key."""
-    text = _CONTROL.sub(" ", text).strip()
-    if secret.strip():
-        # In any case, and as JSON or an address would write it: it is compared with what it looks like there.
+    text = _line(text)
+    if len(secret.strip()) >= _SHORT:
+        # In any capitals, and as JSON would write it.
         for form in {secret, secret.strip(), json.dumps(secret)[1:-1]}:
             text = re.sub(re.escape(form), "***", text, flags=re.IGNORECASE)
     return _hidden(text)
+
+
+def _line(text: str) -> str:
+    """Text in one line of characters that can be seen."""
+    return " ".join("".join(c if c.isprintable() else " " for c in text).split())
 
 
 def _hidden(text: str) -> str:
