@@ -170,11 +170,6 @@ class Gateway:
         """Names, as providers know them, of the voices this job uses now."""
         return self._tenant.names()
 
-    @property
-    def prices(self) -> PriceTable:
-        """What this job's calls are priced by."""
-        return self.prices
-
     def usage(self) -> tuple[Usage, ...]:
         """What this job's calls consumed, those paid for earlier apart."""
         return self._meter.usage()
