@@ -128,3 +128,58 @@ def test_a_home_directory_is_expanded(tmp_path):
     """A tilde means the home directory, and folders are absolute."""
     assert "~" not in str(_load(tmp_path, 'data_dir = "~/x"').data_dir)
     assert _load(tmp_path, 'data_dir = "x"').data_dir.is_absolute()
+
+
+def test_addresses_of_providers_come_from_environment_and_file(tmp_path):
+    """An endpoint is taken from the environment before the file, without a slash at its end."""
+    text = (
+        '[endpoints]\nOPENAI_BASE_URL = "http://file.example/v1"\nDEEPGRAM_BASE_URL = "https://eu.example/"\n'
+    )
+    found = _load(tmp_path, text, {"OPENAI_BASE_URL": "http://127.0.0.1:8080/v1/"})
+    assert found.endpoints == {
+        "DEEPGRAM_BASE_URL": "https://eu.example",
+        "OPENAI_BASE_URL": "http://127.0.0.1:8080/v1",
+    }
+
+
+@pytest.mark.parametrize(
+    "address",
+    ["ftp://host", "localhost:80", "https://user:pass@host", "https://host/?key=1", "https:// host"],
+)
+def test_what_is_no_address_is_refused(tmp_path, address):
+    """An endpoint with credentials, a query or another scheme is an error that names the setting."""
+    with pytest.raises(BadOption, match="OPENAI_BASE_URL"):
+        _load(tmp_path, "", {"OPENAI_BASE_URL": address})
+
+
+def test_what_may_be_downloaded_is_an_operators_choice(tmp_path):
+    """Sites and limits stand under [download], or in the environment with commas."""
+    text = '[download]\nsites = ["youtube.com", "example.org"]\nlongest = 3600\n'
+    found = _load(tmp_path, text, {"AUTODUB_ADDRESSES": "127.0.0.1/32, 10.0.0.0/8"})
+    assert found.sites == ("youtube.com", "example.org")
+    assert found.addresses == ("127.0.0.1/32", "10.0.0.0/8")
+    assert found.longest == 3600
+    assert found.largest is None
+    assert _load(tmp_path, "", {}).sites is None
+
+
+@pytest.mark.parametrize(
+    ("text", "named"),
+    [
+        ("[download]\nsite = []\n", "site"),
+        ("[download]\nsites = 3\n", "sites"),
+        ('[download]\nlongest = "soon"\n', "longest"),
+        ("[download]\nlargest = 0\n", "largest"),
+        ("download = 3\n", "download"),
+        ("[endpoints]\nOPENAI_BASE_URL = 3\n", "endpoints"),
+    ],
+)
+def test_a_wrong_download_setting_is_named(tmp_path, text, named):
+    """Whatever makes no sense in the file is an error that says where."""
+    with pytest.raises(BadOption, match=named):
+        _load(tmp_path, text)
+
+
+def test_a_key_with_a_newline_is_the_key(tmp_path):
+    """A key read from a file with its line end is taken without it."""
+    assert _load(tmp_path, "", {"OPENAI_API_KEY": "sk-one\n"}).secret_values() == {"OPENAI_API_KEY": "sk-one"}
