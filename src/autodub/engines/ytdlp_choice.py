@@ -37,10 +37,10 @@ class Choice:
     """The best file that holds both."""
 
     @property
-    def size(self) -> int:
-        """Bytes of everything that will be fetched, as far as the site says."""
+    def wanted(self) -> tuple[Info, ...]:
+        """The streams that will be fetched in all."""
         parts = (self.sound, self.picture) if self.sound is not None else (self.combined,)
-        return sum(size_of(each) for each in parts if each is not None)
+        return tuple(each for each in parts if each is not None)
 
 
 def is_youtube(address: Address) -> bool:
@@ -76,10 +76,10 @@ def one_video(address: Address) -> str:
 def choose(info: Info, *, language: str | None = None) -> Choice:
     """The best of each kind; ``language`` prefers a sound track where there are several."""
     formats = [each for each in info.get("formats") or () if not each.get("has_drm")]
-    sounds = [each for each in formats if _has(each, "acodec") and each.get("vcodec") == "none"]
-    pictures = [each for each in formats if _has(each, "vcodec") and each.get("acodec") == "none"]
-    # Formats that do not say what they hold are taken to hold both.
-    both = [each for each in formats if each.get("acodec") != "none" and each.get("vcodec") != "none"]
+    # "none" is said of what is certainly not there; a format that does not say is taken to hold both.
+    sounds = [each for each in formats if _holds(each) == (True, False)]
+    pictures = [each for each in formats if _holds(each) == (False, True)]
+    both = [each for each in formats if _holds(each) == (True, True)]
     combined = _best(both, language)
     return Choice(
         sound=_best(sounds, language),
@@ -111,9 +111,10 @@ def check(info: Info, choice: Choice, *, longest: int, largest: int) -> None:
             f"lasts {clock(length)}, longer than the {clock(longest)} allowed",
             "An operator can allow more: download.longest in the configuration file (seconds).",
         )
-    if choice.size > largest:
+    size = size_of(info, choice)
+    if size > largest:
         raise _no(
-            f"would be {megabytes(choice.size)}, more than the {megabytes(largest)} allowed",
+            f"would be {megabytes(size)}, more than the {megabytes(largest)} allowed",
             "Ask for a lower picture (option height of ytdlp), or have the operator raise download.largest.",
         )
 
@@ -145,10 +146,10 @@ def caption(info: Info, language: str | None) -> str:
     for tag, key in found.items():
         if wanted and primary(tag) == primary(wanted):
             return key
-    there = f"it has them in {', '.join(found)}" if found else "it has none at all"
-    asked = f"in '{wanted}'" if wanted else "whose language is known"
+    there = f"It has them in {', '.join(found)}." if found else "It has none at all."
+    asked = f" in '{wanted}'" if wanted else ", or the language to be taken is not known"
     raise EngineCannot(
-        f"The page has no captions {asked} that were written by people; {there}.",
+        f"The page has no captions by people{asked}. {there}",
         hint="Let a transcriber listen instead (leave captions out), or give a file with --subtitles.",
     )
 
@@ -177,14 +178,21 @@ def primary(tag: str) -> str:
 
 def title_of(info: Info) -> str:
     """The title on one printable line of at most 200 characters."""
-    words = str(info.get("title") or info.get("id") or "").encode("utf-8", "replace").decode("utf-8").split()
+    title = str(info.get("title") or info.get("id") or "")
+    if str(info.get("extractor_key")) in ("Generic", "HTML5MediaEmbed"):
+        title = title.removesuffix(" (1)")  # pages of several videos were refused; one needs no number
+    words = title.encode("utf-8", "replace").decode("utf-8").split()
     line = "".join(c if c.isprintable() else "?" for c in " ".join(words))
     return line[:200].strip() or "untitled"
 
 
-def size_of(stream: Info) -> int:
-    """Bytes of a stream as the site says or estimates; 0 when it does not."""
-    return int(stream.get("filesize") or stream.get("filesize_approx") or 0)
+def size_of(info: Info, choice: Choice) -> int:
+    """Bytes of everything that will be fetched, as far as the page says or its bit rates tell."""
+    seconds = info.get("duration") or 0
+    return sum(
+        int(each.get("filesize") or each.get("filesize_approx") or (each.get("tbr") or 0) * 125 * seconds)
+        for each in choice.wanted
+    )
 
 
 def clock(seconds: float) -> str:
@@ -198,8 +206,9 @@ def megabytes(size: int) -> str:
     return f"{size / 1e6:,.0f} MB" if size >= 1e6 else f"{size:,} bytes"
 
 
-def _has(stream: Info, kind: str) -> bool:
-    return stream.get(kind) not in (None, "none")
+def _holds(stream: Info) -> tuple[bool, bool]:
+    """Whether a format has sound and a picture."""
+    return stream.get("acodec") != "none", stream.get("vcodec") != "none"
 
 
 def _best(streams: Sequence[Info], language: str | None) -> Info | None:

@@ -25,7 +25,11 @@ from autodub.model.errors import (
 
 _COLOURS = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
 _LINKS = re.compile(r"(https?://[^\s?#'\"<>]+)[?#][^\s'\"<>]*")
-_PREFIX = re.compile(r"^(?:ERROR: )?(?:\[[\w:+-]+\] )?(?:[\w.-]{1,80}: )?")
+_PREFIX = re.compile(
+    r"^\s*(?:ERROR: )?\s*(?:\[download\] Got error: |\[[\w:+-]+\] (?:[\w.-]{1,80}: )?)?"
+    r"(?:unable to download video data: )?"
+)
+_CODE = re.compile(r"HTTP Error ([1-5]\d\d)")
 _ADVICE = re.compile(
     r"(?:; please report this issue on|\. ?Use --|\s*\(caused by |; ?see +https?://).*", re.DOTALL
 )
@@ -81,6 +85,9 @@ _NETWORK = frozenset({
     "TransportError", "IncompleteRead", "SSLError", "CertificateVerifyError", "ContentTooShortError",
     "ProxyError", "HTTPException", "gaierror", "TimeoutError", "ConnectionError",
 })  # fmt: skip
+_BROKEN = re.compile(
+    r"giving up after|more expected|timed out|connection (?:reset|refused|aborted)", re.IGNORECASE
+)
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
@@ -101,18 +108,26 @@ def explain(failure: Mapping[str, Any]) -> AutodubError:
             hint="Give the link of the page on which the video plays.",
             engine="ytdlp",
         )
-    # What the site says tells more than its status: a login page, too, comes with 403.
+    code = _CODE.search(str(failure.get("message")))
+    status = int(code[1]) if code else failure.get("status")
+    if status in (408, 429) or (isinstance(status, int) and status >= 500):
+        return _of_status(status, said, failure)
+    # What the site says tells more than other statuses: a login page, too, comes with 403.
     for patterns, kind, hint in _WORDS:
         if any(re.search(pattern, said, re.IGNORECASE) for pattern in patterns):
             return _error(kind, said, hint, failure)
-    for statuses, kind, hint in _STATUS:
-        if failure.get("status") in statuses:
-            return _error(kind, said, hint, failure)
-    if names & _NETWORK:
+    if isinstance(status, int) and status >= 400:
+        return _of_status(status, said, failure)
+    if names & _NETWORK or _BROKEN.search(said):
         return _error(Unreachable, said, "Check the connection to the internet, then try again.", failure)
     if "NoFile" in names:
         return _error(BadAnswer, said, _UPDATE, failure)
     return _error(Rejected, said, _UPDATE, failure)
+
+
+def _of_status(status: int, said: str, failure: Mapping[str, Any]) -> AutodubError:
+    kind, hint = next((kind, hint) for statuses, kind, hint in _STATUS if status in statuses)
+    return _error(kind, said, hint, failure)
 
 
 def sentence(message: str) -> str:

@@ -85,10 +85,10 @@ class Visit:
     def _chosen(self, info: Mapping[str, Any]) -> choice.Choice:
         taken = choice.choose(info, language=self._request.language)
         choice.check(info, taken, longest=self._fetching.longest, largest=self._fetching.largest)
-        free = shutil.disk_usage(self._folder).free
-        if free < 2 * taken.size + _ROOM:  # the parts, and the whole made of them
+        needed = 2 * choice.size_of(info, taken) + _ROOM  # the parts, and the whole made of them
+        if (free := shutil.disk_usage(self._folder).free) < needed:
             raise OutputProblem(
-                f"Fetching this video takes {choice.megabytes(2 * taken.size + _ROOM)} of disk; "
+                f"Fetching this video takes {choice.megabytes(needed)} of disk; "
                 f"{choice.megabytes(free)} are free.",
                 hint="Make room, or choose another data directory.",
             )
@@ -110,7 +110,7 @@ class Visit:
             taken = self._chosen(info)
             assert taken.picture is not None, "the sound of a page without picture is whole"
             seen = self._fetch(page, taken.picture, "picture", (0.0, 0.9))
-        except (IndexError, Gone, Refused, Rejected, Unreachable):
+        except (IndexError, Gone, Refused, Rejected):
             # Links are good for some hours only; the page itself gives new ones.
             info, page = self._look()
             taken = self._chosen(info)

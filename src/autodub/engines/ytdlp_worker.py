@@ -54,7 +54,7 @@ class Settings:
     rate: int | None
     """Bytes per second at most."""
     extractors: list[str] | None
-    """Names of the extractors allowed; None = the one made for the address, and the generic one."""
+    """Names of the extractors allowed; None = those made for the address, and the general ones."""
 
 
 class _Log:
@@ -176,12 +176,12 @@ class Fetcher:
 
 
 def extractors_for(url: str) -> list[str]:
-    """Names of the extractors for an address, as patterns: those of its own site, and the generic one."""
+    """Names of the extractors for an address, as patterns: those of its own site, and the general ones."""
     classes = list(import_module("yt_dlp.extractor").gen_extractor_classes())
     own = next((each for each in classes if each.suitable(url) and each.ie_key() != "Generic"), None)
     home = _module(own) if own is not None else None
     family = [each.IE_NAME for each in classes if home is not None and _module(each) == home]
-    return [re.escape(name.lower()) for name in (*family, "generic")]
+    return [re.escape(name.lower()) for name in (*family, "html5", "generic")]
 
 
 def _module(extractor: Any) -> str:
