@@ -143,7 +143,10 @@ class Client:
             raise self._failure(problem.status_code or 0, headers, problem.body, what) from None
         except httpx.HTTPError as problem:
             raise http.unreachable(PROVIDER, problem, what=what) from None
-        except UnicodeDecodeError:
+        except (TypeError, ValueError, AttributeError) as problem:
+            if not _of_the_sdk(problem):
+                raise
+            # The SDK takes a reply of another shape than it expects for granted, and stumbles.
             raise BadAnswer(
                 f"ElevenLabs' answer to {what} cannot be read.", hint="It is asked once more.", engine=NAME
             ) from None
@@ -202,6 +205,15 @@ def cost(headers: Mapping[str, str], *, characters: int, each: float) -> float:
         return min((told / each, told), key=lambda amount: abs(amount - characters))
     counted = _number(lowered.get("x-character-count", ""))
     return float(characters) if counted is None else counted
+
+
+def _of_the_sdk(problem: BaseException) -> bool:
+    """Whether an error came up while the SDK read a reply, and not in a call of ours."""
+    trace = problem.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    where = str(trace.tb_frame.f_globals.get("__name__", "")) if trace is not None else ""
+    return where.startswith(("elevenlabs.", "pydantic", "httpx", "json"))
 
 
 def _number(text: str) -> float | None:

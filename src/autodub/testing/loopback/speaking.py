@@ -19,6 +19,8 @@ _VARIANTS = {
     "male": ("m1", "m2", "m3", "m4", "m5", "m7"),
     "female": ("f1", "f2", "f3", "f4", "f5"),
 }
+_CODES = {"no": "nb", "zh": "cmn", "fil": "id"}
+"""espeak-ng's names of languages that providers call otherwise (or, for Filipino, what is near it)."""
 _HEARD = 4.0
 """Seconds of a sample that are listened to."""
 _KEPT = 256
@@ -81,9 +83,10 @@ class Speaker:
 
 
 def _say(text: str, voice: Timbre, *, language: str, speed: float, rate: int) -> bytes:
+    name = f"{_CODES.get(language, language)}+{voice.variant}"
     argv = [
-        process.find("espeak-ng", package="espeak-ng"), "--stdout", "--stdin", "-b", "1",
-        "-v", f"{language}+{voice.variant}", "-s", str(round(NATURAL * speed)), "-p", str(voice.height),
+        process.find("espeak-ng", package="espeak-ng"), "--stdout", "--stdin", "-b", "1", "-v", name,
+        "-s", str(round(NATURAL * speed)), "-p", str(voice.height),
     ]  # fmt: skip
     result = process.run(argv, deadline=60, stdin=text.encode())
     if result.code != 0 or len(result.stdout) <= 44:
