@@ -35,6 +35,8 @@ LANES = 32
 _PER_LINE = 10.0
 """Seconds more that a window may take for each line after its first."""
 _LONGEST = 600.0
+_WRAPPING = 30
+"""Tokens of a request besides its messages and its schema."""
 _THINKING = {"none": 0, "unset": 0, "minimal": 100, "low": 500, "medium": 2_000, "high": 6_000,
              "xhigh": 12_000, "max": 24_000}  # fmt: skip
 """Tokens of reasoning to expect by effort; room is left for four times as many."""
@@ -54,14 +56,14 @@ class OpenAIOptions(EngineOptions):
         description="Reasoning before it answers: slower and dearer. unset = do not mention it, for models "
         "that do not reason. Not sent to compatible servers.",
     )
-    temperature: float | None = Field(
+    temperature: float = Field(
         default=0.3,
-        ge=0,
+        ge=-1,
         le=2,
-        description="Freedom of choice among words; none = the model's own. Models that reason take none, so "
-        "it is sent only with effort none or unset.",
+        description="Freedom of choice among words, 0 to 2; below 0 = the model's own. Models that reason take "
+        "none, so it is sent only with effort none or unset.",
     )
-    seed: int | None = Field(default=7, ge=0, description="For the same answer again, as far as that goes.")
+    seed: int = Field(default=7, ge=0, description="For the same answer again, as far as that goes.")
     timeout: float = Field(
         default=60.0, ge=5, le=600, description="Seconds to wait for one line; more lines get more."
     )
@@ -144,7 +146,7 @@ class OpenAI:
         if prompt is None:
             return {}
         thought = _THINKING[self.options.effort] if self._is_openai else 0
-        return {"tokens_in": float(prompt.size), "tokens_out": float(prompt.expected + thought)}
+        return {"tokens_in": float(prompt.size + _WRAPPING), "tokens_out": float(prompt.expected + thought)}
 
     def translate(self, request: Translate, work: Work) -> Translations:
         """Natural wordings, or further ones of the drafts. Raises EngineError."""
@@ -190,6 +192,8 @@ class OpenAI:
         timeout = min(_LONGEST, self.options.timeout + _PER_LINE * (lines - 1))
         reply = wire.ask(self._sdk(), self._request(prompt), timeout=timeout, secret=self._key)
         work.reference(reply.request)
+        if self.options.lanes != LANES:
+            work.allow(self.options.lanes)
         work.meter("tokens_in", reply.fresh)
         work.meter("tokens_cached", reply.cached)
         work.meter("tokens_out", reply.written)
@@ -198,9 +202,8 @@ class OpenAI:
     def _request(self, prompt: Prompt) -> dict[str, Any]:
         options = self.options
         request = wire.body(prompt, model=options.model, form=options.structured)
-        if options.seed is not None:
-            request["seed"] = options.seed
-        if options.temperature is not None and (options.effort in {"none", "unset"} or not self._is_openai):
+        request["seed"] = options.seed
+        if options.temperature >= 0 and (options.effort in {"none", "unset"} or not self._is_openai):
             request["temperature"] = options.temperature
         if not self._is_openai:
             return request | {"max_tokens": prompt.room}

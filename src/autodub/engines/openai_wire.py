@@ -147,7 +147,7 @@ def translated(error: Any, *, what: str, secret: str, model: str = "") -> Engine
             engine=NAME,
         )
     if isinstance(found, Rejected) and "temperature" in found.message:
-        found.hint = "Leave the temperature to the model: --set translator.temperature=none"
+        found.hint = "Leave the temperature to the model: --set translator.temperature=-1"
     return found
 
 
