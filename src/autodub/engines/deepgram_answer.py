@@ -129,12 +129,14 @@ def _placed(found: Sequence[Word], limit: int) -> list[Word]:
     names: dict[str, str] = {}
     out: list[Word] = []
     for word in sorted((w for w in found if w.text), key=lambda w: w.span.start):
-        start = max(0, min(word.span.start, limit - _SHORTEST))
-        end = min(max(word.span.end, start + _SHORTEST), max(limit, start + _SHORTEST))
+        start = max(0, min(word.span.start, limit - _SHORTEST), out[-1].span.start if out else 0)
         speaker = None if word.speaker is None else names.setdefault(word.speaker, f"S{len(names) + 1}")
         if out and out[-1].speaker == speaker and out[-1].span.end > start:
             before = out[-1]
-            out[-1] = replace(before, span=Span(before.span.start, max(start, before.span.start)))
+            if start - before.span.start < _SHORTEST and before.span.end + _SHORTEST <= limit:
+                start = before.span.end  # both are said to begin at once: one after the other, then
+            out[-1] = replace(before, span=Span(before.span.start, start))
+        end = min(max(word.span.end, start + _SHORTEST), max(limit, start + _SHORTEST))
         out.append(Word(word.text, Span(start, end), word.confidence, speaker))
     return out
 

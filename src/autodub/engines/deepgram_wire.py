@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import socket
 import warnings
+import weakref
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self, TypeVar
+from typing import TYPE_CHECKING, Self, TypeVar
 
 from autodub.infra.http import Kind, Provider, failure, unreachable
 from autodub.media.sound import Reader
-from autodub.model.errors import BadAnswer, EngineError, MediaError
+from autodub.model.errors import AutodubError, BadAnswer, MediaError
 
 if TYPE_CHECKING:
     import httpx
@@ -71,6 +72,7 @@ def client(*, key: str, base: str, timeout: float) -> DeepgramClient:
     )
     where = DeepgramClientEnvironment(base=base, production=base, agent=base, agent_rest=base)
     made = DeepgramClient(api_key=key, environment=where, httpx_client=http, max_retries=0)
+    weakref.finalize(made, http.close)  # connections are kept open as long as somebody may need them
     # Its streaming part, which is loaded along, uses old names of the websockets package.
     warnings.filterwarnings("ignore", r"websockets\.", DeprecationWarning)
     made.listen.v1.media.with_raw_response  # noqa: B018 - the SDK imports what it needs only when it is named
@@ -101,11 +103,11 @@ def asked(call: Callable[[], T], *, what: str) -> T:
 
     try:
         return call()
-    except EngineError:
-        raise  # already told by the hook
+    except AutodubError:
+        raise  # told by the hook already, or a request to stop
     except (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError, OSError, UnicodeEncodeError) as error:
         raise unreachable(DEEPGRAM, error, what=what) from None
-    except (ValueError, RecursionError, _sdk_errors()) as error:
+    except (ValueError, RecursionError, *_sdk_errors()) as error:
         # A success that cannot be read. Its text is somebody's speech: it is not repeated.
         raise BadAnswer(
             f"Deepgram's answer ({what}) cannot be read ({type(error).__name__}); was it cut short?",
@@ -113,7 +115,7 @@ def asked(call: Callable[[], T], *, what: str) -> T:
         ) from None
 
 
-def _sdk_errors() -> Any:
+def _sdk_errors() -> tuple[type[Exception], ...]:
     from deepgram.core.api_error import ApiError
     from deepgram.core.parse_error import ParsingError
 

@@ -29,7 +29,7 @@ MODELS: Mapping[str, tuple[str, str]] = {
     "base-general": ("general", "base"),
 }
 """Model -> its name and architecture in answers."""
-_SLACK = 60
+_SLACK = 150
 """ms by which a sound may differ in length from the one whose truth was told: codecs pad."""
 _ALIKE = 0.25
 """Least correlation of loudness with the times of words: below, it is another sound of the same length."""
