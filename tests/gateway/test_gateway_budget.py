@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from autodub.dubbing.prices import PriceTable, load
 from autodub.gateway.accounts import Accounts
 from autodub.gateway.attempt import Call
-from autodub.gateway.budget import Budget, money
+from autodub.gateway.budget import Budget
 from autodub.gateway.gateway import Gateway
 from autodub.model.errors import BudgetExceeded, Cancelled, Rejected
 from autodub.testing.fakes import FakeSynthesizer
@@ -195,11 +195,3 @@ def test_side_by_side_the_cap_holds(store, say):
         done = list(pool.map(ask, range(30)))
     assert sum(done) == 10
     assert gateway.bill().total == Decimal("0.70")
-
-
-@pytest.mark.parametrize(
-    ("dollars", "said"), [("0", "$0.00"), ("0.0123", "$0.0123"), ("0.25", "$0.25"), ("12.3456", "$12.35")]
-)
-def test_money_for_people(dollars, said):
-    """Cents, and finer where cents say nothing."""
-    assert money(Decimal(dollars)) == said

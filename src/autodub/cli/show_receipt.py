@@ -63,11 +63,29 @@ def body(receipt: Receipt, console: Console, *, times: bool = True) -> None:
     if times and receipt.stages:
         stages = (f"{safe(s.stage)} {duration(s.seconds)}" for s in receipt.stages)
         facts.add_row("Time", packed(stages, columns=console.width - _LABEL))
+    for number, item in enumerate(_cost(receipt)):
+        facts.add_row("" if number else "Cost", safe(item))
     printed(console, facts)
     printed(console, _figures(receipt))
     for reason, names in _unmeasured(receipt).items():
         printed(console, f"Not measured: {', '.join(names)} ({reason}).")
     printed(console, safe(receipt.summary))
+
+
+def _cost(receipt: Receipt) -> list[str]:
+    """The bill in a sentence, then its items; nothing where no engine costs money."""
+    from autodub.dubbing.cost import money
+    from autodub.quality.report_cost import said
+
+    if receipt.bill is None:
+        return []
+    items = []
+    for cost in receipt.costs:
+        if cost.dollars is not None:
+            kept = f", {cost.kept:,.0f} kept from earlier" if cost.kept else ""
+            unit = cost.unit.replace("_", " ")
+            items.append(f"{cost.engine} {cost.verb}: {cost.amount:,.0f} {unit}, {money(cost.dollars)}{kept}")
+    return [said(receipt.bill), *items]
 
 
 def _worth(receipt: Receipt) -> str:

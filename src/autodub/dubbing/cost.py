@@ -32,6 +32,14 @@ def bill(usage: Iterable[Usage], prices: PriceTable, *, models: Mapping[str, str
     return Bill(tuple(charges), prices.dated, tuple(dict.fromkeys(unpriced)))
 
 
+def money(dollars: Decimal | float) -> str:
+    """An amount for people: cents, or as many places as a small amount needs."""
+    return f"${dollars:.2f}" if dollars == 0 or dollars >= _CENTS else f"${dollars:.4f}"
+
+
+_CENTS = Decimal("0.1")  # dollars from which on cents are fine enough
+
+
 @dataclass(frozen=True, slots=True)
 class Expected:
     """What is known about a dub before it begins."""

@@ -6,6 +6,7 @@ import threading
 from collections.abc import Callable, Mapping
 from decimal import Decimal
 
+from autodub.dubbing.cost import money
 from autodub.dubbing.prices import PriceTable
 from autodub.gateway.attempt import Call
 from autodub.model.errors import BudgetExceeded
@@ -100,10 +101,3 @@ class Budget:
             f"What {call.name}{model} costs is not known, so that no budget can be kept.",
             hint="Name its price in a table of your own (setting `prices`), or leave --budget out.",
         )
-
-
-def money(dollars: Decimal) -> str:
-    """An amount for people: cents, or as many places as a small amount needs."""
-    if dollars == 0 or dollars >= Decimal("0.1"):
-        return f"${dollars:.2f}"
-    return f"${dollars:.4f}"

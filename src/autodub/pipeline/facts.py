@@ -19,7 +19,16 @@ from autodub.pipeline.project import Wording as Made
 from autodub.pipeline.revising import Revision
 from autodub.pipeline.run import Run
 from autodub.pipeline.speaking import Programme, Spoken, Take
-from autodub.quality.facts import CallFact, CostFact, DubFacts, EngineFact, LineFact, StageFact, ToneFact
+from autodub.quality.facts import (
+    BillFact,
+    CallFact,
+    CostFact,
+    DubFacts,
+    EngineFact,
+    LineFact,
+    StageFact,
+    ToneFact,
+)
 
 _INSIDE = 300
 """Milliseconds around a line within which detected speech counts as the line's."""
@@ -176,10 +185,7 @@ def dub_facts(
         if not count.engine.startswith("studio."):
             stage = _STAGES.get(count.verb, "")
             seconds[stage] = seconds.get(stage, 0.0) + count.seconds
-    costs: dict[tuple[str, str], list[float]] = {}
-    for use in run.gateway.usage():
-        sums = costs.setdefault((use.engine, use.unit), [0.0, 0.0])
-        sums[1 if use.cached else 0] += use.amount
+    costs, bill = _money(run)
     return DubFacts(
         source_language=spoken.tag if spoken else "und",
         target_language=plan.target.tag,
@@ -193,11 +199,43 @@ def dub_facts(
         ),
         degradations=tuple(run.degradations),
         stages=tuple(StageFact(s.stage, s.seconds, seconds.get(s.stage, 0.0)) for s in run.stages),
-        calls=tuple(CallFact(f"{c.engine}.{c.verb}", c.made, c.kept) for c in calls),
-        costs=tuple(CostFact(engine, unit, new, kept) for (engine, unit), (new, kept) in costs.items()),
+        calls=tuple(
+            CallFact(f"{c.engine}.{c.verb}", c.made, c.kept, c.sent, c.retried, c.failed) for c in calls
+        ),
+        costs=costs,
+        bill=bill,
         voices=tuple(voices[name] for name in sorted(voices)),
         tones=tuple(ToneFact(name, tones[name]) for name in sorted(tones)),
         notes=notes,
+    )
+
+
+def _money(run: Run) -> tuple[tuple[CostFact, ...], BillFact | None]:
+    """What engines consumed, item by item, and what that cost; no bill where none costs money."""
+    amounts: dict[tuple[str, str, str], list[float]] = {}
+    for use in run.gateway.usage():
+        sums = amounts.setdefault((use.engine, use.verb, use.unit), [0.0, 0.0])
+        sums[1 if use.cached else 0] += use.amount
+    bill = run.gateway.bill()
+    dollars: dict[tuple[str, str, str], float] = {}
+    for charge in bill.charges:
+        if charge.dollars is not None:
+            place = (charge.engine, charge.verb, charge.unit)
+            dollars[place] = dollars.get(place, 0.0) + float(charge.dollars)
+    costs = tuple(
+        CostFact(place[0], place[2], new, kept, place[1], dollars.get(place))
+        for place, (new, kept) in amounts.items()
+    )
+    if not bill.charges:
+        return costs, None
+    told = run.estimate
+    return costs, BillFact(
+        total=float(bill.total),
+        dated=bill.dated,
+        unpriced=bill.unpriced,
+        expected=float(told.likely) if told else None,
+        expected_low=float(told.low) if told else None,
+        expected_high=float(told.high) if told else None,
     )
 
 

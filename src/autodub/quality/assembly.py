@@ -60,6 +60,7 @@ def receipt(
         stages=facts.stages,
         calls=facts.calls,
         costs=facts.costs,
+        bill=facts.bill,
         notes=facts.notes,
         method=Method(
             stem=heard.how,

@@ -134,6 +134,11 @@ class CallFact:
     made: int
     kept: int
     """Answers taken from an earlier run: they cost nothing now."""
+    sent: int = 0
+    """Requests that went out, those that failed included."""
+    retried: int = 0
+    failed: int = 0
+    """Calls that came to nothing after all tries."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,7 +149,25 @@ class CostFact:
     unit: str
     amount: float
     kept: float = 0.0
-    """Of the same unit, answered from an earlier run."""
+    """Of the same unit, answered from an earlier run: it cost nothing now."""
+    verb: str = ""
+    dollars: float | None = None
+    """US dollars the amount cost; None for what costs nothing, or has no known price."""
+
+
+@dataclass(frozen=True, slots=True)
+class BillFact:
+    """What the dub cost, US dollars, and what was expected."""
+
+    total: float
+    dated: str
+    """Date of the price table, ISO 8601."""
+    unpriced: tuple[str, ...] = ()
+    """Paid engines whose price nobody knows: not in the total."""
+    expected: float | None = None
+    """The estimate made before anything was spent, for a dub from the beginning; None = none was made."""
+    expected_low: float | None = None
+    expected_high: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -226,6 +249,8 @@ class DubFacts:
     stages: tuple[StageFact, ...] = ()
     calls: tuple[CallFact, ...] = ()
     costs: tuple[CostFact, ...] = ()
+    bill: BillFact | None = None
+    """None where no engine that costs money was asked."""
     sound: SoundFact | None = None
     voices: tuple[Voice, ...] = ()
     tones: tuple[ToneFact, ...] = ()

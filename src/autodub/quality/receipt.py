@@ -14,7 +14,7 @@ from autodub.model.job import Degradation
 from autodub.model.time import Span
 from autodub.quality.definition import Standing
 from autodub.quality.definitions import DEFINITIONS, define
-from autodub.quality.facts import CallFact, CostFact, EngineFact, StageFact
+from autodub.quality.facts import BillFact, CallFact, CostFact, EngineFact, StageFact
 from autodub.quality.figures import Figure
 from autodub.quality.risk import FlaggedLine
 from autodub.quality.runs import MeasuredLine
@@ -159,6 +159,8 @@ class Receipt:
     lines: tuple[LineRow, ...]
     curves: Curves
     format: str = FORMAT
+    bill: BillFact | None = None
+    """What it cost; None where no engine that costs money was asked, and in receipts of older releases."""
 
     def metric(self, name: str) -> Metric | None:
         """A metric by its id; None when it does not apply to this dub."""

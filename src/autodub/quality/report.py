@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from html import escape
 
 from autodub.quality import report_charts as charts
 from autodub.quality.receipt import LineRow, Metric, Receipt
+from autodub.quality.report_cost import calls, cost
 from autodub.quality.report_style import STYLE
 
 HEADLINES = (
@@ -221,41 +222,15 @@ def _making(receipt: Receipt) -> str:
             f'style="width:{100 * s.seconds / longest:.0f}%"></span></td></tr>'
             for s in receipt.stages
         )
-        out.append(f"<section><h2>Time and calls</h2><table>{body}</table>{_calls(receipt)}</section>")
-    return shortfalls + (f'<div class="pair">{"".join(out)}</div>' if len(out) > 1 else "".join(out))
+        out.append(f"<section><h2>Time and calls</h2><table>{body}</table>{calls(receipt)}</section>")
+    pair = f'<div class="pair">{"".join(out)}</div>' if len(out) > 1 else "".join(out)
+    return shortfalls + pair + cost(receipt)
 
 
 def _why(reason: str) -> str:
     """Why this engine was taken, where there was a choice: that it is ready goes without saying."""
     said = "; ".join(part for part in reason.split("; ") if part not in ("", "ready", "asked for"))
     return f'<div class="soft small">{escape(said)}</div>' if said else ""
-
-
-def _calls(receipt: Receipt) -> str:
-    """Engine calls and what was consumed, folded away."""
-    calls = _counts(("call", "made", "kept"), ((c.verb, c.made, c.kept) for c in receipt.calls))
-    costs = _counts(
-        ("consumed", "now", "kept"), ((f"{c.engine}, {c.unit}", c.amount, c.kept) for c in receipt.costs)
-    )
-    if not calls and not costs:
-        return ""
-    made, kept = sum(c.made for c in receipt.calls), sum(c.kept for c in receipt.calls)
-    return (
-        f"<details><summary>{made} calls made, {kept} answered from an earlier run</summary>"
-        f"{calls}{costs}</details>"
-    )
-
-
-def _counts(heads: tuple[str, str, str], rows: Iterable[tuple[str, float, float]]) -> str:
-    body = "".join(
-        f'<tr><td class="text">{escape(name.replace("_", " "))}</td><td class="n">{now:g}</td>'
-        f'<td class="n soft">{kept:g}</td></tr>'
-        for name, now, kept in rows
-    )
-    if not body:
-        return ""
-    head = f'<th>{heads[0]}</th><th class="n">{heads[1]}</th><th class="n">{heads[2]}</th>'
-    return f'<table class="counts"><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>'
 
 
 def _kept(receipt: Receipt) -> str:
