@@ -1,0 +1,103 @@
+"""Lines are spoken while others are still being translated, and the result does not depend on luck."""
+
+from __future__ import annotations
+
+import random
+import threading
+import time
+
+import pytest
+
+from autodub.engines import registry
+from autodub.engines.roles import Info
+from autodub.model.calls import Translate
+from autodub.model.speech import Translation, Translations, Wording
+from autodub.testing.fakes import FakeTranslator
+
+NUMBERS = ("uno", "dos", "tres", "cuatro", "cinco", "seis", "siete", "ocho")
+LONG = " con todas las palabras que caben en una frase demasiado larga"
+
+
+def _contextual(log, *, luck: random.Random | None = None, long: tuple[str, ...] = ("1",)):
+    """A translator that says some lines too long, and shorter when asked."""
+    lock = threading.Lock()
+
+    class Contextual(FakeTranslator):
+        @classmethod
+        def describe(cls) -> Info:
+            return Info("contextual", "translator", "1", "", lanes=8, contextual=True)
+
+        def translate(self, request: Translate, work) -> Translations:
+            with lock:
+                log.append(request)
+            if luck is not None:
+                time.sleep(luck.random() * 0.05)
+            if request.drafts:
+                return Translations(
+                    tuple(
+                        Translation(d.line, tuple(Wording(_cut(d.text, n)) for n in d.syllables))
+                        for d in request.drafts
+                    )
+                )
+            known = [line for line in request.script if line]
+            answers = []
+            for line in request.lines:
+                number = known.index(line.text)
+                text = f"Bueno, {NUMBERS[number]}"
+                answers.append(
+                    Translation(line.id, (Wording(text + (LONG if str(number) in long else "") + "."),))
+                )
+            return Translations(tuple(answers))
+
+    return Contextual
+
+
+def _cut(text: str, syllables: int) -> str:
+    words = text.rstrip(".").split()
+    return " ".join(words[: max(3, round(syllables / 2.2))]) + "."
+
+
+def _dub(stage, kind, **wishes):
+    with registry.registered("translator", "contextual", kind):
+        return stage.dub(engines=stage.engines | {"translator": "contextual"}, **wishes)
+
+
+def test_other_lengths_are_asked_only_of_lines_that_need_them(stage):
+    """A line that fits is never worded anew; one that does not is spoken in a wording that fits better."""
+    log: list[Translate] = []
+    dubbed = _dub(stage, _contextual(log))
+    drafts = [draft for request in log for draft in request.drafts]
+    assert drafts
+    assert all(LONG in draft.text for draft in drafts)
+    spoken = {line["id"]: line["spoken"] for line in dubbed.receipt.as_dict()["lines"]}
+    assert any(text.startswith("Bueno, dos con") for text in spoken.values())
+    assert not any(text.endswith(LONG + ".") for text in spoken.values())
+
+
+def test_natural_wordings_are_asked_for_with_their_room_and_the_whole_script(stage):
+    """Each request holds the script, a syllable budget per line, and nothing of other requests."""
+    log: list[Translate] = []
+    _dub(stage, _contextual(log, long=()))
+    assert log
+    for request in log:
+        assert len(request.budgets) == len(request.lines)
+        assert all(budget.syllables > 0 for budget in request.budgets)
+        assert {line.text for line in request.lines} <= set(request.script)
+        assert not request.drafts
+
+
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_the_order_of_answers_changes_nothing(stage, tmp_path, film, seed):
+    """With answers in any order the dub is the same file, and the same lines were asked for."""
+    outputs, asked = [], []
+    for attempt in range(2):
+        folder = tmp_path / str(attempt)
+        folder.mkdir()
+        place = type(stage)(folder, film)
+        log: list[Translate] = []
+        luck = random.Random(seed * 10 + attempt)
+        dubbed = _dub(place, _contextual(log, luck=luck))
+        outputs.append(dubbed.output.read_bytes())
+        asked.append(sorted(repr(request) for request in log))
+    assert outputs[0] == outputs[1]
+    assert asked[0] == asked[1]
