@@ -152,6 +152,41 @@ class TestMatching(_Builtin, contracts.ClonerContract):
     name = "matching"
 
 
+class TestSherpaDiarizer(_RealSpeech, contracts.DiarizerContract):
+    """The neural diarizer; skipped where its weights are not on disk."""
+
+    name = "sherpa"
+
+
+class TestMadladTranslator(_Builtin, contracts.TranslatorContract):
+    """The neural translator; skipped where its weights are not on disk."""
+
+    name = "madlad"
+
+
+class TestPiperVoices(_Builtin, contracts.SynthesizerContract):
+    """The neural synthesizer of preset voices; skipped where none is on disk."""
+
+    name = "piper"
+
+
+class TestChatterboxVoices(_Builtin, contracts.SynthesizerContract):
+    """The neural synthesizer of cloned voices; skipped where its weights are not on disk."""
+
+    name = "chatterbox"
+
+    def test_a_higher_rate_is_shorter(self):
+        """It has no rate of its own, and does not claim one."""
+        with self.ready() as (_, engine):
+            assert engine.describe().rates == (1.0, 1.0)
+
+
+class TestChatterboxClones(_Builtin, contracts.ClonerContract):
+    """Its cloner."""
+
+    name = "chatterbox"
+
+
 def test_every_builtin_engine_has_a_contract_here():
     """A new engine cannot be registered without keeping its role's contract."""
     kinds = _Builtin.__subclasses__() + _RealSpeech.__subclasses__()

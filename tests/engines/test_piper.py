@@ -69,6 +69,8 @@ def test_a_language_without_a_voice_is_said() -> None:
     """No voice on this machine: which command would fetch one."""
     with Studio() as studio:
         engine = Piper(PiperOptions(), EngineContext({}, place(studio.context.models)))
+        assert engine.speaks("es-AR")
+        assert not engine.speaks("fr")
         with pytest.raises(EngineCannot, match="French") as caught:
             studio.call(engine, "list_voices", ListVoices("fr"))
     assert "autodub engines fetch synthesizer.piper --set voice=fr_" in caught.value.hint

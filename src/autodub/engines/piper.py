@@ -145,6 +145,11 @@ class Piper:
         work.progress(1.0, f"{name} is in {self.folder}; its licence is in {self.folder / wanted[2]}")
         return (self.folder / wanted[0]).parent
 
+    def speaks(self, language: str) -> bool:
+        """Whether there is a voice for a language (BCP-47 tag) on this machine."""
+        wanted = Language(language).primary
+        return any(model.language.primary == wanted for model in self._models)
+
     def list_voices(self, request: ListVoices, work: Work) -> Voices:
         """Voices of a language, those of the same region first; the first ones with pitch and gender heard.
 
