@@ -10,12 +10,10 @@ the model. Every sound carries the library's inaudible watermark.
 from __future__ import annotations
 
 import contextlib
-import functools
 import json
 import random
 import sys
 import wave
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -51,28 +49,18 @@ class Speaker:
 
         self.model = None  # the memory is needed before the next one is there
         self._voices.clear()
-        with self._moved_to_cpu() if self.device != "cuda" else contextlib.nullcontext():
-            try:
-                self.model = ChatterboxMultilingualTTS.from_local(self.folder, self.device)
-            except (OSError, RuntimeError, KeyError, ValueError) as error:
-                if self._is_full(error):
-                    self._to_cpu()
-                    return
-                raise EngineCannot(
-                    f"The chatterbox weights in {self.folder} cannot be loaded: {_first_line(error)}",
-                    hint="Fetch them again with: autodub engines fetch synthesizer.chatterbox",
-                ) from error
-        self.stock = self.model.conds
-
-    @contextlib.contextmanager
-    def _moved_to_cpu(self) -> Iterator[None]:
-        """The weights were saved on a GPU, and the library does not say where to put them."""
-        original = self.torch.load
-        self.torch.load = functools.partial(original, map_location="cpu")
+        _keep_local(self.folder)
         try:
-            yield
-        finally:
-            self.torch.load = original
+            self.model = ChatterboxMultilingualTTS.from_local(self.folder, self.device)
+        except (OSError, RuntimeError, KeyError, ValueError) as error:
+            if self._is_full(error):
+                self._to_cpu()
+                return
+            raise EngineCannot(
+                f"The chatterbox weights in {self.folder} cannot be loaded: {_first_line(error)}",
+                hint="Fetch them again with: autodub engines fetch synthesizer.chatterbox",
+            ) from error
+        self.stock = self.model.conds
 
     def say(self, request: dict[str, Any]) -> dict[str, Any]:
         """Speak the texts into one file; on the CPU from then on when the GPU's memory is full."""
@@ -152,6 +140,31 @@ class Speaker:
         with contextlib.suppress(RuntimeError, AttributeError):
             self.torch.cuda.empty_cache()
         self._load()
+
+
+def _keep_local(folder: Path) -> None:
+    """Two things the library would fetch while it loads, for Chinese, whatever language is spoken.
+
+    Its table of characters lies with the weights, but is looked for in a hub's cache; its word segmenter
+    downloads a model, and without a network takes the whole library down.
+    """
+    from chatterbox.models.tokenizers import tokenizer  # type: ignore[import-not-found]
+
+    converter = tokenizer.ChineseCangjieConverter
+    segmenter = converter._init_segmenter
+
+    def local(filename: str, **_: Any) -> str:
+        return str(folder / filename)
+
+    def patient(self: Any) -> None:
+        try:
+            segmenter(self)
+        except OSError as error:
+            self.segmenter = None
+            print(f"Chinese is read without word boundaries: {_first_line(error)}", file=sys.stderr)  # noqa: T201
+
+    tokenizer.hf_hub_download = local
+    converter._init_segmenter = patient
 
 
 def _device(torch: Any) -> str:
