@@ -18,6 +18,7 @@ from autodub.engines.elevenlabs_models import model_of
 from autodub.engines.elevenlabs_options import ElevenLabsOptions
 from autodub.engines.elevenlabs_voices import clone_id, named
 from autodub.engines.roles import Accounted, Ahead, EngineContext, Examined, Forgetful, Quoting
+from autodub.gateway.gateway import Gateway
 from autodub.infra.codec import canonical
 from autodub.media import sound
 from autodub.model.calls import Clone, Forget, ListVoices, Synthesize
@@ -683,6 +684,23 @@ def test_a_deleted_clone_is_made_again_once(scene: Scene) -> None:
     assert scene.desk.rentals[voice.id] != first
     assert scene.service.voices()[0].is_isolated
     assert len(scene.server.asked("elevenlabs", "clone")) == 2
+
+
+def test_the_gateway_makes_a_lost_voice_again_by_itself(scene: Scene) -> None:
+    """Deleted between two lines: one more clone, both lines spoken and paid once, nothing left at the end."""
+    cloner, speaker = scene.cloner(), scene.speaker()
+    gateway = Gateway(scene.studio.store)
+    ask = gateway.call
+    voice = ask(cloner, "clone", scene.clone())
+    ask(speaker, "synthesize", Synthesize(LINE, voice))
+    scene.service.lose()
+    assert ask(speaker, "synthesize", Synthesize("Hasta mañana, amigos.", voice)).audio.frames > 0
+    assert ask(speaker, "synthesize", Synthesize(LINE, voice)).audio.frames > 0
+    assert len(scene.server.asked("elevenlabs", "clone")) == 2
+    assert scene.server.charged()["elevenlabs"]["characters"] == len(LINE) + len("Hasta mañana, amigos.")
+    gateway.give_back(cloner)
+    gateway.close()
+    assert scene.service.voices() == ()
 
 
 def test_a_voice_that_needs_verification_is_deleted_again(scene: Scene) -> None:

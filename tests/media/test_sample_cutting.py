@@ -182,6 +182,20 @@ def test_speech_of_others_is_not_background(written: Callable[..., Path], tmp_pa
     assert cut_sample(written(mix), "mono", SPANS, tmp_path / "s.wav", speech=speech).is_clean
 
 
+def test_five_minutes_are_looked_into(written: Callable[..., Path], tmp_path: Path) -> None:
+    """Of a speaker who talks for most of a film only the first spans given are read."""
+    rate = 8000
+    mix = np.random.default_rng(2).normal(scale=1e-4, size=420 * rate).astype(np.float32)
+    spans = tuple(Span(10_000 * number + 500, 10_000 * number + 9500) for number in range(42))
+    for span in spans:
+        said = talk(9.0, seed=span.start, rate=rate)
+        mix[span.start * rate // 1000 :][: len(said)] += said
+    last_first = spans[::-1]
+    done = cut_sample(written(mix, rate), "mono", last_first, tmp_path / "s.wav", speech=spans)
+    assert 60 <= done.seconds <= 100
+    assert all(span.start >= 420_000 - 34 * 10_000 for span in done.spans)
+
+
 def test_spans_past_the_end_are_harmless(written: Callable[..., Path], tmp_path: Path) -> None:
     """What a transcript places after the end of the sound is cut off there."""
     spans = (*SPANS, Span(LENGTH - 200, LENGTH + 4000), Span(LENGTH + 5000, LENGTH + 9000))

@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from autodub.dubbing.channels import downmix
-from autodub.dubbing.sampling import Stretch, gain, select
+from autodub.dubbing.sampling import SURVEYED, Stretch, gain, select
 from autodub.media.sound import Reader, Samples, Writer, resample
 from autodub.model.errors import Rejected
 from autodub.model.time import Span, merged, subtract
@@ -81,15 +81,16 @@ def cut_sample(
 ) -> Sampled:
     """Write the best one to two minutes of a speaker to ``out``: mono WAV at the mix's rate (at most 48 kHz).
 
-    ``spans`` are where only this speaker talks, ``speech`` where anybody does: what lies between tells
-    the background. ``layout`` is ffmpeg's name of the mix's channel layout. One gain brings the whole
-    sample to -20 dB RMS, its peak at most to -3 dB. ``check`` is called between blocks and may raise.
+    ``spans`` are where only this speaker talks, best first (five minutes of them are looked into),
+    ``speech`` where anybody does: what lies between tells the background. ``layout`` is ffmpeg's name
+    of the mix's channel layout. One gain brings the whole sample to -20 dB RMS, its peak at most to
+    -3 dB. ``check`` is called between blocks and may raise.
     Raises Rejected when there is nothing to cut; what is enough is for the cloner to say.
     """
     with Reader(mix) as reader:
         factors = downmix(layout, reader.channels)
         length = reader.frames * 1000 // reader.rate
-        inside = [Span(s.start, min(s.end, length)) for s in spans if s.start < length]
+        inside = _first([Span(s.start, min(s.end, length)) for s in spans if s.start < length])
         talk = merged([*speech, *inside])
         stretches: list[Stretch] = []
         energies: dict[Span, _Energy] = {}
@@ -122,6 +123,12 @@ def cut_sample(
                 piece = resample(_mono(reader, factors, start, end) * np.float32(factor), reader.rate, rate)
                 writer.write(np.clip(_faded(piece, rate), -1.0, 1.0))
     return Sampled(round(chosen.seconds, 3), chosen.is_clean, tuple(spoken), chosen.notes)
+
+
+def _first(spans: Sequence[Span]) -> list[Span]:
+    """The first spans up to five minutes: more would take time and make no better sample."""
+    reached = np.cumsum([0, *(span.duration for span in spans)])
+    return [span for span, before in zip(spans, reached[:-1], strict=True) if before < SURVEYED]
 
 
 def _measured(
