@@ -229,6 +229,6 @@ def _inflected(term: str, text: str) -> bool:
         return False
     stems = [word if len(word) < 5 else word[: max(4, len(word) - 2)] for word in words]
     body = r"\W+(?:\w{1,3}\W+)?".join(
-        re.escape(stem) + (r"\w{0,4}" if len(stem) >= 4 else r"\w{0,1}") for stem in stems
+        re.escape(stem) + (r"\w{0,4}" if len(stem) >= 4 else r"\w{0,2}") for stem in stems
     )
     return bool(re.search(rf"(?<!\w){body}(?!\w)", text.casefold()))

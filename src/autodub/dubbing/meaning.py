@@ -109,7 +109,8 @@ def names(text: str, *, source: str, language: str) -> tuple[str, ...]:
     """Words of a text that look like names: capitals inside a sentence, or a capital kept from the source."""
     if is_shouted(text):
         return ()
-    original = {_folded(word) for word in _WORD.findall(source) if word[0].isupper()}
+    parts = [part for word in _WORD.findall(source) for part in (word, *re.split("['’-]", word))]
+    original = {_folded(part) for part in parts if part[:1].isupper()}
     inside = language not in _CAPITAL_NOUNS
     out = []
     for match in _WORD.finditer(text):

@@ -60,8 +60,8 @@ class OpenAIOptions(EngineOptions):
         default=0.3,
         ge=-1,
         le=2,
-        description="Freedom of choice among words, 0 to 2; below 0 = the model's own. Models that reason take "
-        "none, so it is sent only with effort none or unset.",
+        description="Freedom of choice among words, 0 to 2; below 0 = the model's own. Models that reason "
+        "take none, so it is sent only with effort none or unset.",
     )
     seed: int = Field(default=7, ge=0, description="For the same answer again, as far as that goes.")
     timeout: float = Field(
