@@ -325,7 +325,8 @@ class WireContract(EngineContract):
 
     def test_it_works_again_after_a_failure(self) -> None:
         """A broken connection leaves nothing behind: the next call is answered."""
-        with self.asking() as (studio, engine, request):
+        with self.ready() as (studio, engine):
+            request = self.request(studio)
             for number, fault in enumerate(("reset", "cut", "500")):
                 self.server.faults.fail_next(self.provider, self.kind, fault)
                 mine = self.another(studio, request, number)
@@ -337,7 +338,8 @@ class WireContract(EngineContract):
     def another(self, studio: Studio, request: Any, number: int) -> Any:  # noqa: ARG002
         """A request of the same sort whose answer is not kept yet: another one per number."""
         if isinstance(request, Translate):
-            return replace(request, before=(f"Number {number}.",))
+            # One line alone: patience grows with the number of lines.
+            return replace(request, lines=request.lines[:1], before=(f"Number {number}.",))
         if isinstance(request, Synthesize):
             return replace(request, text=" ".join([request.text, *["Sí."] * number]))
         if isinstance(request, Transcribe):
@@ -352,8 +354,8 @@ class WireContract(EngineContract):
         """Requests in which there is nothing to do."""
         request = self.plain(studio)
         if isinstance(request, Translate):
-            blank = replace(request.lines[0], text=" ")
-            return (replace(request, lines=()), replace(request, lines=(blank,)))
+            pause = replace(request.lines[0], text="…")
+            return (replace(request, lines=()), replace(request, lines=(pause,)))
         if isinstance(request, Synthesize):
             return (replace(request, text=""), replace(request, text=" … "))
         if isinstance(request, Transcribe | Clone):
@@ -365,7 +367,7 @@ class WireContract(EngineContract):
         request = self.request(studio)
         text = "Una casa muy vieja. " * 500
         if isinstance(request, Translate):
-            return replace(request, lines=(replace(request.lines[0], text=text),))
+            return replace(request, lines=(replace(request.lines[0], text="It is a very old house. " * 420),))
         if isinstance(request, Synthesize):
             return replace(request, text=text)
         if isinstance(request, Transcribe):
