@@ -14,6 +14,7 @@ import shutil
 import subprocess
 import sys
 import urllib.request
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -95,25 +96,37 @@ def request(here: World, folder: Path, profile: Profile, **wishes: Any) -> dict[
     } | wishes
 
 
-def critical_path(profile: Profile, result: dict[str, Any], state: dict[str, Any]) -> dict[str, float]:
-    """Least seconds that the providers alone allow for what was really asked of them.
+def critical_path(profile: Profile, result: dict[str, Any], asked: list[dict[str, Any]]) -> dict[str, float]:
+    """Least seconds that the world alone allows for what was really asked of it, by chain.
 
-    Three chains run side by side: sound, recognition, translation and speech; sound and separation;
-    sound and picture. The longest one counts. Synthesis takes its lanes' share of all requests.
+    Three chains run side by side: sound, upload, recognition, the first translation (or a clone, if that
+    takes longer) and speech; sound and separation; the whole file. Speech takes its lanes' share of all
+    requests, each slowed by the others in flight. Work of our own is not in it.
     """
-    seconds = result["receipt"]["durations"]["source_s"]
-    asked = state["latencies"]
-    synthesis = sum(asked.get("elevenlabs.speech", [])) / LANES
-    speech = (
-        profile.download_sound
-        + asked["uploads"]
-        + profile.recognition[0]
-        + profile.recognition[1] * seconds
-        + min(asked.get("openai.chat", [0.0]))
-        + synthesis
-    )
+    seconds = result["receipt"]["durations"]["source_ms"] / 1000
+    link = profile.uplink or float("inf")
+    heard = [one for one in asked if one["kind"] == "transcription"]
+    cloned = [one for one in asked if one["kind"] == "clone"]
+    worded = [
+        profile.translation[0] + profile.translation[1] * one["charges"].get("tokens_out", 0)
+        for one in asked
+        if one["kind"] == "translation"
+    ]
+    spoken = [
+        (profile.synthesis[0] + profile.synthesis[1] * one["charges"].get("characters", 0))
+        * (1 + profile.crowding * (LANES - 1))
+        for one in asked
+        if one["kind"] == "speech"
+    ]
+    clone = profile.cloning + sum(8 * one["size"] for one in cloned) / link if cloned else 0.0
+    recognition = profile.recognition[0] + profile.recognition[1] * seconds
+    upload = sum(8 * one["size"] for one in heard) / link
     return {
-        "speech": speech,
+        "speech": profile.download_sound
+        + upload
+        + recognition
+        + max(min(worded, default=0.0), clone)
+        + sum(spoken) / LANES,
         "separation": profile.download_sound + profile.separation * seconds / 60,
         "picture": profile.download,
     }
@@ -179,11 +192,8 @@ def _row(
     after: dict[str, Any],
 ) -> dict[str, Any]:
     receipt = result["receipt"]
-    requests = {
-        kind: count - before["counts"].get(kind, 0)
-        for kind, count in after["counts"].items()
-        if count > before["counts"].get(kind, 0)
-    }
+    asked = after["requests"][len(before["requests"]) :]
+    requests = dict(Counter(f"{one['provider']} {one['kind']}" for one in asked))
     row: dict[str, Any] = {
         "what": what,
         "profile": profile.name,
@@ -195,18 +205,25 @@ def _row(
         "programs": result["programs"],
         "requests": requests,
         "stages": {stage["stage"]: round(stage["seconds"], 2) for stage in receipt["stages"]},
-        "metrics": {name: receipt["metrics"].get(name) for name in ("T1", "T9", "T18")},
+        "cost": receipt.get("bill"),
+        "metrics": _figures(receipt),
     }
     if what == "first run":
-        row["critical"] = critical_path(profile, result, after)
+        row["critical"] = critical_path(profile, result, asked)
         row["goal_s"] = GOALS[profile.name, lines]
         row["prototype"] = PROTOTYPE.get((profile.name, lines))
     return row
 
 
+def _figures(receipt: dict[str, Any]) -> dict[str, Any]:
+    """The receipt's figures of timing."""
+    wanted = ("T1.", "T6.", "T9.", "T10", "T18", "T20")
+    return {m["id"]: m["value"] for m in receipt["metrics"] if m["id"].startswith(wanted)}
+
+
 def _print(row: dict[str, Any]) -> None:
     print(f"\n{row['profile']}, {row['lines']} lines, {row['what']}: {row['wall_s']:.2f} s")
-    for name in ("goal_s", "critical", "prototype", "stages", "requests", "programs"):
+    for name in ("goal_s", "critical", "prototype", "stages", "requests", "programs", "metrics"):
         if row.get(name):
             print(f"  {name}: {row[name]}")
     print(f"  CPU {row['cpu_s']:.1f} s ({row['cpu_self_s']:.1f} own process), peak {row['peak_mb']:.0f} MB")

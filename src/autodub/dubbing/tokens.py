@@ -207,7 +207,7 @@ def _named(run: list[Token], turns: Sequence[Turn]) -> list[Token]:
             return (turn.span.overlap(span), -distance)
 
         out.append(replace(token, speaker=max(near, key=closeness).speaker))
-    return _without_flicker(out) if ordered else out
+    return _without_flicker(out)
 
 
 def _without_flicker(run: list[Token]) -> list[Token]:

@@ -26,7 +26,7 @@ from autodub.pipeline.finished import Finished
 from autodub.pipeline.names import path_of, refuse_unwritable
 from autodub.pipeline.opening import Opened, captions, open_source, output_name
 from autodub.pipeline.outputs import Outputs, outputs_for
-from autodub.pipeline.plan import Plan, languages, make_plan, refuse_same
+from autodub.pipeline.plan import Plan, languages, likely, make_plan, refuse_same
 from autodub.pipeline.run import Run
 from autodub.pipeline.standby import sticky
 from autodub.quality.receipt import Receipt
@@ -74,7 +74,8 @@ def _dub(run: Run, request: DubRequest, context: EngineContext, listener: Listen
     store = run.gateway.store
     target, _ = languages(request)
     with run.stage("open", "looking at the source"):
-        opened = open_source(run, request, context)
+        load = partial(run.load_ahead, partial(_needed, request, context))
+        opened = open_source(run, request, context, meanwhile=load)
     part = (request.start or 0, request.end)
     outputs = outputs_for(output_name(opened.sound), target.tag, request.output, part=part)
     plan = make_plan(request, opened.sound, outputs, context)
@@ -106,6 +107,13 @@ def _dub(run: Run, request: DubRequest, context: EngineContext, listener: Listen
     return _dubbed(done, outputs, reused=not is_new)
 
 
+def _needed(request: DubRequest, context: EngineContext) -> tuple[object, ...]:
+    """Whatever is slow to load and will probably be needed."""
+    from autodub.pipeline import delivering, performing  # noqa: F401 - loading them is the point
+
+    return likely(request, context)
+
+
 def _make(
     run: Run,
     plan: Plan,
@@ -121,11 +129,14 @@ def _make(
     from autodub.pipeline.performing import perform
     from autodub.pipeline.speaking import Programme
 
-    run.load_ahead(plan)
-    if opened.later is None:
-        delivering.rehearse(run, plan, request)
+    run.load_ahead(lambda: [chosen.engine for chosen in plan.engines.values()])
+    rehearsal = (
+        run.beside(delivering.rehearse, run, plan, request, name="rehearse") if opened.is_here else None
+    )
     written = captions(run, opened, plan.spoken.tag) if plan.captions and plan.spoken else None
     found = find_speech(run, plan)
+    if rehearsal is not None:
+        rehearsal.result()  # an output that cannot be written is refused before anything is spent
     spending.tell_estimate(run, plan, request, found)
     listened = partial(
         hear, run, found=found, request=request, separation=Separation(run, plan), captions=written

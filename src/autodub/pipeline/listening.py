@@ -223,7 +223,7 @@ def _diarize(
 ) -> Turns:
     """Who speaks when; nobody is asked where the transcript or the user already says so."""
     named = _named_speakers(transcript)
-    if request.speakers == 1 or plan.engines["transcriber"].info.diarizes or named:
+    if request.speakers == 1 or named:
         return Turns(())
     chosen = plan.engines["diarizer"]
     words = tuple(word for part in transcript.segments for word in part.words)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -31,6 +32,11 @@ class Opened:
     downloader: Any
     later: Future[Source] | None = None
 
+    @property
+    def is_here(self) -> bool:
+        """Whether nothing of the source has still to come."""
+        return self.later is None
+
     def whole(self) -> Source:
         """The source with its picture; waits for it."""
         return self.sound if self.later is None else self.later.result()
@@ -41,11 +47,19 @@ def is_address(source: str) -> bool:
     return bool(_ADDRESS.match(source)) and not os.path.exists(source)  # noqa: PTH110 - may be no path at all
 
 
-def open_source(run: Run, request: DubRequest, context: EngineContext, *, picture: bool = True) -> Opened:
+def open_source(
+    run: Run,
+    request: DubRequest,
+    context: EngineContext,
+    *,
+    picture: bool = True,
+    meanwhile: Callable[[], None] | None = None,
+) -> Opened:
     """Fetch or open the source. A file of this machine is known by its content, not by its name.
 
     From an address the sound is fetched first, so that listening begins while the picture (which is
-    not fetched at all without ``picture``) still comes in.
+    not fetched at all without ``picture``) still comes in. ``meanwhile`` is called when there is something
+    to wait for.
     """
     name = request.engines.get("downloader", "auto")
     if name == "auto":
@@ -56,7 +70,10 @@ def open_source(run: Run, request: DubRequest, context: EngineContext, *, pictur
     ready = engine.readiness()
     if ready.state != "ready":
         raise EngineCannot(f"The downloader {name} cannot run here: {ready.detail}.", hint=ready.fix)
-    sound = _fetch(run, engine, Download(request.source, part="sound", language=request.spoken))
+    first = Download(request.source, part="sound", language=request.spoken)
+    if meanwhile is not None and not run.is_kept(engine, "download", first):
+        meanwhile()
+    sound = _fetch(run, engine, first)
     if sound.is_whole or not picture:
         return Opened(sound, engine)
     asked = Download(request.source, having=sound, language=request.spoken)

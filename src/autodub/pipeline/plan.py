@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, cast
@@ -168,6 +169,16 @@ def make_hearing(
         source, spoken, start, end, audio, embedded, engines, tuple(notes),
         captions=request.captions and request.subtitles is None,
     )  # fmt: skip
+
+
+def likely(request: DubRequest, context: EngineContext) -> tuple[Any, ...]:
+    """Engines that will probably be chosen, before anything is known of the source."""
+    build = _builder(request, context)
+    found = []
+    for role in ("transcriber", "translator", "synthesizer"):
+        with contextlib.suppress(AutodubError):  # the plan will say so, with the source in view
+            found.append(_choose(role, request, build, language=None).engine)
+    return tuple(found)
 
 
 def stand_in(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +13,7 @@ from typing import Any, Protocol, TypeVar
 
 from autodub.dubbing.cost import Estimate
 from autodub.engines.roles import Ahead, Forgetful
+from autodub.gateway import keys
 from autodub.gateway.gateway import Gateway
 from autodub.model.errors import CircuitOpen, EngineError, UnsupportedSource
 from autodub.model.job import Degradation, Event, Listener
@@ -71,6 +72,10 @@ class Run:
                 info = engine.describe()
                 problem.engine = f"{info.role}.{info.name}"
             raise
+
+    def is_kept(self, engine: Any, verb: str, request: Any) -> bool:
+        """Whether the answer is there already."""
+        return self.gateway.store.get(keys.key(engine, verb, request)) is not None
 
     @contextlib.contextmanager
     def stage(self, name: str, message: str) -> Iterator[None]:
@@ -136,16 +141,15 @@ class Run:
         for thread in self._beside:
             thread.join(_LEAVING if self.gateway.cancel.requested else None)
 
-    def load_ahead(self, plan: Hearing) -> None:
+    def load_ahead(self, engines: Callable[[], Iterable[Any]]) -> None:
         """Have slow engines load while other work goes on."""
-        slow = [chosen.engine for chosen in plan.engines.values() if isinstance(chosen.engine, Ahead)]
 
         def load() -> None:
-            for engine in slow:
-                engine.prepare()
+            for engine in engines():
+                if isinstance(engine, Ahead):
+                    engine.prepare()
 
-        if slow:
-            self.beside(load, name="load")
+        self.beside(load, name="load")
 
     def return_voices(self, plan: Hearing, *, keep: bool) -> None:
         """Give back what was rented for this dub, once every line is spoken."""

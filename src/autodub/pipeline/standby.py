@@ -7,14 +7,14 @@ from dataclasses import replace
 from typing import TypeVar
 
 from autodub.engines.roles import EngineContext, Translator
-from autodub.model.errors import AutodubError, Busy, CircuitOpen, EngineCannot, Unreachable
+from autodub.model.errors import AutodubError, Busy, CircuitOpen, EngineCannot, TooLong, Unreachable
 from autodub.model.language import Language
 from autodub.model.request import DubRequest
 from autodub.pipeline.plan import Chosen, Plan, stand_in
 from autodub.pipeline.run import Run
 
-AWAY = (CircuitOpen, Unreachable, Busy)
-"""Failures of an engine that does not answer any more, whatever it is asked."""
+AWAY = (CircuitOpen, Unreachable, Busy, TooLong)
+"""Failures after which another engine may do: this one does not answer, or not to so much at once."""
 
 _DONE_BY = {
     "transcriber": "{new} writes down what is said instead of {old}",
