@@ -27,7 +27,7 @@ from autodub.engines.openai_models import NEAR, PREFERRED, find
 from autodub.engines.roles import EngineContext, EngineOptions, Info, Readiness, Work
 from autodub.infra.http import account
 from autodub.model.calls import Summarize, Summary, Translate
-from autodub.model.errors import EngineCannot, Gone, Refused
+from autodub.model.errors import EngineCannot, Gone, Refused, Rejected
 from autodub.model.language import Language
 from autodub.model.speech import Translation, Translations, Wording
 
@@ -160,7 +160,7 @@ class OpenAI:
         """What a script is about. Raises EngineError."""
         prompt = _prompt(request)
         if prompt is None:
-            return Summary("")
+            raise Rejected("There is nothing to summarize.", hint="Check the transcript.", engine=wire.NAME)
         return read_summary(self._ask(prompt, work, lines=6), engine="OpenAI")
 
     def examine(self) -> Readiness:
