@@ -262,6 +262,15 @@ class Ahead(Protocol):
 
 
 @runtime_checkable
+class Stocked(Protocol):
+    """A synthesizer whose voices are files that may be there or not."""
+
+    def speaks(self, language: str) -> bool:
+        """Whether a voice for the language (BCP-47 tag) is here."""
+        ...
+
+
+@runtime_checkable
 class Examined(Protocol):
     """An engine whose account can be looked at."""
 

@@ -44,7 +44,7 @@ def deadline(verb: str, request: object) -> float:
     if isinstance(request, Translate):
         return 120.0 + 20.0 * len(request.lines)
     if isinstance(request, Synthesize):
-        return 60.0 + 1.0 * len(request.text)
+        return 300.0 + 1.0 * len(request.text)  # a local model may have to load first
     return _by_length(_FIXED.get(verb, _OTHER), request)
 
 

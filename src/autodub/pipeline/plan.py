@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, cast
 
 from autodub.engines import registry
-from autodub.engines.roles import EngineContext, Info, Translator
+from autodub.engines.roles import EngineContext, Info, Stocked, Translator
 from autodub.model.errors import (
     AutodubError,
     BadOption,
@@ -374,6 +374,9 @@ def _choose(
             passed.append(f"{candidate}: {problem.message.rstrip('.')}")
             continue
         ready = engine.readiness()
+        if language is not None and isinstance(engine, Stocked) and not engine.speaks(language.tag):
+            passed.append(f"{candidate} has no voice for {language.name} here")
+            continue
         if ready.state == "ready":
             return Chosen(engine, info, "; ".join(passed), named=False)
         passed.append(f"{candidate} {ready.state.replace('needs', 'needs a')}")
