@@ -22,8 +22,8 @@ _PROGRAMS = frozenset(
 )
 _KEPT_OUT = ("curl_cffi", "websockets", "secretstorage", "yt_dlp_plugins", "ytdlp_plugins")
 """Modules with connections of their own, or code and secrets of the user's."""
-_MEMORY = 2 << 30
-"""Bytes of data for the process and for its JavaScript runtime; a YouTube page takes some 150 MB."""
+_MEMORY = 3 << 30
+"""Bytes of data for the process, and as many for its JavaScript runtime, which starts with one gigabyte."""
 _SECONDS = 3600
 """Processor time; unpacking and decrypting four hours of film takes minutes."""
 

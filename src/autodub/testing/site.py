@@ -214,7 +214,8 @@ class _Answer(BaseHTTPRequestHandler):
         path = unquote(parts.path).removeprefix("/")
         self._site.note(path)
         if path.startswith("moved/"):
-            return self._plain(302, location="/" + path.removeprefix("moved/"))
+            query = f"?{parts.query}" if parts.query else ""
+            return self._plain(302, location="/" + path.removeprefix("moved/") + query)
         if path == "away":
             return self._plain(302, location=parse_qs(parts.query)["to"][0])
         if found := re.fullmatch(r"status/([1-5]\d\d)", path):
