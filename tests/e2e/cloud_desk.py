@@ -13,14 +13,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from autodub.testing.loopback.openai import OpenAIService
-
 from autodub.infra import settings
 from autodub.model.request import DubRequest
 from autodub.pipeline.dub import dub
 from autodub.testing.loopback import INSTANT, Faults, Loopback
 from autodub.testing.loopback.deepgram import DeepgramService, Truth
 from autodub.testing.loopback.elevenlabs import ElevenLabsService
+from autodub.testing.loopback.openai import OpenAIService
 
 ENGINES = {
     "transcriber": "deepgram",

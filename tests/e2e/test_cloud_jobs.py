@@ -31,12 +31,12 @@ def alone(tmp_path_factory, talk):
         result = place.dub()
         spoken = [r.path.rsplit("/", 1)[1] for r in place.server.asked("elevenlabs", "speech")]
         left = list(place.voices.voices())
-        return result, place.server.charged(), place.kinds(), spoken, left, place.events
+        return result, place.server.charged(), place.kinds(), spoken, left
 
 
 def test_two_speakers_speak_in_voices_of_their_own(alone, talk):
     """Each speaker is cloned once, each line spoken in its speaker's clone, and the clones are deleted."""
-    result, _, kinds, spoken, left, _ = alone
+    result, _, kinds, spoken, left = alone
     receipt = result.receipt
     assert kinds["clone"] == 2
     assert len(set(spoken)) == 2
@@ -65,12 +65,15 @@ def test_the_bill_is_what_was_charged(alone):
             )
 
 
-def test_the_estimate_is_near_the_bill(alone):
-    """What was foretold before anything was spent is within 15 % of what was spent."""
-    result, _, _, _, _, events = alone
-    told = next(event for event in events if event.kind == "estimate")
-    spent = sum(float(cost.dollars) for cost in result.receipt.costs if cost.dollars is not None)
-    assert spent == pytest.approx(told.data["likely"], rel=0.15)
+@pytest.mark.slow
+def test_the_estimate_is_near_the_bill(tmp_path):
+    """What was foretold for a minute, before anything was spent, is within 15 % of what it cost."""
+    with cloud(tmp_path, dialogue.build(tmp_path, size=(160, 90))) as place:
+        result = place.dub()
+        told = next(event for event in place.events if event.kind == "estimate")
+        spent = sum(float(cost.dollars) for cost in result.receipt.costs if cost.dollars is not None)
+        assert spent == pytest.approx(told.data["likely"], rel=0.15)
+        assert told.data["low"] <= spent <= told.data["high"]
 
 
 def test_nothing_is_asked_again_when_nothing_changed(tmp_path, talk, alone):
@@ -88,10 +91,14 @@ def test_nothing_is_asked_again_when_nothing_changed(tmp_path, talk, alone):
         assert first.digests == alone[0].digests
 
 
-@pytest.mark.parametrize("seed", [1, 2, 3])
-def test_random_faults_cost_nothing(tmp_path, talk, alone, seed):
+_USUAL = ("429", "500", "timeout", "reset")
+_ODD = ("429_after", "408", "502", "503", "cut", "truncated", "empty", "concurrency")
+
+
+@pytest.mark.parametrize(("seed", "kinds"), [(1, _USUAL), (2, _USUAL), (3, _ODD)])
+def test_random_faults_cost_nothing(tmp_path, talk, alone, seed, kinds):
     """With a fifth of all requests failing the dub is the same, and so is the bill."""
-    faults = Faults(rate=0.2, seed=seed, hold=0.2, after=0.1)
+    faults = Faults(rate=0.2, seed=seed, kinds=kinds, hold=0.2, after=0.1)
     with cloud(tmp_path, talk, faults=faults) as place:
         result = place.dub()
         assert place.failed() > 0
@@ -186,7 +193,7 @@ def test_two_jobs_share_an_account(tmp_path, talk, alone):
 def test_a_killed_job_pays_again_for_calls_in_flight_only(tmp_path, talk, alone):
     """After kill -9 at any instant the same dub is finished; what was answered before is not bought again."""
     instants = random.Random(11)
-    for number in range(3):
+    for number in range(2):
         folder = tmp_path / str(number)
         folder.mkdir()
         with cloud(folder, talk, profile=LIVELY) as place:
