@@ -22,7 +22,8 @@ class _State:
     proven: bool = False
     trying: int = 0
     reason: str = ""
-    hint: str = ""
+    refusal: NoCredit | Refused | None = None
+    """What the account said, where it was a clear no: everybody is told the same."""
     jobs: weakref.WeakSet[object] = field(default_factory=weakref.WeakSet)
     """Jobs that know this state: one that comes later may look for itself, once."""
 
@@ -77,8 +78,8 @@ class Breaker:
     ) -> Leave:
         """Leave to send one request; waits for the first answer of an account (``is_trial``).
 
-        ``check`` is called while waiting and may raise. Raises CircuitOpen when the account is not asked
-        at the moment.
+        ``check`` is called while waiting and may raise. When the account is not asked at the moment, raises
+        what it refused with (NoCredit, Refused), or CircuitOpen where it only failed.
         """
         while True:
             with self._changed:
@@ -153,13 +154,16 @@ class Breaker:
         state.opened = self._clock()
         state.proven = False
         state.reason = error.message
-        state.hint = error.hint if refusal(error) else ""
+        state.refusal = error if isinstance(error, (NoCredit, Refused)) else None
 
     @staticmethod
-    def _open(account: str, state: _State) -> CircuitOpen:
+    def _open(account: str, state: _State) -> AutodubError:
+        """What to tell who comes to a closed door: an error of its own, for each has its own traceback."""
+        known = state.refusal
+        if known is not None:
+            return type(known)(known.message, hint=known.hint, engine=known.engine)
         provider = account.partition(":")[0]
         return CircuitOpen(
-            f"{provider} is not asked any more: {state.reason}",
-            hint=state.hint
-            or "Choose another engine, or run the same command again later: finished work is kept.",
+            f"{provider} is not asked any more, because it kept failing: {state.reason}",
+            hint="Choose another engine, or run the same command again later: finished work is kept.",
         )
