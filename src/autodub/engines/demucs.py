@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import sys
 from importlib import metadata
 from pathlib import Path
@@ -89,8 +88,15 @@ class Demucs:
         "demucs", ("demucs-infer==4.4.0", "torch==2.13.0"), "demucs_infer"
     )
 
-    def __init__(self, options: DemucsOptions, context: EngineContext) -> None:
+    def __init__(
+        self,
+        options: DemucsOptions,
+        context: EngineContext,
+        *,
+        worker: str = "autodub.engines.demucs_worker",
+    ) -> None:
         self.context = context
+        self._worker = worker
         self._folder = _local(options.model, context.models)
         files = [] if self._folder is None else sorted(self._folder.glob("*.th"))
         settled = options.model_dump(exclude={"weights"})
@@ -98,10 +104,10 @@ class Demucs:
 
     @classmethod
     def describe(cls) -> Info:
-        if importlib.util.find_spec(cls.environment.module) is None:
-            library = cls.environment.packages[0]
-        else:
+        try:
             library = f"demucs-infer=={metadata.version('demucs-infer')}"
+        except metadata.PackageNotFoundError:
+            library = cls.environment.packages[0]
         return Info(
             name="demucs",
             role="separator",
@@ -160,7 +166,7 @@ class Demucs:
             raise EngineCannot(f"Demucs cannot run: {ready.detail}.", hint=f"Do this once: {ready.fix}")
         recipe = separating.Recipe(
             engine="demucs",
-            module="autodub.engines.demucs_worker",
+            module=self._worker,
             python=python,
             settings={"folder": str(self._folder), "segment": self.options.segment},
             device=self.options.device,

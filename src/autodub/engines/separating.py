@@ -74,40 +74,46 @@ def separate(request: Separate, work: Work, recipe: Recipe) -> Stems:
     model answers with nonsense, and what ``Workers.map`` raises.
     """
     path = work.scratch / "background.wav"
-    step: _Step | None = _Step(recipe.device, jobs=recipe.jobs)
-    notes: list[str] = []
-    while step is not None:
+    step = _Step(recipe.device, jobs=recipe.jobs)
+    full: set[str] = set()
+    while True:
         with _Model(recipe, step, work) as model:
             try:
                 model.run(request, path)
+                notes = _notes(full, model.device, step.part)
                 break
             except _NoMemory as reason:
-                following = step.less(model.device)
-                note = _note(model.device, step, following)
-                if note:
-                    notes.append(note)
-                    work.progress(0.0, note)
-                if following is None:
+                full.add(model.device)
+                less = step.less(model.device)
+                if less is None:
                     raise Rejected(
                         f"There is not enough memory to separate with {recipe.engine}: {reason}.",
                         hint="Use a smaller model, close other programs, or --separator spectral.",
                         engine=recipe.engine,
                     ) from None
-                step = following
+                work.progress(0.0, f"memory ran out on {model.device}; asking for less")
+                step = less
+    for note in notes:
+        work.progress(1.0, note)
     blob = work.keep(path)
-    return Stems(sound.audio(blob, work.path(blob), request.mix.layout), tuple(notes))
+    return Stems(sound.audio(blob, work.path(blob), request.mix.layout), notes)
 
 
-def _note(device: str, step: _Step, following: _Step | None) -> str:
-    where = "the computer" if device == "cpu" else f"the graphics card ({device})"
-    if following is None or following.part == step.part:
-        return ""
-    if following.part > step.part:
-        return f"Memory ran out on {where}; the voice was taken out on the CPU instead, which takes longer."
-    share = {2: "half", 4: "a quarter of"}.get(round(1 / following.part), "less than")
-    return (
-        f"Memory ran out on {where}; the model was shown {share} its usual window, which it does less well."
-    )
+def _notes(full: set[str], device: str, part: float) -> tuple[str, ...]:
+    """What memory running out on some devices cost in the end."""
+    notes = []
+    if device not in full and full:
+        cards = " and ".join(sorted(full))
+        notes.append(
+            f"Memory ran out on the graphics card ({cards}); the voice was taken out on the CPU instead, "
+            "which takes longer."
+        )
+    if part < 1.0:
+        notes.append(
+            f"Memory ran out on {device}; the model was shown {part:.0%} of its usual window at a time, "
+            "which it does less well."
+        )
+    return tuple(notes)
 
 
 class _Model:
@@ -129,7 +135,11 @@ class _Model:
             recipe.module,
             engine=recipe.engine,
             python=recipe.python,
-            environment={"OMP_NUM_THREADS": str(threads), "PYTORCH_ENABLE_MPS_FALLBACK": "1"},
+            environment={
+                "OMP_NUM_THREADS": str(threads),
+                "OMP_WAIT_POLICY": "PASSIVE",  # spinning threads starve what runs beside
+                "PYTORCH_ENABLE_MPS_FALLBACK": "1",
+            },
         )
 
     def __enter__(self) -> Self:
