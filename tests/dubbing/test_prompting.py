@@ -223,6 +223,7 @@ def test_related_languages_may_say_the_same() -> None:
         ('"Sí" y "no"', "Yes and no", '"Sí" y "no"'),
         ("Hola (en voz baja)", "Hello (softly)", "Hola (en voz baja)"),
         ("(susurra)", "Hello", "(susurra)"),
+        ("Nosotros (la empresa) vamos.", "我们（公司）去。", "Nosotros (la empresa) vamos."),
         ("A 20 °C, n.º 1 ®", "At 20 °C", "A 20 °C, n.º 1 ®"),
         ("Hola 👋🏽 ❤️", "Hello", "Hola"),
     ],

@@ -33,8 +33,8 @@ so that it has about as many syllables as "syllables" says, one wording for each
 - A native speaker must be able to say it aloud in that place, in the same register and forms of
 address.
 - Shorten by simpler words and by leaving out fillers, repetitions and what the picture or the context
-tells. Every name, number, negation and glossary term stays, a question stays a question, digits stay
-digits.
+tells; lengthen only by words such a speaker would add anyway, never by new facts. Every name, number,
+negation and glossary term stays, a question stays a question, digits stay digits.
 - Where a number of syllables cannot be reached without losing meaning, leave that wording out. Only
 spoken words: no notes, no emoji, no quotation marks around it."""
 GLOSSARY = """\

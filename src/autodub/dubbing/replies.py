@@ -70,7 +70,7 @@ def tidy(text: str, *, source: str) -> str:
     What the source has as well stays.
     """
     text = "".join(c for c in unicodedata.normalize("NFC", text) if not _is_picture(c))
-    if not _STAGE.search(source):
+    if not any(c in source for c in "([*（［【〔"):
         bare = _STAGE.sub(" ", text)
         text = bare if is_speakable(bare) else text
     text = " ".join(text.split())

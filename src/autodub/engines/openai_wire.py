@@ -77,6 +77,7 @@ def client(*, endpoint: str, key: str, timeout: float) -> Any:
     )
     # The SDK reads these from the environment; what is not in our settings is not sent.
     made.organization = made.project = None
+    _ = made.chat.completions.with_raw_response  # imported on first use, which would be in the way then
     return made
 
 
