@@ -21,7 +21,7 @@ from autodub.model.errors import (
 )
 from autodub.model.media import Clip
 from autodub.model.speech import Speech, Voice
-from autodub.pipeline.plan import Chosen
+from autodub.pipeline.choosing import Chosen
 from autodub.pipeline.run import Run
 from autodub.pipeline.studio import Trim
 
@@ -101,6 +101,8 @@ class Booth:
     def _say(self, ask: Ask) -> Clip:
         # Pace and rate are one thing to a synthesizer: as one number, equal speech has one identity.
         total = round(ask.rate * ask.voice.pace, 4)
+        if self.paid:  # a provider holds to its bounds, whatever pace a person gave the voice
+            total = min(max(total, self.slowest), self.fastest)
         request = Synthesize(
             clean(ask.text),
             replace(ask.voice, pace=1.0),
@@ -110,4 +112,4 @@ class Booth:
         )
         speech: Speech = self._run.call(self._synthesizer, "synthesize", request, stage="speak")
         clip: Clip = self._run.call(self._run.studio, "trim", Trim(speech.audio, total), stage="speak")
-        return replace(clip, rate=ask.rate)
+        return replace(clip, rate=round(total / ask.voice.pace, 4))

@@ -22,11 +22,12 @@ from autodub.model.job import Event, Listener
 from autodub.model.request import DubRequest
 from autodub.model.speech import Term
 from autodub.pipeline import finished, project, spending
+from autodub.pipeline.choosing import likely
 from autodub.pipeline.finished import Finished
 from autodub.pipeline.names import path_of, refuse_unwritable
 from autodub.pipeline.opening import Opened, captions, open_source, output_name
 from autodub.pipeline.outputs import Outputs, outputs_for
-from autodub.pipeline.plan import Plan, languages, likely, make_plan, refuse_same
+from autodub.pipeline.plan import Plan, languages, make_plan, refuse_same
 from autodub.pipeline.run import Run
 from autodub.pipeline.standby import sticky
 from autodub.quality.receipt import Receipt

@@ -14,8 +14,9 @@ from autodub.model.media import Audio, Blob, Soundtrack, Stems
 from autodub.model.request import DubRequest
 from autodub.model.speech import Line, Transcript, Turns
 from autodub.model.time import Span, intersection, merged, total
+from autodub.pipeline.choosing import TEXT_ENGINE
 from autodub.pipeline.names import path_of
-from autodub.pipeline.plan import TEXT_ENGINE, Hearing
+from autodub.pipeline.plan import Hearing
 from autodub.pipeline.run import Run
 from autodub.pipeline.studio import Decode, DecodedSound, KeepSubtitles, ReadSubtitles
 

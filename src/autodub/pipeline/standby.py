@@ -10,7 +10,8 @@ from autodub.engines.roles import EngineContext, Translator
 from autodub.model.errors import AutodubError, Busy, CircuitOpen, EngineCannot, TooLong, Unreachable
 from autodub.model.language import Language
 from autodub.model.request import DubRequest
-from autodub.pipeline.plan import Chosen, Plan, stand_in
+from autodub.pipeline.choosing import Chosen, stand_in
+from autodub.pipeline.plan import Plan
 from autodub.pipeline.run import Run
 
 AWAY = (CircuitOpen, Unreachable, Busy, TooLong)

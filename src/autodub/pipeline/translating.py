@@ -21,7 +21,7 @@ from autodub.model.calls import Draft, Summarize, Summary, Translate
 from autodub.model.errors import AutodubError, BadAnswer, EngineError, Rejected, TooLong
 from autodub.model.language import Language
 from autodub.model.speech import Hint, Line, Style, Term, Translation, Translations, Wording
-from autodub.pipeline.plan import Chosen
+from autodub.pipeline.choosing import Chosen
 from autodub.pipeline.run import Run
 
 OF_ONE_WINDOW = (BadAnswer, Rejected, TooLong)

@@ -7,13 +7,14 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 
 from autodub.dubbing.casting import cast, gender_of, sample_spans, speakers_of
+from autodub.dubbing.sampling import candidates
 from autodub.model.calls import Clone, ListVoices
 from autodub.model.errors import AutodubError, EngineCannot, NoCredit, Refused
 from autodub.model.media import Soundtrack
 from autodub.model.speech import Hint, Line, Tone, Voice, Voices
 from autodub.model.time import Span
+from autodub.pipeline.choosing import Chosen
 from autodub.pipeline.listening import FAILURES, passes
-from autodub.pipeline.plan import Chosen
 from autodub.pipeline.run import Run
 from autodub.pipeline.studio import Listen, Sample, Sampled
 
@@ -92,7 +93,10 @@ def clone_speakers(
 
     def clone(name: str) -> Voice | None:
         sample: Sampled = run.call(
-            run.studio, "sample", Sample(soundtrack.mix, spans[name], tuple(speech)), stage="voices"
+            run.studio,
+            "sample",
+            Sample(soundtrack.mix, candidates(lines, name), tuple(speech)),
+            stage="voices",
         )
         return _made(
             run,
