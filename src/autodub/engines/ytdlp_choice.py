@@ -18,7 +18,7 @@ Info = Mapping[str, Any]
 
 YOUTUBE = ("youtube.com", "youtu.be", "youtube-nocookie.com")
 _VIDEO = re.compile(r"[A-Za-z0-9_-]{11}")
-_TAG = re.compile(r"([A-Za-z]{2,3})(?:[-_]([A-Za-z]{4}))?(?:[-_]([A-Za-z]{2}|\d{3}))?(?![A-Za-z0-9])")
+_TAG = re.compile(r"([A-Za-z]{2,3})(?:[-_](?!orig)([A-Za-z]{4}))?(?:[-_]([A-Za-z]{2}|\d{3}))?(?![A-Za-z0-9])")
 _KEY = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,60}")
 """Names of captions that can be part of a file name."""
 _READABLE = ("vtt", "srt", "ass")

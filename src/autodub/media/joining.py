@@ -95,10 +95,12 @@ def _examine(path: Path, kind: str, check: Callable[[], None] | None) -> _Part:
 
 def _beginnings(seen: _Part, heard: _Part) -> tuple[float, float]:
     """Seconds by which each file begins after the earlier one, on the clock they share."""
-    first, last = sorted((seen.start, heard.start))
+    # A sound that begins before 0 is the encoder's run-up, which nobody hears.
+    starts = seen.start, max(0.0, heard.start)
+    first, last = sorted(starts)
     if {seen.container, heard.container} & _UNTIMED or last - first > _UNRELATED:
         return 0.0, 0.0
-    return seen.start - first, heard.start - first
+    return starts[0] - first, starts[1] - first
 
 
 def _seconds(text: object) -> float:

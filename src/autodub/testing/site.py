@@ -24,6 +24,7 @@ import time
 from collections import Counter
 from collections.abc import Mapping
 from functools import partial
+from html import escape
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Self
@@ -163,7 +164,7 @@ class Site:
             "large.m3u8": _MASTER.format(rate=10**10, media="large_media.m3u8"),
             "large_media.m3u8": _MEDIA.format(seconds=3600, kind=_VOD, end=_END),
             "broken.mpd": self._manifest(sound + picture, base="broken/"),
-            "talk": _PAGE.format(title=self._title, language=self._language, body=_VIDEO),
+            "talk": _PAGE.format(title=escape(self._title), language=self._language, body=_VIDEO),
             "list": _PAGE.format(
                 title="Two",
                 language="en",
