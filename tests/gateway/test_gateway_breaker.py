@@ -20,6 +20,10 @@ class Job:
     """Stands for one dub."""
 
 
+def _stop():
+    raise Cancelled("stop")
+
+
 def _once(breaker, error, account="e", **more):
     """One call of one attempt that ended so; whether it opened the circuit."""
     leave = breaker.guard(account, **more)
@@ -65,14 +69,14 @@ def test_a_refusal_of_one_kind_of_call_closes_nothing(clock):
 
 
 def test_after_the_pause_one_probe_decides(clock):
-    """Half open, one call goes through and the others are refused until its outcome is known."""
+    """Half open, one call goes through and the others wait for its outcome."""
     breaker = Breaker(threshold=1, cooldown=10, clock=clock)
     _once(breaker, Unreachable("x"))
     clock.now += 10
     probe = breaker.guard("e")
     assert probe.is_probe
-    with pytest.raises(CircuitOpen):
-        breaker.guard("e")
+    with pytest.raises(Cancelled):
+        breaker.guard("e", check=_stop)
     breaker.told(probe, Unreachable("still"))
     with pytest.raises(CircuitOpen, match="still"):
         breaker.guard("e")
@@ -89,8 +93,8 @@ def test_a_cancelled_probe_gives_its_place_to_the_next(clock):
     clock.now += 10
     breaker.told(breaker.guard("e"), Cancelled("stop"))
     assert breaker.guard("e").is_probe
-    with pytest.raises(CircuitOpen):
-        breaker.guard("e")
+    with pytest.raises(Cancelled):
+        breaker.guard("e", check=_stop)
 
 
 def test_a_later_job_may_look_for_itself(clock):
@@ -103,6 +107,21 @@ def test_a_later_job_may_look_for_itself(clock):
     assert probe.is_probe
     breaker.told(probe, None)
     assert not breaker.guard("e", job=first).is_probe
+
+
+def test_all_lines_of_a_later_job_wait_for_its_first(clock):
+    """After a top-up twenty lines come at once: one looks, and with its answer all go."""
+    breaker, later = Breaker(cooldown=60, clock=clock), Job()
+    _once(breaker, NoCredit("empty"), job=Job())
+    probe, gone = breaker.guard("e", job=later), []
+    threads = [threading.Thread(target=lambda: gone.append(breaker.guard("e", job=later))) for _ in range(20)]
+    for thread in threads:
+        thread.start()
+    assert gone == []
+    breaker.told(probe, None)
+    for thread in threads:
+        thread.join(10)
+    assert [leave.is_probe for leave in gone] == [False] * 20
 
 
 def test_a_later_job_looks_only_once(clock):
@@ -167,11 +186,8 @@ def test_waiting_for_the_first_answer_can_be_stopped():
     for _ in range(2):
         breaker.guard("e", is_trial=True)
 
-    def stop():
-        raise Cancelled("stop")
-
     with pytest.raises(Cancelled):
-        breaker.guard("e", is_trial=True, check=stop)
+        breaker.guard("e", is_trial=True, check=_stop)
 
 
 def test_proof_from_elsewhere_lets_everybody_go():

@@ -99,7 +99,8 @@ class Breaker:
                         if job is not None:
                             state.jobs.add(job)
                         return Leave(account, is_probe=True)
-                    if not is_new:
+                    # While somebody tries, his answer is waited for: the account may work again.
+                    if not is_new and not state.probing:
                         raise self._open(account, state)
                 self._changed.wait(_GLANCE)
             check()
