@@ -82,6 +82,7 @@ def request(here: World, folder: Path, profile: Profile, **wishes: Any) -> dict[
             "synthesizer": "elevenlabs",
             "separator": "simulated",
         },
+        "options": {"translator": {"dialect": "openai"}},
         "separation": profile.separation,
         "environ": {
             "DEEPGRAM_API_KEY": "loopback-deepgram",

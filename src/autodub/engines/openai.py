@@ -65,9 +65,13 @@ class OpenAIOptions(EngineOptions):
     )
     seed: int = Field(default=7, ge=0, description="For the same answer again, as far as that goes.")
     timeout: float = Field(
-        default=60.0, ge=5, le=600, description="Seconds to wait for one line; more lines get more."
+        default=60.0,
+        ge=5,
+        le=600,
+        exclude=True,
+        description="Seconds to wait for one line; more lines get more.",
     )
-    lanes: int = Field(default=LANES, ge=1, le=256, description="Requests at a time.")
+    lanes: int = Field(default=LANES, ge=1, le=256, exclude=True, description="Requests at a time.")
     structured: Literal["strict", "json", "off"] = Field(
         default="strict",
         description="How the server holds the reply to its form: by schema (strict), as any JSON (json), or "

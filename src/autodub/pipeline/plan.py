@@ -16,6 +16,7 @@ from autodub.model.job import Degradation
 from autodub.model.language import Language
 from autodub.model.media import AudioStream, MediaInfo, Source, SubtitleStream
 from autodub.model.request import DubRequest
+from autodub.model.speech import Style
 from autodub.pipeline.choosing import TEXT_ENGINE, Chosen, builder, choose, choose_speaking, named
 from autodub.pipeline.names import path_of
 from autodub.pipeline.outputs import Outputs
@@ -83,15 +84,30 @@ def make_plan(request: DubRequest, source: Source, outputs: Outputs, context: En
     for role in ("separator", "translator"):
         engines[role] = choose(role, request, build, language=None)
     engines |= choose_speaking(request, build, target)
+    notes = (*hearing.notes, *_unused(request, engines))
     if hearing.spoken is not None:
         refuse_same(hearing.spoken, target)
         translator: Translator = engines["translator"].engine
         translator.route(hearing.spoken.tag, target.tag)
     return Plan(
         source=source, spoken=hearing.spoken, start=hearing.start, end=hearing.end, audio=hearing.audio,
-        subtitles=hearing.subtitles, engines=engines, notes=hearing.notes, captions=hearing.captions,
+        subtitles=hearing.subtitles, engines=engines, notes=notes, captions=hearing.captions,
         target=target, outputs=outputs, clones=request.clone_voices,
     )  # fmt: skip
+
+
+def _unused(request: DubRequest, engines: Mapping[str, Chosen]) -> tuple[Degradation, ...]:
+    """Wishes that the engines chosen take no notice of."""
+    info = engines["translator"].info
+    if info.contextual or not (request.glossary or request.style != Style()):
+        return ()
+    return (
+        Degradation(
+            "translator",
+            "glossary, tone, formality and instructions are not used",
+            f"the translator {info.name} takes none",
+        ),
+    )
 
 
 def make_hearing(
