@@ -47,12 +47,12 @@ def link(
     names: dict[int, int] = {}
     out = []
     for at, voice in enumerate(voices):
-        number = owner.get(at)
-        if number is None:
+        mine = owner.get(at)
+        if mine is None:
             near = [(s, -n) for (part, n), s in seconds.items() if part == voice.part]
             near = near or [(s, -n) for (part, n), s in seconds.items() if part is None]
-            number = -max(near)[1] if near else 0
-        out.append(names.setdefault(number, len(names)))
+            mine = -max(near)[1] if near else 0
+        out.append(names.setdefault(mine, len(names)))
     return tuple(out)
 
 

@@ -107,7 +107,9 @@ def asked(call: Callable[[], T], *, what: str) -> T:
         raise  # told by the hook already, or a request to stop
     except (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError, OSError, UnicodeEncodeError) as error:
         raise unreachable(DEEPGRAM, error, what=what) from None
-    except (ValueError, RecursionError, *_sdk_errors()) as error:
+    except Exception as error:  # the SDK's own errors are known only once it is loaded
+        if not isinstance(error, (ValueError, RecursionError, *_sdk_errors())):
+            raise
         # A success that cannot be read. Its text is somebody's speech: it is not repeated.
         raise BadAnswer(
             f"Deepgram's answer ({what}) cannot be read ({type(error).__name__}); was it cut short?",
