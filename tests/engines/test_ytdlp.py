@@ -318,13 +318,27 @@ def test_a_site_that_is_down_is_unreachable(site: Site, fetch: Any) -> None:
         fetch(url, part="sound")
 
 
-def test_a_site_that_falls_silent_is_given_up(
-    site: Site, fetch: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A trickle that never ends is no download: bytes must keep coming."""
+def test_a_site_that_falls_silent_is_given_up(site: Site, fetch: Any) -> None:
+    """A connection on which nothing comes is no download."""
     site.seconds["sound.m4a"] = 10_000.0
     with pytest.raises(Unreachable):
         fetch(site.url("talk.mpd"), part="sound", options={"timeout": 1.0})
+
+
+def test_a_worker_that_stands_still_is_given_up(
+    site: Site, fetch: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever hangs in there, a download without new bytes ends."""
+    (tmp_path / "hanging_worker.py").write_text(
+        "import time\nfrom autodub.engines import ytdlp_worker\n"
+        "ytdlp_worker.Fetcher._fetch = lambda self, request: time.sleep(600)\nytdlp_worker.main()\n"
+    )
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    monkeypatch.setattr(ytdlp, "WORKER", "hanging_worker")
+    monkeypatch.setattr(ytdlp_visit, "_SLACK", -2.0)
+    with pytest.raises(Unreachable, match="sent nothing for 1 seconds"):
+        fetch(site.url("talk.mpd"), part="sound", options={"timeout": 1.0})
+    assert _workers() == []
 
 
 def test_cancelling_takes_less_than_a_second_and_leaves_nothing(
@@ -358,14 +372,14 @@ def test_cancelling_takes_less_than_a_second_and_leaves_nothing(
 
 
 def _workers() -> list[int]:
-    """Processes of the worker that are our children."""
+    """Worker processes that are our children."""
     found = []
     for entry in Path("/proc").glob("[0-9]*"):
         try:
             stat, line = (entry / "stat").read_text(), (entry / "cmdline").read_bytes()
         except OSError:
             continue
-        if b"ytdlp_worker" in line and stat.rpartition(")")[2].split()[1] == str(os.getpid()):
+        if b"_worker" in line and stat.rpartition(")")[2].split()[1] == str(os.getpid()):
             found.append(int(entry.name))
     return found
 

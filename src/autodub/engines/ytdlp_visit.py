@@ -31,6 +31,8 @@ _LOOK = 180.0
 """Seconds to look at a page; a slow site with a JavaScript riddle takes twenty."""
 _FETCH = 12 * 3600.0
 """Seconds for one stream; a standstill is noticed long before."""
+_SLACK = 30.0
+"""Seconds beside the time-outs that a worker may take to resume."""
 _ROOM = 256 << 20
 """Bytes of disk that must stay free."""
 _LARGEST_PAGE = 64 << 20
@@ -46,7 +48,7 @@ class Visit:
         self._request, self._work, self._workers, self._url = request, work, workers, url
         self._fetching = fetching
         self._folder = work.scratch
-        self._patience = 3 * timeout + 30
+        self._patience = 3 * timeout + _SLACK
         """Seconds without a new byte after which a download is given up; resuming takes three time-outs."""
         self._moved = (time.monotonic(), -1)
 

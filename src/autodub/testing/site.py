@@ -17,7 +17,6 @@ Paths: ``talk`` (a page with sound and picture apart, and written captions), ``t
 from __future__ import annotations
 
 import re
-import subprocess
 import sys
 import threading
 import time
@@ -29,6 +28,9 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Self
 from urllib.parse import parse_qs, unquote, urlsplit
+
+from autodub.infra import process
+from autodub.model.errors import MediaError
 
 _BLOCK = 1 << 14
 _TYPES = {
@@ -302,7 +304,7 @@ class _Answer(BaseHTTPRequestHandler):
 def _cut(clip: Path, folder: Path) -> tuple[float, tuple[int, int]]:
     """Write the clip's parts and forms into the folder -> (seconds, (width, height))."""
     folder.mkdir(parents=True, exist_ok=True)
-    base = ["ffmpeg", "-v", "error", "-nostdin", "-y", "-i", str(clip.absolute())]
+    base = ["-v", "error", "-nostdin", "-y", "-i", str(clip.absolute())]
     sound, picture = ["-map", "0:a:0", "-c", "copy"], ["-map", "0:v:0", "-c", "copy"]
     master = ["-hls_time", "2", "-hls_playlist_type", "vod", "-master_pl_name", "talk.m3u8"]
     groups = ["-var_stream_map", "a:0,agroup:sound,default:yes,language:en v:0,agroup:sound"]
@@ -312,9 +314,20 @@ def _cut(clip: Path, folder: Path) -> tuple[float, tuple[int, int]]:
         *picture, "-map", "0:a:0", "-movflags", "+faststart", "whole.mp4",
         *picture, "-map", "0:a:0", *master, *groups, "-hls_segment_filename", "part_%v_%d.ts", "list_%v.m3u8",
     ]  # fmt: skip
-    subprocess.run([*base, *outputs], check=True, cwd=folder)
+    _run("ffmpeg", [*base, *outputs], folder)
     asked = ["-select_streams", "v:0", "-show_entries", "stream=width,height:format=duration"]
-    probe = ["ffprobe", "-v", "error", *asked, "-of", "csv=p=0", str(clip.absolute())]
-    told = subprocess.run(probe, check=True, capture_output=True, text=True).stdout.replace("\n", ",")
-    width, height, seconds = (float(each) for each in told.strip(",").split(",") if each)
+    told = _run("ffprobe", ["-v", "error", *asked, "-of", "csv=p=0", str(clip.absolute())], folder)
+    width, height, seconds = (float(each) for each in told.replace("\n", ",").split(",") if each)
     return seconds, (int(width), int(height))
+
+
+def _run(program: str, arguments: list[str], folder: Path) -> str:
+    """What a program writes. Raises MediaError with its last line."""
+    argv = [process.find(program, package="ffmpeg"), *arguments]
+    result = process.run(argv, deadline=600.0, cwd=folder)
+    if result.code != 0:
+        raise MediaError(
+            f"{program} could not cut the clip for the site: {result.stderr.strip()[-200:]}",
+            hint="Give a video with H.264 picture and AAC sound.",
+        )
+    return result.stdout.decode()
