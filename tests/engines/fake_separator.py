@@ -30,6 +30,7 @@ class Model:
             raise EngineCannot("No such weights.", hint="Get some.")
         self.rate = settings.get("rate", 16_000)
         self.channels = settings.get("channels", 2)
+        self.normal = bool(settings.get("normal", True))
         self.length = int(settings.get("length", 16_000) * settings["part"])
         self.device = "cuda" if settings["device"] == "auto" else settings["device"]
         if "log" in settings:

@@ -17,24 +17,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from autodub.engines.estimator import is_memory, serve_model
+from autodub.engines.estimator import choose, is_memory, serve_model
 from autodub.model.errors import EngineCannot
 
 _SPEECH = ("vocals", "speech", "dialog", "dialogue")
 """What models call the stem with the voice."""
-
-
-def choose(wanted: str, torch: Any) -> str:
-    """The device to compute on. Raises EngineCannot when the one named is not there."""
-    there = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
-    if wanted == "auto":
-        return next(name for name, is_there in there.items() if is_there)
-    if not there.get(wanted):
-        raise EngineCannot(
-            f"There is no {wanted} device for PyTorch {torch.__version__} on this machine.",
-            hint="Leave out the option device, or install a PyTorch built for the device.",
-        )
-    return wanted
 
 
 def stem(sources: Iterable[str]) -> int:
@@ -62,6 +49,8 @@ def verified(path: Path) -> Path:
 
 class Model:
     """One model or a bag of them, of which only those run that know about speech."""
+
+    normal = True
 
     def __init__(self, settings: Mapping[str, Any]) -> None:
         torch = self._torch = import_module("torch")

@@ -31,6 +31,19 @@ def is_memory(error: BaseException) -> bool:
     return isinstance(error, MemoryError) or any(sign in str(error).lower() for sign in _SIGNS)
 
 
+def choose(wanted: str, torch: Any) -> str:
+    """The device to compute on. Raises EngineCannot when the one named is not there."""
+    there = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
+    if wanted == "auto":
+        return next(name for name, is_there in there.items() if is_there)
+    if not there.get(wanted):
+        raise EngineCannot(
+            f"There is no {wanted} device for PyTorch {torch.__version__} on this machine.",
+            hint="Leave out the option device, or install a PyTorch built for the device.",
+        )
+    return wanted
+
+
 class Loaded(Protocol):
     """A model that is ready to answer."""
 
@@ -40,6 +53,8 @@ class Loaded(Protocol):
     """Frames of a window."""
     device: str
     """Where it computes."""
+    normal: bool
+    """Whether it was trained on programmes brought to mean 0 and standard deviation 1."""
 
     def estimate(self, windows: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
         """The speech in each of the windows ``(n, channels, length)``."""
@@ -61,6 +76,7 @@ def serve_model(load: Callable[[Mapping[str, Any]], Loaded]) -> None:
                     "channels": model.channels,
                     "length": model.length,
                     "device": model.device,
+                    "normal": model.normal,
                 }
             if not models:
                 raise EngineCannot("The model has not been opened.", hint="This is a fault of Autodub.")

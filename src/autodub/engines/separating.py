@@ -41,8 +41,6 @@ class Recipe:
     shifts: int = 1
     jobs: int = 0
     """Windows at once; 0 = one on a CPU, four on a graphics card."""
-    normal: bool = True
-    """Whether the model wants programmes of mean 0 and standard deviation 1."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,7 +155,7 @@ class _Model:
         try:
             self.device = str(facts["device"])
             sight = Sight(
-                int(facts["rate"]), int(facts["channels"]), int(facts["length"]), self._recipe.normal
+                int(facts["rate"]), int(facts["channels"]), int(facts["length"]), bool(facts["normal"])
             )
         except (KeyError, TypeError, ValueError) as error:
             raise self._nonsense("facts that make no sense") from error
