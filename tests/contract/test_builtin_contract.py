@@ -3,6 +3,7 @@
 import importlib
 import shutil
 import subprocess
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -11,11 +12,13 @@ import numpy as np
 import pytest
 
 from autodub.engines import registry
+from autodub.engines.roles import Fetching
 from autodub.media import sound
 from autodub.model.calls import Transcribe
 from autodub.model.errors import RequestError
 from autodub.model.time import Span
 from autodub.testing import contracts
+from autodub.testing.site import Site
 
 _SENTENCES = (
     "The old man walked down to the harbour.",
@@ -67,6 +70,43 @@ class TestLocal(_Builtin, contracts.DownloaderContract):
     """Files of this machine."""
 
     name = "local"
+
+
+class TestYtDlp(_Builtin, contracts.DownloaderContract):
+    """Pages of the web; here of a site of this machine."""
+
+    name = "ytdlp"
+
+    @classmethod
+    def setup_class(cls):
+        cls.folder = TemporaryDirectory()
+        clip = Path(cls.folder.name) / "clip.mp4"
+        streams = ["-f", "lavfi", "-i", "testsrc2=s=64x64:d=1", "-f", "lavfi", "-i", "sine=d=1"]
+        coding = ["-c:v", "libx264", "-c:a", "aac"]
+        subprocess.run(["ffmpeg", "-v", "error", *streams, *coding, clip], check=True, timeout=60)
+        cls.site = Site(clip, Path(cls.folder.name) / "site")
+        cls.site.__enter__()
+
+    @classmethod
+    def teardown_class(cls):
+        cls.site.__exit__()
+        cls.folder.cleanup()
+
+    def engine(self, options, context):
+        fetching = Fetching(sites=("127.0.0.1",), addresses=("127.0.0.1/32",))
+        return super().engine(options, replace(context, offline=False, fetching=fetching))
+
+    def address(self, studio, samples):
+        path = Path(super().address(studio, samples))
+        shutil.copyfile(path, self.site.folder / path.name)
+        return self.site.url(path.name.replace(" ", "%20"))
+
+    def test_it_leaves_the_source_alone(self):
+        """What is fetched is what the site has, byte for byte (R23)."""
+        with self.ready() as (studio, engine):
+            source = studio.call(engine, "download", self.request(studio))
+            assert Path(source.path).read_bytes() == (self.site.folder / "my clip.wav").read_bytes()
+            assert source.digest == source.files[0].digest
 
 
 class TestSilero(_RealSpeech, contracts.DetectorContract):

@@ -40,6 +40,7 @@ _TYPES = {
     ".m4a": "audio/mp4",
     ".m4s": "video/iso.segment",
     ".ts": "video/mp2t",
+    ".wav": "audio/wav",
     ".vtt": "text/vtt",
     "": "text/html; charset=utf-8",
 }
