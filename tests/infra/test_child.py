@@ -215,3 +215,37 @@ def test_zero_workers_is_a_mistake() -> None:
     """A pool of none is refused."""
     with pytest.raises(ValueError, match="at least one"):
         Workers("x", count=0)
+
+
+def test_another_interpreter_sees_this_package_and_none_beside_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A worker under another interpreter serves as ever, with that interpreter's own packages only."""
+    place = tmp_path / "other"
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(place)], check=True)
+    (tmp_path / "seer_for_test.py").write_text(
+        "import importlib.util, sys\n"
+        "from autodub.infra.child import serve\n"
+        "find = importlib.util.find_spec\n"
+        "serve(lambda names: [sys.prefix, sys.argv[1:], [find(name) is not None for name in names]])\n",
+        encoding="utf-8",
+    )
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path / "of_the_parent"))
+    with Workers(
+        "seer_for_test",
+        arguments=["a", "b"],
+        environment={"PYTHONPATH": str(tmp_path)},
+        python=place / "bin" / "python",
+    ) as workers:
+        prefix, arguments, seen = workers.call(["autodub", "autodub.model.errors", "pydantic"], deadline=20)
+    assert Path(prefix) == place
+    assert arguments == ["a", "b"]
+    assert seen == [True, True, False]
+
+
+def test_an_interpreter_that_is_gone_is_said(tmp_path: Path) -> None:
+    """A missing interpreter is an error with a sentence, not a traceback."""
+    with Workers("sphinx_worker", python=tmp_path / "nowhere") as workers, pytest.raises(EngineCannot) as no:
+        workers.call([], deadline=5)
+    assert "cannot be started" in no.value.message
+    assert str(tmp_path / "nowhere") in no.value.hint
