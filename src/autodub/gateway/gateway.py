@@ -37,6 +37,7 @@ from autodub.infra.settings import scrub
 from autodub.model.calls import Forget
 from autodub.model.errors import EngineError, Gone
 from autodub.model.job import Event, Listener
+from autodub.model.speech import Voice
 from autodub.model.usage import Bill, Usage
 
 T = TypeVar("T")
@@ -137,6 +138,8 @@ class Gateway:
                 ),
             )
         answer = known.answer
+        if not made and isinstance(engine, Forgetful) and isinstance(known.value, Voice):
+            self._tenant.claim(call.place, known.value.id, check=self.cancel.check)
         if not made:
             self._meter.count(call.name, version, verb, kept=1, saved=answer.seconds)
         self._meter.consume(call.name, verb, answer.usage, cached=not made)

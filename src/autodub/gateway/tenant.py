@@ -97,6 +97,16 @@ class Tenant:
                 rental = self._make(account, identity, make, engine=engine, landlord=landlord)
             return self._hold(place, rental).handle
 
+    def claim(self, account: str, identity: str, *, check: Callable[[], None]) -> None:
+        """Count what an earlier run rented and never gave back as this job's; nothing is rented for it."""
+        with self._rentals.alone(account, identity, check):
+            with self._lock:
+                if (account, identity) in self._held:
+                    return
+            rental = self._rentals.find(account, identity)
+            if rental is not None and rental.state == "ready":
+                self._hold((account, identity), rental)
+
     def lost(self, account: str, identity: str, handle: str) -> None:
         """The provider does not know the handle any more: the next ``rent`` makes another."""
         with self._lock:
