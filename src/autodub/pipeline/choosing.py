@@ -63,13 +63,10 @@ def choose_speaking(request: DubRequest, build: Builder, target: Language) -> di
             found["cloner"] = choose("cloner", request, build, language=None, clones=())
         return found
     wanted = request.engines.get("synthesizer", "auto")
-    speakers = _known("synthesizer")[0]
     cloners = [
         name
         for name, info in _known("cloner")[0].items()
-        if info.clones in speakers
-        and wanted in ("auto", info.clones)
-        and _serves(speakers[info.clones], target)
+        if info.clones and wanted in ("auto", info.clones) and _speaks(info.clones, build, target)
     ]
     if not cloners:
         raise EngineCannot(
@@ -81,6 +78,13 @@ def choose_speaking(request: DubRequest, build: Builder, target: Language) -> di
     cloner = choose("cloner", request, build, language=None, clones=tuple(cloners))
     speaker = replace_engine(request, "synthesizer", cloner.info.clones)
     return {"cloner": cloner, "synthesizer": choose("synthesizer", speaker, build, language=target)}
+
+
+def _speaks(synthesizer: str, build: Builder, target: Language) -> bool:
+    try:
+        return _serves(build("synthesizer", synthesizer).describe(), target)
+    except (EngineCannot, BadOption):  # cannot be loaded, or is not the one the options are for
+        return False
 
 
 def replace_engine(request: DubRequest, role: str, name: str) -> DubRequest:

@@ -126,11 +126,12 @@ def _make(
 ) -> Finished:
     # Imported here: an unchanged dub is delivered without any of it.
     from autodub.pipeline import delivering, facts, revising
-    from autodub.pipeline.listening import Separation, find_speech, hear
+    from autodub.pipeline.listening import Separation, find_speech, hear, is_decoded
     from autodub.pipeline.performing import perform
     from autodub.pipeline.speaking import Programme
 
-    run.load_ahead(lambda: [chosen.engine for chosen in plan.engines.values()])
+    if not is_decoded(run, plan):  # nothing is kept yet, so everybody will be asked
+        run.load_ahead(lambda: [chosen.engine for chosen in plan.engines.values()])
     rehearsal = (
         run.beside(delivering.rehearse, run, plan, request, name="rehearse") if opened.is_here else None
     )

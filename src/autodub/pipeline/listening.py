@@ -49,12 +49,19 @@ class Heard:
         return self.separation.result() if self.separation is not None else None
 
 
+def _decode(plan: Hearing) -> Decode:
+    return Decode(plan.source, plan.audio.index, plan.start, plan.end)
+
+
+def is_decoded(run: Run, plan: Hearing) -> bool:
+    """Whether the sound was decoded in an earlier run."""
+    return run.is_kept(run.studio, "decode", _decode(plan))
+
+
 def open_sound(run: Run, plan: Hearing) -> Soundtrack:
     """Decode the sound once."""
     with run.stage("decode", "decoding the sound"):
-        decoded: DecodedSound = run.call(
-            run.studio, "decode", Decode(plan.source, plan.audio.index, plan.start, plan.end), stage="decode"
-        )
+        decoded: DecodedSound = run.call(run.studio, "decode", _decode(plan), stage="decode")
     for warning in decoded.warnings:
         run.degrade("source", "the sound is used as far as it can be decoded", warning)
     return decoded.soundtrack

@@ -66,6 +66,8 @@ def perform(
     translator, synthesizer = plan.engines["translator"], plan.engines["synthesizer"]
     with Wordings(run, translator, heard.lines, brief) as wordings, Booth(run, synthesizer) as booth:
         wordings.start()
+        if not wordings.is_kept():
+            run.load_ahead(lambda: [translator.engine, synthesizer.engine])
         run.beside(_watch, run, wordings, plan.target, name="translate")
         cast: Cast = casting.result()
         with run.stage("speak", f"speaking {plan.target.name}"):

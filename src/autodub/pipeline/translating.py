@@ -75,8 +75,17 @@ class Wordings:
                 self._submit(one, self._translate)
             return
         self._script, self._summary = self._told()
-        for part in growing(len(self.lines), lanes=self._chosen.info.lanes):
+        parts = growing(len(self.lines), lanes=self._chosen.info.lanes)
+        for part in parts:
             self._submit(window(self.lines, part), self._translate)
+
+    def is_kept(self) -> bool:
+        """Whether the beginning was translated in an earlier run, as most of the rest will have been."""
+        if not self.asks_further or not self.lines:
+            return True
+        first = window(self.lines, growing(len(self.lines), lanes=self._chosen.info.lanes)[0])
+        request = self._request(first, _numbered(first.lines), drafts=())
+        return self._run.is_kept(self._chosen.engine, "translate", request)
 
     def ask_further(self, wanted: Mapping[str, tuple[int, ...]]) -> None:
         """Ask for lines in other lengths: id of a line -> syllables that each further wording should have."""
@@ -193,26 +202,28 @@ class Wordings:
                 )
                 self._further[line.id] = good[1:]
 
-    def _ask(self, one: Window, numbered: tuple[Line, ...], *, drafts: tuple[Draft, ...]) -> Translations:
+    def _request(self, one: Window, numbered: tuple[Line, ...], *, drafts: tuple[Draft, ...]) -> Translate:
         brief = self._brief
         if not self.asks_further:
-            request = Translate(numbered, brief.spoken.tag, brief.target.tag)
-        else:
-            names = {line.speaker for line in numbered}
-            request = Translate(
-                numbered,
-                brief.spoken.tag,
-                brief.target.tag,
-                one.before,
-                one.after,
-                tuple(budget(line, self._model) for line in numbered),
-                self._script,
-                self._summary,
-                occurring(brief.glossary, [line.text for line in numbered]),
-                brief.style,
-                tuple(hint for hint in brief.speakers if hint.speaker in names),
-                drafts,
-            )
+            return Translate(numbered, brief.spoken.tag, brief.target.tag)
+        names = {line.speaker for line in numbered}
+        return Translate(
+            numbered,
+            brief.spoken.tag,
+            brief.target.tag,
+            one.before,
+            one.after,
+            tuple(budget(line, self._model) for line in numbered),
+            self._script,
+            self._summary,
+            occurring(brief.glossary, [line.text for line in numbered]),
+            brief.style,
+            tuple(hint for hint in brief.speakers if hint.speaker in names),
+            drafts,
+        )
+
+    def _ask(self, one: Window, numbered: tuple[Line, ...], *, drafts: tuple[Draft, ...]) -> Translations:
+        request = self._request(one, numbered, drafts=drafts)
         reply: Translations = self._run.call(self._chosen.engine, "translate", request, stage="translate")
         return reply
 
