@@ -1,5 +1,6 @@
 """Bills from what was metered, estimates from what is known before."""
 
+from dataclasses import replace
 from decimal import Decimal
 
 import pytest
@@ -115,6 +116,35 @@ def test_characters_follow_the_language(language):
     """A sentence of ordinary length is foretold within a quarter from the time it takes to say."""
     text, seconds = ORDINARY[language]
     assert characters(seconds, language) == pytest.approx(len(text), rel=0.25)
+
+
+def test_the_benchmark_is_foretold_within_fifteen_percent():
+    """29 lines in 42.5 s of a minute cost 745 characters, 21 827 tokens in and 254 out when it was dubbed."""
+    known = estimate(
+        Expected(60.0, 42.5, speakers=2, source="en", target="es", cloned=True), ENGAGED, builtin()
+    )
+    assert float(known.likely) == pytest.approx(0.0831, rel=0.05)
+    spoken = amounts("synthesizer", Expected(60.0, 42.5, 2, "en", "es", cloned=True))
+    assert spoken["characters"] == pytest.approx(745, rel=0.1)
+
+
+def test_a_known_text_is_believed():
+    """Where the words are there already, slow speech costs less than the clock says."""
+    heard = amounts("synthesizer", MINUTE)["characters"]
+    slow = amounts("synthesizer", replace(MINUTE, said=300))["characters"]
+    assert slow < heard / 2
+    assert (
+        amounts("translator", replace(MINUTE, said=300))["tokens_out"]
+        < amounts("translator", MINUTE)["tokens_out"]
+    )
+
+
+def test_few_lines_are_foretold_with_more_doubt():
+    """Of ten seconds nobody knows how much will be said; of two hours rather well."""
+    short = estimate(Expected(12, 9, 2, "en", "es"), ENGAGED, builtin())
+    long = estimate(Expected(7200, 5000, 2, "en", "es"), ENGAGED, builtin())
+    assert short.low / short.likely < long.low / long.likely
+    assert short.high / short.likely > long.high / long.likely
 
 
 def test_dense_scripts_have_fewer_characters():

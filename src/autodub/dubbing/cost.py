@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
 from autodub.dubbing.duration import syllable_rate
 from autodub.dubbing.prices import PriceTable
+from autodub.dubbing.translation import growing
 from autodub.model.usage import Bill, Charge, Usage
 
 
@@ -56,6 +58,8 @@ class Expected:
     """Whether voices will be cloned."""
     diarized: bool = True
     """Whether the transcriber is asked to tell speakers apart."""
+    said: int | None = None
+    """Characters of what is said, where that is known already (subtitles, a transcript)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,20 +88,30 @@ class Estimate:
 
 
 _PER_SYLLABLE = {
-    "ar": 2.4, "bn": 2.2, "cs": 2.6, "de": 3.1, "el": 2.4, "en": 3.4, "es": 2.5, "fi": 2.6, "fr": 3.2,
+    "ar": 2.4, "bn": 2.2, "cs": 2.6, "de": 3.1, "el": 2.4, "en": 2.9, "es": 2.5, "fi": 2.6, "fr": 2.9,
     "he": 2.2, "hi": 2.2, "hu": 2.7, "id": 2.8, "it": 2.6, "ja": 0.75, "ko": 1.25, "nl": 3.2, "pl": 2.9,
-    "pt": 2.7, "ro": 2.7, "ru": 2.7, "sv": 2.9, "th": 3.0, "tr": 2.6, "uk": 2.7, "vi": 4.4, "zh": 1.1,
+    "pt": 2.7, "ro": 2.7, "ru": 2.7, "sv": 2.9, "th": 3.0, "tr": 2.6, "uk": 2.7, "vi": 4.0, "zh": 1.1,
     "yue": 1.1,
 }  # fmt: skip
 """Characters per syllable of running text, spaces and punctuation included, by primary language."""
 _TYPICAL = 2.7
 _PAUSES = 0.87
 """Share of what a detector calls speech in which syllables are spoken; the rest are breaths and pauses."""
-_AGAIN = 1.08
-"""Times each character is spoken: some lines are worded or paced anew to fit."""
+_TRIED = {True: 0.5, False: 2.0}
+"""Lines that are spoken twice in each voice until its pace is known: clones keep the speaker's own."""
+_LINE = 1.8
+"""Seconds of speech in a line of dialogue."""
+_LANES = 32
+_INSTRUCTIONS, _FRAME = 540, 3
+"""Tokens of what every request says besides the script, and of what a reply wraps around each line."""
+_TOLD, _SUMMARY = 12_000, 200
+"""Characters of a script up to which every request tells all of it; tokens of the summary told above."""
+_REWORDED = 0.1
+"""Share of lines that are asked for again in other lengths."""
 _DENSE = {"ja", "ko", "zh", "yue", "th", "hi", "bn", "ar", "he", "el", "ru", "uk"}
-_SPREAD = (0.85, 1.30)
-"""Low and high end of what is consumed, in parts of the likely amount."""
+_SURE, _CHANCE, _MOST = 0.12, 0.9, 0.6
+"""Part of the likely amount it may be wrong by: always, besides for a single line (n lines: by the root of
+n less), and at most. Upwards half as much again."""
 
 
 def characters(speech: float, language: str) -> float:
@@ -112,7 +126,9 @@ def amounts(role: str, expected: Expected) -> dict[str, float]:
         heard = {"seconds": expected.seconds}
         return heard | ({"diarized_seconds": expected.seconds} if expected.diarized else {})
     if role == "synthesizer":
-        return {"characters": characters(expected.speech, expected.target) * _AGAIN}
+        lines = _lines(expected)
+        again = min(lines, _TRIED[expected.cloned] * expected.speakers) / lines
+        return {"characters": _written(expected) * (1 + again)}
     if role == "translator":
         return _tokens(expected)
     if role == "cloner" and expected.cloned:
@@ -120,20 +136,33 @@ def amounts(role: str, expected: Expected) -> dict[str, float]:
     return {}
 
 
+def _lines(expected: Expected) -> float:
+    return max(1.0, expected.speech / _LINE)
+
+
+def _written(expected: Expected) -> float:
+    """Characters of the translation: as many as are said in that time, or in proportion to the source's."""
+    if expected.said is None:
+        return characters(expected.speech, expected.target)
+    return expected.said * characters(1, expected.target) / characters(1, expected.source)
+
+
 def _tokens(expected: Expected) -> dict[str, float]:
-    said = _tokens_of(expected.speech, expected.source)
-    written = _tokens_of(expected.speech, expected.target)
-    windows = max(1.0, expected.speech / 40)
-    script = min(said, 8000.0)
+    """Tokens of a translation in growing windows, each with its instructions and the whole script."""
+    length = characters(expected.speech, expected.source) if expected.said is None else expected.said
+    said = length * _tokens_per_character(expected.source)
+    written = _written(expected) * _tokens_per_character(expected.target)
+    lines = _lines(expected)
+    requests = max(1, len(growing(round(lines), lanes=_LANES))) * (1 + _REWORDED)
+    script = said if length <= _TOLD else _SUMMARY
     return {
-        "tokens_in": 2 * said + windows * (900 + script),
-        "tokens_out": 2.2 * written + 4 * expected.speech / 3,
+        "tokens_in": said * (1 + _REWORDED) + requests * (_INSTRUCTIONS + script),
+        "tokens_out": (written + _FRAME * lines) * (1 + 2 * _REWORDED),
     }
 
 
-def _tokens_of(speech: float, language: str) -> float:
-    each = 0.75 if language.split("-")[0].lower() in _DENSE else 0.25
-    return characters(speech, language) * each
+def _tokens_per_character(language: str) -> float:
+    return 0.75 if language.split("-")[0].lower() in _DENSE else 0.25
 
 
 def estimate(expected: Expected, engines: Sequence[Engaged], prices: PriceTable) -> Estimate:
@@ -149,13 +178,18 @@ def estimate(expected: Expected, engines: Sequence[Engaged], prices: PriceTable)
                 unpriced.append(one.engine)
                 continue
             dearest = prices.dollars(one.engine, one.model, unit, amount, is_high=True) or Decimal(0)
-            is_known = role == "transcriber"  # what is heard is as long as it is
-            low += dollars * (1 if is_known else Decimal(str(_SPREAD[0])))
-            high += dearest * (1 if is_known else Decimal(str(_SPREAD[1])))
+            # What is heard is as long as it is; how much will be said is a guess.
+            doubt = Decimal(0 if role == "transcriber" else str(round(_doubt(expected), 3)))
+            low += dollars * (1 - doubt)
+            high += dearest * (1 + doubt * 3 / 2)
             if prices.row(one.engine, one.model, unit) is not None:
                 charges.append(Charge(one.engine, _VERBS[role], unit, amount, dollars))
     likely = sum((charge.dollars for charge in charges if charge.dollars is not None), Decimal(0))
     return Estimate(low, likely, high, tuple(charges), prices.dated, tuple(dict.fromkeys(unpriced)))
+
+
+def _doubt(expected: Expected) -> float:
+    return min(_MOST, _SURE + _CHANCE / math.sqrt(_lines(expected)))
 
 
 _VERBS = {
