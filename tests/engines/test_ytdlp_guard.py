@@ -182,3 +182,15 @@ def test_yt_dlp_finds_its_runtime_and_nothing_of_the_user(tmp_path: Path) -> Non
     assert said.splitlines()[0] == "True ['Youtube'] {'all': '__noproxy__'} False"
     assert said.split()[-2:] == ["NotCapable", "[]"]
     assert not (tmp_path / "loaded").exists()
+
+
+def test_a_site_is_read_by_its_own_part_of_yt_dlp_and_the_general_ones() -> None:
+    """An operator's site brings its family of extractors, not those of a thousand other sites."""
+    from autodub.engines.ytdlp_worker import extractors_for
+
+    vimeo = extractors_for("https://vimeo.com/76979871")
+    assert "vimeo" in vimeo
+    assert vimeo[-2:] == ["html5", "generic"]
+    assert not [name for name in vimeo if "youtube" in name]
+    for url in ("https://example.org/talk", "http://127.0.0.1:8000/talk", "http://[::1]/"):
+        assert extractors_for(url) == ["html5", "generic"]

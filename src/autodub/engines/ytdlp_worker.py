@@ -25,6 +25,7 @@ from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from autodub.engines.ytdlp_guard import Guard, limit
 from autodub.infra.addresses import Networks
@@ -104,7 +105,9 @@ class Fetcher:
                     only = ydl.extract_info(only["url"], download=False, ie_key=only.get("ie_key"))
                 info = only
             path = self._folder / "info.json"
-            path.write_text(json.dumps(ydl.sanitize_info(info, remove_private_keys=True)), encoding="utf-8")
+            kept = ydl.sanitize_info(info, remove_private_keys=True)
+            kept.pop("epoch", None)  # the same page is the same description, whenever it is looked at
+            path.write_text(json.dumps(kept), encoding="utf-8")
         return {"info": str(path)}
 
     def _fetch(self, request: Mapping[str, Any]) -> dict[str, Any]:
@@ -113,32 +116,35 @@ class Fetcher:
         def choose(context: Mapping[str, Any]) -> Iterator[Any]:
             yield from [each for each in context["formats"] if each["format_id"] == request["format"]][:1]
 
-        name = {"default": request["name"] + ".%(ext)s"}
-        with self._yt_dlp(info["webpage_url"], format=choose, outtmpl=name) as ydl:
-            try:
+        more: dict[str, Any] = {"format": choose, "outtmpl": {"default": request["name"] + ".%(ext)s"}}
+        try:
+            with self._yt_dlp(**more) as ydl:
                 done = ydl.process_ie_result(info, download=True)
-            except import_module("yt_dlp.utils").ReExtractInfo:  # some streams cannot be told in advance
+        except import_module("yt_dlp.utils").ReExtractInfo:  # some streams cannot be told in advance
+            with self._yt_dlp(info["webpage_url"], **more) as ydl:
                 done = ydl.extract_info(info["webpage_url"], download=True)
         return _found(each.get("filepath") for each in done.get("requested_downloads") or ())
 
     def _captions(self, request: Mapping[str, Any]) -> dict[str, Any]:
         info = json.loads(Path(request["info"]).read_text(encoding="utf-8"))
-        wanted = {
+        wanted: dict[str, Any] = {
             "skip_download": True,
             "writesubtitles": True,
             "subtitleslangs": [re.escape(request["key"])],
             "subtitlesformat": "vtt/srt/ass/best",
             "ignore_no_formats_error": True,
         }
-        with self._yt_dlp(info["webpage_url"], outtmpl={"default": "captions.%(ext)s"}, **wanted) as ydl:
+        with self._yt_dlp(outtmpl={"default": "captions.%(ext)s"}, **wanted) as ydl:
             done = ydl.process_ie_result(info, download=True)
         return _found(each.get("filepath") for each in (done.get("requested_subtitles") or {}).values())
 
-    def _yt_dlp(self, url: str, **more: Any) -> Any:
+    def _yt_dlp(self, url: str | None = None, **more: Any) -> Any:
+        """yt-dlp ready to look at an address, or (without one) to fetch what is known already."""
         settings = self._settings
+        extractors = (settings.extractors or extractors_for(url)) if url else ["generic"]
         return import_module("yt_dlp").YoutubeDL({
             "quiet": True, "noprogress": True, "logger": _Log(),
-            "allowed_extractors": settings.extractors or extractors_for(url),
+            "allowed_extractors": extractors,
             "noplaylist": True, "geo_bypass": False, "enable_file_urls": False,
             "js_runtimes": {"deno": {"path": settings.runtime}} if settings.runtime else {},
             "remote_components": [],
@@ -177,11 +183,15 @@ class Fetcher:
 
 def extractors_for(url: str) -> list[str]:
     """Names of the extractors for an address, as patterns: those of its own site, and the general ones."""
+    general = ["html5", "generic"]
+    host = (urlsplit(url).hostname or "").rpartition(".")[2]
+    if ":" in host or host.isdigit():  # no site is known by its number, and asking all of them takes a while
+        return general
     classes = list(import_module("yt_dlp.extractor").gen_extractor_classes())
     own = next((each for each in classes if each.suitable(url) and each.ie_key() != "Generic"), None)
     home = _module(own) if own is not None else None
     family = [each.IE_NAME for each in classes if home is not None and _module(each) == home]
-    return [re.escape(name.lower()) for name in (*family, "html5", "generic")]
+    return [re.escape(name.lower()) for name in family] + general
 
 
 def _module(extractor: Any) -> str:
