@@ -1,5 +1,7 @@
 """One call through the gateway: kept answers, failures, nonsense, cancellation, counting."""
 
+import subprocess
+import sys
 import threading
 from dataclasses import replace
 
@@ -380,3 +382,9 @@ def test_anything_with_a_description_can_be_called(store):
     blob = Gateway(store).call(Decoder(), "decode", ListVoices("es"))
     assert store.blobs.path(blob).read_bytes() == b"es"
     assert Gateway(store).call(Decoder(), "decode", ListVoices("es")) == blob
+
+
+def test_the_gateway_alone_needs_no_numpy():
+    """A second run that finds everything kept does not pay for loading what only new work needs."""
+    code = "import sys, autodub.gateway.gateway; sys.exit('numpy' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -7,7 +7,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
-from autodub.dubbing.duration import syllable_rate
 from autodub.dubbing.prices import PriceTable
 from autodub.dubbing.translation import growing
 from autodub.model.usage import Bill, Charge, Usage
@@ -116,6 +115,8 @@ n less), and at most. Upwards half as much again."""
 
 def characters(speech: float, language: str) -> float:
     """Characters of text that are spoken in so many seconds of ordinary speech."""
+    from autodub.dubbing.duration import syllable_rate  # here: a bill alone needs no numpy
+
     per_syllable = _PER_SYLLABLE.get(language.split("-")[0].lower(), _TYPICAL)
     return speech * _PAUSES * syllable_rate(language) * per_syllable
 
