@@ -204,6 +204,18 @@ class TestMadladTranslator(_Builtin, contracts.TranslatorContract):
     name = "madlad"
 
 
+class TestDemucsSeparator(_Builtin, contracts.SeparatorContract):
+    """The neural separator; skipped where its package or weights are not on disk."""
+
+    name = "demucs"
+
+
+class TestRoformerSeparator(_Builtin, contracts.SeparatorContract):
+    """The one for checkpoints people bring; skipped where there is none."""
+
+    name = "roformer"
+
+
 class TestPiperVoices(_Builtin, contracts.SynthesizerContract):
     """The neural synthesizer of preset voices; skipped where none is on disk."""
 

@@ -87,7 +87,7 @@ def _config(path: Path) -> dict[str, Any]:
         "tag:yaml.org,2002:python/tuple", lambda loader, node: tuple(loader.construct_sequence(node))
     )
     try:
-        config = yaml.load(path.read_text(encoding="utf-8"), Loader=safe)
+        config = safe(path.read_text(encoding="utf-8")).get_single_data()
     except (yaml.YAMLError, OSError, UnicodeDecodeError) as error:
         raise _unreadable(path, error) from error
     if not isinstance(config, dict) or not isinstance(config.get("model"), dict):
