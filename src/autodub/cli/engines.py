@@ -94,7 +94,10 @@ def fetch(
 @data_dir_option
 @click.pass_obj
 def install(calls: Calls, *, engine: str, data_dir: Path | None) -> int:
-    """Install the packages of an engine that needs an environment of its own, such as separator.demucs."""
+    """Install an engine that keeps apart from the others.
+
+    Its packages go into an environment of their own, in the models directory: separator.demucs, say.
+    """
     from autodub.engines import environment, registry
     from autodub.engines.context import engine_context
     from autodub.model.errors import EngineCannot

@@ -17,9 +17,10 @@ if TYPE_CHECKING:
 _PAUSE = 10.0
 """Seconds between two lines about the same stage, where there is no terminal."""
 NAMES = {
-    "open": "Opening", "decode": "Decoding", "detect": "Finding speech", "transcribe": "Transcribing",
-    "diarize": "Telling speakers apart", "separate": "Separating voice and music", "voices": "Casting voices",
-    "translate": "Translating", "speak": "Speaking", "render": "Mixing",
+    "open": "Opening", "picture": "Fetching the picture", "decode": "Decoding", "detect": "Finding speech",
+    "transcribe": "Transcribing", "diarize": "Telling speakers apart",
+    "separate": "Separating voice and music", "listen": "Listening", "clone": "Cloning voices",
+    "voices": "Casting voices", "translate": "Translating", "speak": "Speaking", "render": "Mixing",
     "measure": "Measuring",
 }  # fmt: skip
 """Stage -> what is happening, for people."""
@@ -152,6 +153,10 @@ def note(event: Event) -> str | None:
         return f"Using {named}{because(why.removesuffix(')'))}"
     if event.kind == "call.retried":
         return f"Trying again: {event.message}"
+    if event.kind == "estimate":
+        return f"Cost: {event.message}"
+    if event.kind == "account.blocked":
+        return f"Not asked any more: {event.message}"
     return None
 
 

@@ -30,6 +30,10 @@ from autodub.quality.rendering import sound_fact, with_levels
 from autodub.quality.report import report
 
 
+_APART = 20
+"""Milliseconds between the beginnings of sound and picture that nobody notices."""
+
+
 def rehearse(run: Run, plan: Plan, request: DubRequest) -> None:
     """Raise OutputProblem now, and not after all the work, when the output cannot hold what it should."""
     asked = Rehearse(
@@ -39,13 +43,20 @@ def rehearse(run: Run, plan: Plan, request: DubRequest) -> None:
     run.call(run.studio, "rehearse", asked, stage="open")
 
 
-def with_picture(plan: Plan, opened: Opened) -> Plan:
+def with_picture(run: Run, plan: Plan, opened: Opened) -> Plan:
     """The plan with the whole source in place of its sound; waits until it is fetched."""
     whole = opened.whole()
     if whole is opened.sound:
         return plan
     place = [stream.index for stream in opened.sound.info.audio].index(plan.audio.index)
-    return replace(plan, source=whole, audio=whole.info.audio[min(place, len(whole.info.audio) - 1)])
+    audio = whole.info.audio[min(place, len(whole.info.audio) - 1)]
+    late = audio.start - plan.audio.start
+    if abs(late) > _APART:
+        run.degrade(
+            "source", f"the dub begins {abs(late)} ms {'before' if late > 0 else 'after'} its picture",
+            "the site's sound and picture begin at different times",
+        )  # fmt: skip
+    return replace(plan, source=whole, audio=audio)
 
 
 def deliverables(

@@ -148,7 +148,9 @@ def _make(
     programme = Programme(mix.rate, mix.frames)
     spoken = heard.spoken
     if spoken is None or (not heard.lines and not edits):
-        return delivering.untouched(run, delivering.with_picture(plan, opened), request, heard, programme)
+        return delivering.untouched(
+            run, delivering.with_picture(run, plan, opened), request, heard, programme
+        )
     refuse_same(spoken, plan.target)
     plan = replace(plan, spoken=spoken)
 
@@ -173,7 +175,7 @@ def _make(
     )  # fmt: skip
     run.return_voices(plan, keep=request.keep_voices)
     return delivering.deliverables(
-        run, delivering.with_picture(plan, opened), request, heard, programme, show, kept, record,
+        run, delivering.with_picture(run, plan, opened), request, heard, programme, show, kept, record,
         language=spoken,
     )  # fmt: skip
 

@@ -67,16 +67,24 @@ def open_source(
     engine = registry.build("downloader", name, request.options.get("downloader", {}), context)
     if name == "local":
         return Opened(_local(run, engine, request.source), engine)
+    address = request.source
+    if name == "ytdlp":  # also what is kept already: the policy may have changed since
+        from autodub.engines.ytdlp_choice import one_video
+        from autodub.infra.addresses import Networks, permit
+
+        allowed = context.fetching
+        networks = Networks.of(allowed.addresses)
+        address = one_video(permit(address, sites=allowed.sites, networks=networks))
     ready = engine.readiness()
     if ready.state != "ready":
         raise EngineCannot(f"The downloader {name} cannot run here: {ready.detail}.", hint=ready.fix)
-    first = Download(request.source, part="sound", language=request.spoken)
+    first = Download(address, part="sound", language=request.spoken)
     if meanwhile is not None and not run.is_kept(engine, "download", first):
         meanwhile()
     sound = _fetch(run, engine, first)
     if sound.is_whole or not picture:
         return Opened(sound, engine)
-    asked = Download(request.source, having=sound, language=request.spoken)
+    asked = Download(address, having=sound, language=request.spoken)
     return Opened(sound, engine, run.beside(_fetch, run, engine, asked, name="picture"))
 
 
