@@ -113,7 +113,9 @@ def test_other_weights_are_another_engine(tmp_path: Path) -> None:
     second = Demucs(options(model=str(tmp_path)), EngineContext({}, tmp_path)).options
     (tmp_path / "a.th").write_bytes(b"12")
     third = Demucs(options(model=str(tmp_path)), EngineContext({}, tmp_path)).options
-    assert len({str(one.model_dump()) for one in (first, second, third)}) == 3
+    (tmp_path / "bag.yaml").write_text("models: [a]\n", encoding="utf-8")
+    fourth = Demucs(options(model=str(tmp_path)), EngineContext({}, tmp_path)).options
+    assert len({str(one.model_dump()) for one in (first, second, third, fourth)}) == 4
 
 
 @pytest.mark.parametrize(

@@ -98,7 +98,9 @@ class Demucs:
         self.context = context
         self._worker = worker
         self._folder = _local(options.model, context.models)
-        files = [] if self._folder is None else sorted(self._folder.glob("*.th"))
+        files: list[Path] = []
+        if self._folder is not None:
+            files = sorted([*self._folder.glob("*.th"), *self._folder.glob("*.yaml")])
         settled = options.model_dump(exclude={"weights"})
         self.options: DemucsOptions = _Settled(**settled, weights=hub.revision(*files))
 
