@@ -41,7 +41,7 @@ def _process(store, account, identities="voice", end="give back"):
 def test_a_voice_is_rented_once_per_job_and_given_back(rentals, account):
     """The second line costs nothing; at the end the account is as it was, and nothing is recorded."""
     events = []
-    tenant = Tenant(rentals, told=lambda kind, rental: events.append((kind, rental.name)))
+    tenant = Tenant(rentals, told=lambda rental, *, is_back: events.append((is_back, rental.name)))
     handle = rent(tenant, account)
     assert rent(tenant, account) == handle
     (name,) = account.made
@@ -51,7 +51,7 @@ def test_a_voice_is_rented_once_per_job_and_given_back(rentals, account):
     assert (back.deleted, back.failed) == ((name,), ())
     assert account.voices() == {}
     assert rentals.all() == ()
-    assert events == [("voice.rented", name), ("voice.returned", name)]
+    assert events == [(False, name), (True, name)]
 
 
 def test_the_record_is_there_before_the_provider_is_asked(rentals, account):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Mapping
 from decimal import Decimal
+from typing import Protocol
 
 from autodub.dubbing.cost import money
 from autodub.dubbing.prices import PriceTable
@@ -12,6 +13,16 @@ from autodub.gateway.attempt import Call
 from autodub.model.errors import BudgetExceeded
 
 _GLANCE = 0.1  # seconds between looks at a request to stop
+
+
+class Told(Protocol):
+    """Hears what is spent, and when a call did not fit any more."""
+
+    def __call__(self, spent: Decimal, cap: Decimal, *, is_all: bool) -> None: ...
+
+
+def _silent(spent: Decimal, cap: Decimal, *, is_all: bool) -> None:
+    """Nobody is told."""
 
 
 class Budget:
@@ -28,11 +39,11 @@ class Budget:
         cap: Decimal,
         prices: PriceTable,
         *,
-        told: Callable[[str, Decimal, Decimal], None] = lambda _kind, _spent, _cap: None,
+        told: Told | None = None,
     ) -> None:
         self.cap = cap
         self._prices = prices
-        self._told = told
+        self._told = told or _silent
         self._changed = threading.Condition()
         self._spent = Decimal(0)
         self._reserved = Decimal(0)
@@ -66,7 +77,7 @@ class Budget:
                 if self._spent + likely > self.cap or not self._reserved:
                     self._refusal = self._exceeded(call, likely)
                     self._changed.notify_all()
-                    self._told("budget.exhausted", self._spent, self.cap)
+                    self._told(self._spent, self.cap, is_all=True)
                     raise self._refusal
                 self._changed.wait(_GLANCE)
             check()
@@ -83,7 +94,7 @@ class Budget:
             spent = self._spent
             self._changed.notify_all()
         if cost:
-            self._told("budget.spent", spent, self.cap)
+            self._told(spent, self.cap, is_all=False)
         return cost
 
     def _exceeded(self, call: Call, cost: Decimal) -> BudgetExceeded:

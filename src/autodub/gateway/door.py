@@ -210,9 +210,16 @@ class Door:
     def _gate(self, call: Call, change: Change | None, *, is_wider: bool) -> None:
         if change is None:
             return
-        pool = change.pool.rpartition("/")[2]
-        kind = "gate.widened" if is_wider else "gate.narrowed"
-        self._tell(call, kind, "", pool=pool, lanes=change.lanes, ceiling=change.ceiling, pause=change.pause)
+        facts: dict[str, str | int | float] = {
+            "pool": change.pool.rpartition("/")[2],
+            "lanes": change.lanes,
+            "ceiling": change.ceiling,
+            "pause": change.pause,
+        }
+        if is_wider:
+            self._tell(call, "gate.widened", "", **facts)
+        else:
+            self._tell(call, "gate.narrowed", "", **facts)
 
 
 @dataclass(frozen=True, slots=True)

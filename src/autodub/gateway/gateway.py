@@ -264,8 +264,9 @@ class Gateway:
     def _cost(self, call: Call, usage: Mapping[str, float]) -> Decimal:
         return self.prices.cost(call.name, call.model, usage) or Decimal(0)
 
-    def _spent(self, kind: str, spent: Decimal, cap: Decimal) -> None:
-        self._listener(Event(kind, data={"spent": float(spent), "cap": float(cap)}))
+    def _spent(self, spent: Decimal, cap: Decimal, *, is_all: bool) -> None:
+        facts = {"spent": float(spent), "cap": float(cap)}
+        self._listener(Event("budget.exhausted", data=facts) if is_all else Event("budget.spent", data=facts))
 
     def _through(
         self,
@@ -309,9 +310,10 @@ class Gateway:
         self._meter.count(call.name, call.info.version, call.verb, retried=1)
         self._tell(call, "call.retried", error.message, attempt=number, pause=pause, code=error.code)
 
-    def _rented(self, kind: str, rental: Rental) -> None:
+    def _rented(self, rental: Rental, *, is_back: bool) -> None:
         role, _, name = rental.engine.partition(".")
-        self._listener(Event(kind, data={"role": role, "engine": name, "name": rental.name}))
+        facts = {"role": role, "engine": name, "name": rental.name}
+        self._listener(Event("voice.returned", data=facts) if is_back else Event("voice.rented", data=facts))
 
     def _tell(self, call: Call, kind: str, message: str, **data: str | float | bool | None) -> None:
         facts = {"role": call.info.role, "engine": call.info.name, "verb": call.verb} | data

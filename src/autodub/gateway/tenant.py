@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from typing import Protocol
 
 from autodub.gateway.rentals import PREFIX, Landlord, Rental, Rentals, State
 from autodub.infra.locks import FileLock
@@ -26,11 +27,14 @@ _CERTAIN = (Busy, EngineCannot, Full, Gone, NoCredit, Refused, Rejected, TooLong
 
 _SETTLED = 3600.0  # seconds after which a voice that never turned up never will
 
-Told = Callable[[str, Rental], None]
-"""Hears of ``voice.rented`` and ``voice.returned``."""
+
+class Told(Protocol):
+    """Hears of a voice that was rented, or given back."""
+
+    def __call__(self, rental: Rental, *, is_back: bool) -> None: ...
 
 
-def silent(_kind: str, _rental: Rental) -> None:
+def silent(rental: Rental, *, is_back: bool) -> None:
     """Nobody is told."""
 
 
@@ -197,7 +201,7 @@ class Tenant:
             raise
         self._rentals.change(rental.token, state="ready", handle=handle)
         rental = replace(rental, handle=handle, state="ready")
-        self._told("voice.rented", rental)
+        self._told(rental, is_back=False)
         return rental
 
 
@@ -265,7 +269,7 @@ class _Tidying:
         self._rentals.drop(rental.token)
         if handle is not None:
             self.deleted.append(rental.name)
-            self._told("voice.returned", rental)
+            self._told(rental, is_back=True)
         return handle is not None
 
 

@@ -16,7 +16,7 @@ STAGES = (
 class Event:
     """Something that happened.
 
-    ``kind`` says what, and with it what ``data`` holds:
+    ``kind`` says what, and with it what is in the data:
 
     - ``stage.started``, ``stage.progress``, ``stage.finished`` (seconds), ``engine.chosen`` (role, engine),
       ``degraded`` (what), ``job.finished`` (reused);
@@ -26,6 +26,7 @@ class Event:
     - ``account.blocked``: nobody asks this account any more (code, is_refusal; the reason is the message);
     - ``gate.narrowed``, ``gate.widened``: how many calls an account is sent at once (pool, lanes, ceiling,
       pause: seconds for which nobody begins);
+    - ``estimate``: what the dub will cost, US dollars (low, likely, high);
     - ``budget.spent``, ``budget.exhausted``: US dollars (spent, cap);
     - ``voice.rented``, ``voice.returned``: a cloned voice at a provider's account (role, engine, name).
     """
