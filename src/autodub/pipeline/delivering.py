@@ -29,7 +29,6 @@ from autodub.quality.receipt import Receipt
 from autodub.quality.rendering import sound_fact, with_levels
 from autodub.quality.report import report
 
-
 _APART = 20
 """Milliseconds between the beginnings of sound and picture that nobody notices."""
 
