@@ -159,10 +159,11 @@ def _separate(run: Run, plan: Hearing, soundtrack: Soundtrack, spans: tuple[Span
             passing=passes(problem),
         )
         return None
+    why = (
+        "had to make do with this machine" if chosen.info.needs_weights else "learns from moments of silence"
+    )
     for note in stems.notes:
-        run.degrade(
-            "separator", note, f"the {chosen.info.name} separator needs moments without speech to learn from"
-        )
+        run.degrade("separator", note, f"the {chosen.info.name} separator {why}")
     return stems.background
 
 
