@@ -13,6 +13,7 @@ from autodub.model.calls import Synthesize
 from autodub.model.errors import (
     AutodubError,
     BadAnswer,
+    Cancelled,
     CircuitOpen,
     EngineError,
     Rejected,
@@ -63,8 +64,11 @@ class Booth:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, *_: object) -> None:
-        self._pool.shutdown(wait=False, cancel_futures=True)
+    def __exit__(self, _kind: object, problem: BaseException | None, _trace: object) -> None:
+        # What is under way is paid for: unless somebody wants to stop at once, it is waited for and kept.
+        is_stopped = problem is not None and not isinstance(problem, AutodubError)
+        is_stopped = is_stopped or isinstance(problem, Cancelled)
+        self._pool.shutdown(wait=not is_stopped, cancel_futures=True)
 
     def submit(self, ask: Ask) -> Said:
         """Put a line in the queue; lines are spoken in the order they were put there."""

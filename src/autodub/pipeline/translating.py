@@ -18,7 +18,7 @@ from autodub.dubbing.translation import Window, checked, growing, window, window
 from autodub.dubbing.wording import survivors
 from autodub.engines.roles import Summarizer
 from autodub.model.calls import Draft, Summarize, Summary, Translate
-from autodub.model.errors import AutodubError, BadAnswer, EngineError, Rejected, TooLong
+from autodub.model.errors import AutodubError, BadAnswer, Cancelled, EngineError, Rejected, TooLong
 from autodub.model.language import Language
 from autodub.model.speech import Hint, Line, Style, Term, Translation, Translations, Wording
 from autodub.pipeline.choosing import Chosen
@@ -65,8 +65,11 @@ class Wordings:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, *_: object) -> None:
-        self._pool.shutdown(wait=False, cancel_futures=True)
+    def __exit__(self, _kind: object, problem: BaseException | None, _trace: object) -> None:
+        # What is under way is paid for: unless somebody wants to stop at once, it is waited for and kept.
+        is_stopped = problem is not None and not isinstance(problem, AutodubError)
+        is_stopped = is_stopped or isinstance(problem, Cancelled)
+        self._pool.shutdown(wait=not is_stopped, cancel_futures=True)
 
     def start(self) -> None:
         """Ask for the natural wording of every line."""
