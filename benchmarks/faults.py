@@ -36,7 +36,8 @@ _KEEPING = 0.3
 """Seconds after an answer in which a job may not have kept it yet."""
 
 _STRUCK = (
-    "seed", "finished", "requests", "failed", "repeated", "same_bill", "same_dub", "voices_left", "wall_s", "error"
+    "seed", "finished", "requests", "failed", "repeated", "same_bill", "same_dub", "voices_left", "wall_s",
+    "error",
 )  # fmt: skip
 _KILLED = ("after_s", "killed", "finished", "in_flight", "repeated", "same_dub", "voices_left", "error")
 
