@@ -27,7 +27,7 @@ from autodub.model.time import Span
 from autodub.testing.loopback.messages import Reply, Request, reply_json
 from autodub.testing.loopback.profile import Profile
 from autodub.testing.loopback.rules import openai as rules
-from autodub.testing.loopback.shortening import shortened
+from autodub.testing.loopback.shortening import lengthened, shortened
 
 MODELS: Mapping[str, str | None] = {
     "gpt-6-luna": None,
@@ -66,6 +66,10 @@ class OpenAIService:
     def __init__(self, *, cap: int | None = None, models: Mapping[str, str | None] = MODELS) -> None:
         self.caps: Mapping[str, int] = {} if cap is None else {"translation": cap}
         self.models = dict(models)
+        self.rewords = True
+        """False has it answer every question for other lengths with none."""
+        self.wordiness = 1.0
+        """How long its natural wordings are, next to apertium's."""
         self._apertium = Apertium(
             ApertiumOptions(shorter=False), EngineContext(secrets={}, models=Path(), offline=True)
         )
@@ -143,7 +147,8 @@ class OpenAIService:
         if body["model"] not in self.models:
             message = f"The model `{body['model']}` does not exist or you do not have access to it."
             return _error(404, message, kind="invalid_request_error", code="model_not_found"), 0
-        digest = sha256(request.body + request.account.encode()).hexdigest()
+        manner = f"{request.account} {self.rewords} {self.wordiness}"
+        digest = sha256(request.body + manner.encode()).hexdigest()
         with self._lock:
             if digest not in self._answers:
                 if len(self._answers) >= _KEPT:
@@ -201,10 +206,16 @@ class OpenAIService:
         source, target = pair[1], pair[2]
         lines = question["lines"]
         if lines and "draft" in lines[0]:
-            return _json({str(line["id"]): _further(line, target) for line in lines})
+            return _json(
+                {str(line["id"]): _further(line, target) if self.rewords else [] for line in lines}
+            )
         texts = [line["text"] for line in lines]
         self._translate([*question.get("script", ()), *texts], source, target)
-        return _json({str(line["id"]): self._said[source, target, line["text"]] for line in lines})
+        return _json({str(line["id"]): self._natural(source, target, line["text"]) for line in lines})
+
+    def _natural(self, source: str, target: str, text: str) -> str:
+        said = self._said[source, target, text]
+        return said if self.wordiness <= 1 else lengthened(said, share=self.wordiness, language=target)
 
     def _translate(self, texts: Sequence[str], source: str, target: str) -> None:
         new = [t for t in dict.fromkeys(texts) if (source, target, t) not in self._said]

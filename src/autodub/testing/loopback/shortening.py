@@ -1,7 +1,8 @@
 """Wordings of fewer syllables made without a model: what a stand-in for one says when asked to be brief.
 
 Deterministic. Fillers, intensifiers and ordinary adjectives go first, then trailing clauses and
-phrases; never a name, a number, a negation or a question.
+phrases; never a name, a number, a negation or a question. The other way round, fillers make a
+translation as wordy as those of an expanding pair of languages.
 """
 
 from __future__ import annotations
@@ -40,6 +41,14 @@ _FILLERS = {
     "|pequena|velho|velha|bonito|bonita|bom|boa|eu|ele|ela|nós|eles",
 }
 """What may be left out anywhere, adverbs in -mente and -ment besides."""
+_PADDING = {
+    "ca": ("realment", "també", "encara", "avui"),
+    "es": ("realmente", "también", "todavía", "siempre"),
+    "fr": ("vraiment", "aussi", "encore", "toujours"),
+    "it": ("davvero", "anche", "ancora", "sempre"),
+    "pt": ("realmente", "também", "ainda", "sempre"),
+}
+"""Words that change little and can go again, for wordy translations."""
 _JOINS = {
     "ca": "i|que|perquè|quan|si|però|amb|per a|per|a|en|de",
     "es": "y|e|o|que|porque|cuando|si|pero|mientras|con|para|por|a|en|de|del|desde|hasta|sobre",
@@ -69,6 +78,21 @@ def shortened(natural: str, *, wanted: int, source: str, language: str) -> str |
         if best is None or abs(syllables(text, language) - wanted) < abs(syllables(best, language) - wanted):
             best = text
     return best if best is not None and syllables(best, language) < whole else None
+
+
+def lengthened(text: str, *, share: float, language: str) -> str:
+    """The text with fillers, about ``share`` times as long as it is; as it is in an unknown language."""
+    words = _PADDING.get(language.split("-")[0], ())
+    wanted = share * syllables(text, language)
+    ending = re.search(r"[.!?…]*[»\"']*$", text)
+    final = ending[0] if ending else ""
+    body = text[: len(text) - len(final)]
+    for word in words:
+        longer = f"{body} {word}"
+        if syllables(longer, language) > wanted + 1:
+            continue
+        body = longer
+    return body + final
 
 
 def _steps(text: str, language: str) -> list[str]:
