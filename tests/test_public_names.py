@@ -132,11 +132,18 @@ def test_codes_of_errors_are_stable_and_apart() -> None:
     assert all(re.fullmatch(r"[a-z]+(_[a-z]+)*", code) for code in codes)
 
 
+def caught(tree: ast.Module) -> set[str]:
+    """Names of the errors that a module catches itself."""
+    handlers = [n.type for n in ast.walk(tree) if isinstance(n, ast.ExceptHandler) and n.type is not None]
+    return {ast.unparse(kind) for some in handlers for kind in getattr(some, "elts", [some])}
+
+
 def test_only_errors_of_the_tree_are_raised_for_people() -> None:
-    """No module defines an error beside the tree, save one that never leaves the gateway."""
+    """No module defines an error beside the tree, save private ones it catches itself and two named here."""
     own = set()
     for path in sorted(SOURCE.rglob("*.py")):
-        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+        tree = ast.parse(path.read_text("utf-8"))
+        for node in ast.walk(tree):
             if isinstance(node, ast.ClassDef) and path.name != "errors.py":
                 bases = {ast.unparse(base) for base in node.bases}
                 if bases & {
@@ -147,8 +154,13 @@ def test_only_errors_of_the_tree_are_raised_for_people() -> None:
                     "OSError",
                     "AutodubError",
                 }:
-                    own.add(f"{path.relative_to(SOURCE).as_posix()}: {node.name}")
-    assert own == {"gateway/check.py: Nonsense"}
+                    is_inner = node.name.startswith("_") and node.name in caught(tree)
+                    if not is_inner:
+                        own.add(f"{path.relative_to(SOURCE).as_posix()}: {node.name}")
+    assert own == {
+        "gateway/check.py: Nonsense",  # becomes BadAnswer before it leaves the gateway
+        "testing/loopback/deepgram_hearing.py: Undecodable",  # becomes the reply of a pretended provider
+    }
 
 
 def test_every_kind_of_event_is_documented_and_told() -> None:
