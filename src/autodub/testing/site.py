@@ -280,7 +280,7 @@ class _Answer(BaseHTTPRequestHandler):
         self.end_headers()
         if self.command != "HEAD":
             end = first + (last - first + 1) // 2 if is_broken else last + 1
-            self._send(file, first, end, rate=size / self._site.seconds.get(file.name, 1e-9))
+            self._send(file, first, end, rate=size / (self._site.seconds.get(file.name) or 1e-9))
             self.close_connection = is_broken
         return None
 
