@@ -179,7 +179,7 @@ def test_a_bug_is_not_a_traceback(run: Run, monkeypatch: pytest.MonkeyPatch) -> 
         ("cache", "prune"),
         ("cache", "prune", "--older-than", "ever"),
         ("engines", "fetch", "transcriber.nobody"),
-        ("engines", "fetch", "whisper"),
+        ("engines", "fetch", "elevenlabs"),
         ("subtitles", "absent.project.json"),
     ],
 )
@@ -211,9 +211,13 @@ def test_summaries_of_commands_are_whole(run: Run) -> None:
 
 
 def test_an_engine_named_without_its_role(run: Run) -> None:
-    """The whole name is suggested where an engine of that name exists."""
-    _, _, err = run("engines", "fetch", "whisper")
-    assert "Did you mean transcriber.whisper?" in err
+    """The name alone will do where it is one engine; else the whole names are told."""
+    _, _, err = run("engines", "fetch", "sphinx")
+    assert "The transcriber sphinx has nothing to download." in err
+    _, _, err = run("engines", "fetch", "elevenlabs")
+    assert "Did you mean synthesizer.elevenlabs or cloner.elevenlabs?" in " ".join(err.split())
+    _, _, err = run("engines", "install", "sphinx")
+    assert "needs no environment of its own" in " ".join(err.split())
     _, _, err = run("engines", "fetch", "nobody")
     assert "Run `autodub engines` to see them." in err
 

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Any
 
 import click
 
 from autodub.cli.calls import Calls
 from autodub.cli.common import data_dir_option, emit, json_option
-
-if TYPE_CHECKING:
-    from autodub.model.errors import UnknownEngine
 
 
 @click.group("engines", invoke_without_command=True)
@@ -55,9 +53,7 @@ def fetch(
     from autodub.gateway.work import CallWork
     from autodub.model.errors import EngineCannot, Unreachable
 
-    role, dot, name = engine.partition(".")
-    if not dot:
-        raise _without_role(engine)
+    role, name = _whole(engine)
     options = dict(_pair(text) for text in settings)
     loaded = calls.settings(data_dir=data_dir)
     context = engine_context(loaded)
@@ -102,9 +98,7 @@ def install(calls: Calls, *, engine: str, data_dir: Path | None) -> int:
     from autodub.engines.context import engine_context
     from autodub.model.errors import EngineCannot
 
-    role, dot, name = engine.partition(".")
-    if not dot:
-        raise _without_role(engine)
+    role, name = _whole(engine, shared=lambda found: getattr(found, "environment", found))
     loaded = calls.settings(data_dir=data_dir)
     wanted = getattr(registry.load(role, name), "environment", None)
     if wanted is None:
@@ -121,15 +115,24 @@ def install(calls: Calls, *, engine: str, data_dir: Path | None) -> int:
     return 0
 
 
-def _without_role(name: str) -> UnknownEngine:
-    """The error for an engine named without its role, with the whole name where there is one."""
+def _whole(engine: str, *, shared: Callable[[type[Any]], object] = lambda found: found) -> tuple[str, str]:
+    """Role and name of an engine; the name alone will do where it, or what is ``shared``, is one thing.
+
+    Raises UnknownEngine with the whole names there are.
+    """
     from autodub.engines import registry
     from autodub.model.errors import UnknownEngine
     from autodub.model.request import ROLES
 
-    found = [f"{role}.{name}" for role in ROLES if name in registry.names(role)]
-    hint = f"Did you mean {' or '.join(found)}?" if found else "Run `autodub engines` to see them."
-    return UnknownEngine(f"{name!r} is not of the form ROLE.NAME.", hint=hint)
+    role, dot, name = engine.partition(".")
+    if dot:
+        return role, name
+    found = [known for known in ROLES if engine in registry.names(known)]
+    if found and len({shared(registry.load(known, engine)) for known in found}) == 1:
+        return found[0], engine
+    names = " or ".join(f"{known}.{engine}" for known in found)
+    hint = f"Did you mean {names}?" if found else "Run `autodub engines` to see them."
+    raise UnknownEngine(f"{engine!r} is not of the form ROLE.NAME.", hint=hint)
 
 
 def _pair(text: str) -> tuple[str, str]:
