@@ -25,6 +25,12 @@ def _dub(*arguments: Any, **named: Any) -> Any:
     return dub(*arguments, **named)
 
 
+def _foretell(*arguments: Any, **named: Any) -> Any:
+    from autodub.pipeline.estimating import foretell
+
+    return foretell(*arguments, **named)
+
+
 def _measure(*arguments: Any, **named: Any) -> Any:
     from autodub.api import measure
 
@@ -43,6 +49,7 @@ class Calls:
 
     settings: Callable[..., Settings] = _settings
     dub: Callable[..., Any] = _dub
+    foretell: Callable[..., Any] = _foretell
     measure: Callable[..., Any] = _measure
     transcribe: Callable[..., Any] = _transcribe
 

@@ -84,6 +84,7 @@ from autodub.model.speech import Style
 )
 @click.option("--keep-voices", is_flag=True, help="Leave cloned voices in the account for later dubs.")
 @click.option("--budget", type=parse.money, metavar="USD", help="Most that this dub may cost, such as 2.50.")
+@click.option("--estimate", is_flag=True, help="Only say what the dub would cost; nobody paid is asked.")
 @click.option(
     "--overwrite", is_flag=True, help="Write over a file that is there already and was not made here."
 )
@@ -122,6 +123,7 @@ def command(
     clone_voices: bool,
     keep_voices: bool,
     budget: Decimal | None,
+    estimate: bool,
     overwrite: bool,
     keep_original_audio: bool,
     loudness: float | None,
@@ -136,7 +138,7 @@ def command(
     run the same command again: only what changed is made anew. Ctrl-C stops cleanly, and the same
     command continues.
     """
-    from autodub.cli import show_dub
+    from autodub.cli import show_dub, show_estimate
     from autodub.gateway.cancel import Cancel
 
     request = DubRequest(
@@ -149,6 +151,11 @@ def command(
     )  # fmt: skip
     loaded = calls.settings(data_dir=data_dir)
     cancel = Cancel()
+    if estimate:
+        with progress.shown(sys.stderr) as view, stopping(cancel.request, view.say):
+            foretold = calls.foretell(request, settings=loaded, listener=view, cancel=cancel)
+        emit(show_estimate.as_json(foretold)) if as_json else show_estimate.show(foretold)
+        return 0
     with progress.shown(sys.stderr) as view, stopping(cancel.request, view.say):
         dubbed = calls.dub(request, settings=loaded, listener=view, cancel=cancel)
     if as_json:

@@ -1,4 +1,4 @@
-"""``autodub voices``: the stock voices a synthesizer has for a language, to choose from in a project."""
+"""``autodub voices``: the stock voices of a language, and the cloned ones that are left in accounts."""
 
 from __future__ import annotations
 
@@ -17,18 +17,35 @@ if TYPE_CHECKING:
 
 
 @click.command("voices")
-@click.option("--to", "target", required=True, metavar="LANG", help="Language to speak: es, fr, pt-BR.")
+@click.option("--to", "target", metavar="LANG", help="Language to speak: es, fr, pt-BR.")
 @click.option("--synthesizer", metavar="NAME", help="Engine that speaks. [default: the first that is ready]")
+@click.option("--rented", is_flag=True, help="List the cloned voices that are left in cloud accounts.")
+@click.option("--forget", is_flag=True, help="Delete those that no running dub uses, kept ones included.")
 @data_dir_option
 @json_option
 @click.pass_obj
 def command(
-    calls: Calls, *, target: str, synthesizer: str | None, data_dir: Path | None, as_json: bool
+    calls: Calls,
+    *,
+    target: str | None,
+    synthesizer: str | None,
+    rented: bool,
+    forget: bool,
+    data_dir: Path | None,
+    as_json: bool,
 ) -> int:
-    """List the stock voices of a language.
+    """List stock voices, or cloned ones left in accounts.
 
-    Write the id of one into the project file of a dub, at voices, and run the same command again.
+    Write the id of a stock voice into the project file of a dub, at voices, and run the same command
+    again. Cloned voices are deleted when their dub is done; --rented shows those that were kept, or
+    that a crash left behind, as this data directory knows them, and --forget deletes them.
     """
+    if rented or forget:
+        if target is not None or synthesizer is not None:
+            raise click.UsageError("--rented and --forget take neither --to nor --synthesizer.")
+        return _rented(calls, data_dir=data_dir, forget=forget, as_json=as_json)
+    if target is None:
+        raise click.UsageError("Give the language with --to, or --rented, or --forget.")
     from autodub.cli import progress
     from autodub.gateway.cancel import Cancel
     from autodub.gateway.work import CallWork
@@ -59,6 +76,21 @@ def command(
         table.add_row(safe(voice.id), safe(voice.gender), height)
     click.echo(f"{len(voices)} voices of {safe(name)} for {language.name}")
     printed(Console(highlight=False, markup=False), table)
+    return 0
+
+
+def _rented(calls: Calls, *, data_dir: Path | None, forget: bool, as_json: bool) -> int:
+    """List or delete the cloned voices on record; 1 when something is left that should not be."""
+    from autodub.cli import rented
+
+    settings = calls.settings(data_dir=data_dir)
+    with calls.store(data_dir=data_dir) as store:
+        if forget:
+            done = rented.delete(store, settings)
+            emit(rented.forgotten(done)) if as_json else rented.show_deleted(done)
+            return 0 if done.is_done else 1
+        voices = rented.left(store, settings)
+    emit(rented.listed(voices)) if as_json else rented.show_left(voices)
     return 0
 
 

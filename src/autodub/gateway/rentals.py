@@ -176,6 +176,14 @@ class Rentals:
         self._folder.mkdir(parents=True, exist_ok=True)
         return FileLock(self._folder / f"{token}.use")
 
+    def is_used(self, token: str) -> bool:
+        """Whether somebody, here or in another process, uses a rental now."""
+        lock = self.use(token)
+        if not lock.take():
+            return True
+        lock.free(remove=True)
+        return False
+
     def _lock(self, account: str, identity: str) -> FileLock:
         self._folder.mkdir(parents=True, exist_ok=True)
         name = sha256(f"{account}\n{identity}".encode()).hexdigest()[:32]
