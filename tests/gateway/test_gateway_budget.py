@@ -15,7 +15,8 @@ from autodub.gateway.accounts import Accounts
 from autodub.gateway.attempt import Call
 from autodub.gateway.budget import Budget
 from autodub.gateway.gateway import Gateway
-from autodub.model.errors import BudgetExceeded, Cancelled, Rejected
+from autodub.gateway.retry import RetryPolicy
+from autodub.model.errors import BadAnswer, BudgetExceeded, Cancelled, Rejected
 from autodub.testing.fakes import FakeSynthesizer
 from autodub.testing.script import Script
 
@@ -128,7 +129,7 @@ def test_a_call_waits_for_what_others_turn_out_to_cost():
     assert second == []
     assert budget.settle(call, first, {"characters": 4.0}) == Decimal("0.04")
     thread.join(10)
-    assert second == [Decimal("0.1")]
+    assert [reserve.dollars for reserve in second] == [Decimal("0.1")]
 
 
 def test_waiting_for_money_can_be_stopped():
@@ -195,3 +196,53 @@ def test_side_by_side_the_cap_holds(store, say):
         done = list(pool.map(ask, range(30)))
     assert sum(done) == 10
     assert gateway.bill().total == Decimal("0.70")
+
+
+def test_calls_side_by_side_do_not_add_up_what_each_took_too_much():
+    """Five calls that each cost half as much again make the next one dearer by half, not eightfold."""
+    budget, call = Budget(Decimal("10"), TABLE), _call()
+    reserves = [budget.reserve(call, {"characters": 10.0}, check=lambda: None) for _ in range(5)]
+    for reserve in reserves:
+        budget.settle(call, reserve, {"characters": 15.0})
+    assert budget.reserve(call, {"characters": 10.0}, check=lambda: None).dollars == Decimal("0.15")
+
+
+def test_attempts_that_were_charged_for_need_money_of_their_own(store, say):
+    """Five lines at once whose first answers are paid nonsense: the cap holds, and the bill names it all."""
+    engine, at_once = CloudSynthesizer(lanes=5), threading.Barrier(5, timeout=10)
+    tried, lock = set(), threading.Lock()
+
+    def reply(work):
+        with lock:
+            is_first = threading.get_ident() not in tried and len(tried) < 5
+            tried.add(threading.get_ident())
+        if is_first:
+            at_once.wait()
+            work.meter("characters", 10.0)
+            raise BadAnswer("Nonsense.")
+
+    engine.reply = reply
+    gateway = _gateway(store, "0.50", retry=RetryPolicy(base=0.0))
+    gateway._accounts.breaker.prove("cloud:good")
+
+    def ask(n):
+        try:
+            gateway.call(engine, "synthesize", say(f"nonsense {n}"))
+        except BudgetExceeded:
+            return False
+        return True
+
+    with ThreadPoolExecutor(5) as pool:
+        done = list(pool.map(ask, range(5)))
+    assert not any(done), "all the money went into nonsense"
+    assert gateway.bill().total == Decimal("0.50")
+
+
+def test_a_charged_failure_and_its_repetition_are_both_paid_and_billed(store, say):
+    """What the budget counts is what the bill says: ten characters of nonsense, then the line."""
+    engine, events = CloudSynthesizer(script=Script([BadAnswer("Nonsense.")])), []
+    engine.reply = lambda work: work.meter("characters", 10.0) if engine.requests == 1 else None
+    gateway = _gateway(store, "0.50", listener=events.append, retry=RetryPolicy(base=0.0))
+    gateway.call(engine, "synthesize", say("sesenta"))
+    assert gateway.bill().total == Decimal("0.17")
+    assert [event.data["spent"] for event in events if event.kind == "budget.spent"] == [0.1, 0.17]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from decimal import Decimal
 from typing import Protocol
 
@@ -23,6 +24,15 @@ class Told(Protocol):
 
 def _silent(spent: Decimal, cap: Decimal, *, is_all: bool) -> None:
     """Nobody is told."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reserve:
+    """Money set aside for one attempt, US dollars."""
+
+    dollars: Decimal = Decimal(0)
+    quoted: Decimal = Decimal(0)
+    """What the engine said it would cost; more is set aside where its calls have cost more than it said."""
 
 
 class Budget:
@@ -56,8 +66,8 @@ class Budget:
         with self._changed:
             return self._spent
 
-    def reserve(self, call: Call, quote: Mapping[str, float] | None, *, check: Callable[[], None]) -> Decimal:
-        """Set aside what a call will cost, and return it; ``quote`` is None for an engine that cannot say.
+    def reserve(self, call: Call, quote: Mapping[str, float] | None, *, check: Callable[[], None]) -> Reserve:
+        """Set aside what an attempt will cost; ``quote`` is None for an engine that cannot say.
 
         ``check`` is called while waiting and may raise. Raises BudgetExceeded.
         """
@@ -65,32 +75,39 @@ class Budget:
         if cost is None:
             raise self._unpriced(call)
         if not cost:
-            return cost
-        while True:
-            with self._changed:
-                if self._refusal is not None:
-                    raise BudgetExceeded(self._refusal.message, hint=self._refusal.hint)
-                likely = cost * self._excess.get(call.name, Decimal(1))
-                if self._spent + self._reserved + likely <= self.cap:
-                    self._reserved += likely
-                    return likely
-                if self._spent + likely > self.cap or not self._reserved:
-                    self._refusal = self._exceeded(call, likely)
-                    self._changed.notify_all()
-                    self._told(self._spent, self.cap, is_all=True)
-                    raise self._refusal
-                self._changed.wait(_GLANCE)
+            return Reserve()
+        while (found := self._try(call, cost)) is None:
             check()
+        return found
 
-    def settle(self, call: Call, reserved: Decimal, usage: Mapping[str, float] | None) -> Decimal:
-        """Replace what was set aside by what was metered, None = nothing; returns what the call cost."""
+    def _try(self, call: Call, cost: Decimal) -> Reserve | None:
+        """Money for a call that costs so much by its engine's word; None after waiting for others in vain."""
+        with self._changed:
+            if self._refusal is not None:
+                raise BudgetExceeded(self._refusal.message, hint=self._refusal.hint)
+            likely = cost * self._excess.get(call.name, Decimal(1))
+            if self._spent + self._reserved + likely <= self.cap:
+                self._reserved += likely
+                return Reserve(likely, cost)
+            if self._reserved and self._spent + likely <= self.cap:
+                self._changed.wait(_GLANCE)
+                return None
+            refusal = self._refusal = self._exceeded(call, likely)
+            spent = self._spent
+            self._changed.notify_all()
+        self._told(spent, self.cap, is_all=True)
+        raise refusal
+
+    def settle(self, call: Call, reserve: Reserve, usage: Mapping[str, float] | None) -> Decimal:
+        """Replace what was set aside by what was metered, None = nothing; returns what the attempt cost."""
         cost = self._prices.cost(call.name, call.model, usage or {}) or Decimal(0)
         with self._changed:
-            self._reserved -= reserved
+            self._reserved -= reserve.dollars
             self._spent += cost
-            if reserved and cost > reserved:
+            if reserve.quoted:
+                # Against the engine's own word: calls side by side must not add up what each has shown.
                 known = self._excess.get(call.name, Decimal(1))
-                self._excess[call.name] = known * cost / reserved
+                self._excess[call.name] = max(known, cost / reserve.quoted)
             spent = self._spent
             self._changed.notify_all()
         if cost:

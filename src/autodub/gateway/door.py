@@ -46,7 +46,7 @@ class Tries:
     has_mended: bool = False
     """Whether the call was asked again for that reason."""
     wasted: dict[str, float] = field(default_factory=dict)
-    """What attempts that failed were metered at: it is paid for all the same."""
+    """What attempts that failed were metered at and nobody has counted yet: it is paid for all the same."""
     references: list[str] = field(default_factory=list)
     """The provider's ids of the requests."""
 

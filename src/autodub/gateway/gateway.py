@@ -9,8 +9,7 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from decimal import Decimal
 from typing import Any, TypeVar
 
@@ -26,6 +25,7 @@ from autodub.gateway.cancel import Cancel
 from autodub.gateway.door import Door, Tries
 from autodub.gateway.flight import Flights
 from autodub.gateway.meter import CallCount, Meter
+from autodub.gateway.purchase import Purchase
 from autodub.gateway.rentals import Rental
 from autodub.gateway.retry import RetryPolicy, retrying
 from autodub.gateway.store import Store
@@ -232,28 +232,18 @@ class Gateway:
         def finish(result: object, work: CallWork, seconds: float) -> Known:
             return examined(call, result, work, blobs=self.store.blobs, seconds=seconds)
 
-        with self._paying(call, tries) as paid:
-            known = self._through(call, tries, finish, policy)
-            paid.update(known.answer.usage)
+        with Purchase(
+            call, tries,
+            budget=self._budget if call.info.paid else None,
+            meter=self._meter,
+            quote=lambda: self._quote(call),
+            check=self.cancel.check,
+        ) as purchase:  # fmt: skip
+            known = self._through(call, tries, finish, policy, before=purchase.again)
+            purchase.paid(known.answer.usage)
         first = self.store.put(call.key, known.answer)
         self._meter.count(call.name, call.info.version, call.verb, made=1)
         return known if first is known.answer else Known(first, codec.load(call.kind, first.result))
-
-    @contextmanager
-    def _paying(self, call: Call, tries: Tries) -> Iterator[dict[str, float]]:
-        """Set money aside for a call; what the block puts in, and what was wasted, is what it cost."""
-        reserved, paid = Decimal(0), dict[str, float]()
-        is_capped = self._budget is not None and call.info.paid
-        if self._budget is not None and is_capped:
-            reserved = self._budget.reserve(call, self._quote(call), check=self.cancel.check)
-        try:
-            yield paid
-        finally:
-            self._meter.consume(call.name, call.verb, tries.wasted.items(), cached=False)
-            if self._budget is not None and is_capped:
-                for unit, amount in tries.wasted.items():
-                    paid[unit] = paid.get(unit, 0.0) + amount
-                self._budget.settle(call, reserved, paid)
 
     def _quote(self, call: Call) -> Mapping[str, float] | None:
         """What a call will be metered at; nothing for verbs that are free, None where nobody can say."""
@@ -274,13 +264,20 @@ class Gateway:
         tries: Tries,
         finish: Callable[[object, CallWork, float], T],
         policy: RetryPolicy,
+        *,
+        before: Callable[[], None] = lambda: None,
     ) -> T:
-        """Ask until there is an answer, or no hope of one."""
+        """Ask until there is an answer, or no hope of one; ``before`` goes before each attempt."""
         accounts = self._accounts if call.account else self._own
         failure: BaseException | None = None
+
+        def attempt() -> T:
+            before()
+            return self._door.ask(call, accounts, tries, finish)
+
         try:
             return retrying(
-                lambda: self._door.ask(call, accounts, tries, finish),
+                attempt,
                 policy,
                 wait=self._sleep,
                 chance=self._chance,
