@@ -374,3 +374,16 @@ def test_no_retry_means_one_request(store, say, accounts):
     with pytest.raises(Busy):
         Gateway(store, accounts=accounts, retry=NO_RETRY).call(engine, "synthesize", say())
     assert engine.requests == 1
+
+
+def test_a_stock_voice_that_is_gone_is_not_offered_for_ever(store, say):
+    """The kept list of voices is wrong then: it is asked for again, so that a later run casts another."""
+    engine = CloudSynthesizer(script=Script([Gone("No such voice.")]))
+    gateway = Gateway(store, accounts=Accounts())
+    gateway.call(engine, "list_voices", ListVoices("es"))
+    gateway.call(engine, "list_voices", ListVoices("es"))
+    with pytest.raises(Gone):
+        gateway.call(engine, "synthesize", say())
+    gateway.call(engine, "list_voices", ListVoices("es"))
+    (listing,) = (count for count in gateway.calls() if count.verb == "list_voices")
+    assert (listing.asked, listing.made) == (3, 2)

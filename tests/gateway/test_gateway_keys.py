@@ -1,9 +1,15 @@
 """What is and is not part of an answer's identity."""
 
+from collections.abc import Mapping
 from dataclasses import replace
+from pathlib import Path
+from typing import ClassVar
 
 import pytest
 
+from autodub.engines.elevenlabs import ElevenLabs
+from autodub.engines.elevenlabs_options import ElevenLabsOptions
+from autodub.engines.roles import EngineContext, EngineOptions
 from autodub.gateway import keys
 from autodub.model.calls import ListVoices, Synthesize, Transcribe
 from autodub.model.media import Audio, Blob
@@ -132,3 +138,31 @@ def test_files_named_anywhere_in_a_value_are_found_once():
     request = Synthesize("a", replace(voice, reference=_AUDIO))
     assert keys.blobs((request, [request], _AUDIO)) == (_AUDIO.blob,)
     assert keys.blobs(FakeTranslator.describe()) == ()
+
+
+class _Offering(FakeSynthesizer):
+    """One whose options say which voices it offers, and how it speaks."""
+
+    class Options(EngineOptions):
+        offered: str = ""
+        depth: float = 0.5
+        serving: ClassVar[Mapping[str, frozenset[str]]] = {"offered": frozenset({"list_voices"})}
+
+
+def test_which_voices_are_offered_changes_no_line_that_is_spoken(say):
+    """Another voice on the list makes another list, and no line is paid for again."""
+    chosen = ({}, {"offered": "x"}, {"depth": 1})
+    one, two, deeper = (_Offering(_Offering.Options(**options)) for options in chosen)
+    assert _key(say(), one) == _key(say(), two) != _key(say(), deeper)
+    lists = [keys.key(engine, "list_voices", ListVoices("es")) for engine in (one, two, deeper)]
+    assert len(set(lists)) == 3
+
+
+def test_the_voices_on_offer_are_no_part_of_what_elevenlabs_says(say):
+    """Naming voices to cast pays for no line again; another stability does."""
+    context = EngineContext({"ELEVENLABS_API_KEY": "a-key-of-tests"}, Path("/nowhere"))
+    plain, named, calmer = (
+        _key(say(), ElevenLabs(ElevenLabsOptions(**options), context))
+        for options in ({}, {"voices": "one,two", "clones": True, "own_prefix": "x"}, {"stability": 0.9})
+    )
+    assert plain == named != calmer

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from collections.abc import Mapping
+from typing import ClassVar, Literal
 
 from pydantic import Field, field_validator
 
@@ -13,6 +14,11 @@ from autodub.engines.roles import EngineOptions
 
 class ElevenLabsOptions(EngineOptions):
     """Options of the ElevenLabs synthesizer."""
+
+    # A line is spoken in the voice that it names, whichever others may be cast.
+    serving: ClassVar[Mapping[str, frozenset[str]]] = dict.fromkeys(
+        ("voices", "clones", "own_prefix"), frozenset({"list_voices"})
+    )
 
     model_id: str = Field(
         default=DEFAULT,

@@ -39,6 +39,10 @@ class EngineOptions(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
+    serving: ClassVar[Mapping[str, frozenset[str]]] = {}
+    """Option -> the only verbs whose answers it can change. One that is not here can change all; one that
+    is declared with ``exclude=True`` changes none, and neither is part of those answers' identity."""
+
 
 @dataclass(frozen=True, slots=True)
 class Info:

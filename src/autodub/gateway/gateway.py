@@ -291,6 +291,9 @@ class Gateway:
             self._meter.count(call.name, call.info.version, call.verb, failed=1)
             code = getattr(error, "code", type(error).__name__)
             self._tell(call, "call.failed", "", code=code, **_references(tries))
+            if isinstance(error, Gone):  # else every later run would cast the same missing voice
+                for key in keys.disproved(call.engine, call.request):
+                    self.store.forget(key)
             raise
         finally:
             if accounts.breaker.settle(call.place, failure):

@@ -7,9 +7,10 @@ from dataclasses import fields, is_dataclass
 from hashlib import sha256
 from typing import Any, get_type_hints
 
+from autodub.engines.roles import EngineOptions
 from autodub.gateway.accounts import account_of
 from autodub.infra.codec import canonical
-from autodub.model.calls import Spans, Summary
+from autodub.model.calls import ListVoices, Spans, Summary
 from autodub.model.media import Blob, Source, Stems
 from autodub.model.speech import Speech, Transcript, Translations, Turns, Voice, Voices
 
@@ -35,11 +36,21 @@ def key(engine: Any, verb: str, request: object) -> str:
     """
     info = engine.describe()
     options = getattr(engine, "options", None)
+    if isinstance(options, EngineOptions):
+        elsewhere = {name for name, verbs in options.serving.items() if verb not in verbs}
+        options = options.model_dump(exclude=elsewhere)
     identity: tuple[object, ...]
     identity = (info.role, info.name, info.version, options, verb, type(request).__name__, request)
     if verb == "list_voices" and (account := account_of(engine)):
         identity = (*identity, account)
     return sha256(canonical(identity)).hexdigest()
+
+
+def disproved(engine: Any, request: object) -> Iterator[str]:
+    """Keys of lists of voices that are wrong, since a stock voice of the request is not there any more."""
+    for voice in values(request, Voice):
+        if voice.reference is None and hasattr(engine, "list_voices"):
+            yield key(engine, "list_voices", ListVoices(voice.language))
 
 
 def answer_type(engine: Any, verb: str) -> type[Any]:
