@@ -6,13 +6,13 @@ wording and its voice are there. A person's edits are applied to the finished pe
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass
 
 from autodub.model.language import Language
 from autodub.model.request import DubRequest
-from autodub.model.speech import Line, Term, Tone, Voice
+from autodub.model.speech import Term, Tone, Voice
 from autodub.pipeline import revising
 from autodub.pipeline.booth import Booth
 from autodub.pipeline.listening import Heard
@@ -22,7 +22,7 @@ from autodub.pipeline.revising import Revision
 from autodub.pipeline.run import Run
 from autodub.pipeline.speaking import Programme, Spoken, speak
 from autodub.pipeline.translating import Brief, Wordings
-from autodub.pipeline.voices import Cast, Speakers, choose_voices, clone_speakers, listen
+from autodub.pipeline.voices import Cast, Parts, Speakers, choose_voices, clone_speakers, listen
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,11 +56,10 @@ def perform(
     """Translate and speak every line. Raises whatever stops the dub."""
     assert plan.spoken is not None, "whoever performs knows what is spoken"
     known = {line.speaker for line in heard.lines}
-    added = [line for line in revision.lines if line.speaker not in known]
-    everybody = [*heard.lines, *added]
-    cloning = run.beside(_clone, run, plan, heard, everybody, edits, name="clone") if plan.clones else None
+    parts = Parts(heard.lines, tuple(line for line in revision.lines if line.speaker not in known))
+    cloning = run.beside(_clone, run, plan, heard, parts, edits, name="clone") if plan.clones else None
     with run.stage("listen", "listening to the speakers"):
-        speakers = listen(run, everybody, heard.soundtrack)
+        speakers = listen(run, parts, heard.soundtrack)
     casting = run.beside(_cast, run, plan, heard, speakers, cloning, edits, name="voices")
     brief = _brief(plan.spoken, plan, request, speakers, glossary)
     translator, synthesizer = plan.engines["translator"], plan.engines["synthesizer"]
@@ -94,16 +93,16 @@ def perform(
         )
 
 
-def _clone(run: Run, plan: Plan, heard: Heard, lines: Sequence[Line], edits: Edits) -> dict[str, Voice]:
+def _clone(run: Run, plan: Plan, heard: Heard, parts: Parts, edits: Edits) -> dict[str, Voice]:
     with run.stage("clone", "cloning the speakers' voices"):
         return clone_speakers(
             run,
             plan.engines["cloner"],
-            lines,
+            parts,
             heard.soundtrack,
             language=plan.target.tag,
             speech=heard.speech,
-            without=edits.voices,
+            edits=edits,
         )
 
 
@@ -124,7 +123,8 @@ def _cast(
             matcher=None if plan.clones else plan.engines.get("cloner"),
             language=plan.target.tag,
             cloned=cloning.result() if cloning is not None else {},
-            bound=edits.voices,
+            edits=edits,
+            stood_in="synthesizer" in plan.stood_in,
         )
 
 

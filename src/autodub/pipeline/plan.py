@@ -53,6 +53,8 @@ class Plan(Hearing):
     outputs: Outputs = field(kw_only=True)
     clones: bool = False
     """True when the cloner makes voices of the speakers' own, rather than moving stock voices."""
+    stood_in: frozenset[str] = frozenset()
+    """Roles in which another engine took over from the one that was chosen."""
 
 
 def languages(request: DubRequest) -> tuple[Language, Language | None]:

@@ -126,6 +126,17 @@ class Edits:
     def __bool__(self) -> bool:
         return bool(self.lines or self.removed or self.voices)
 
+    @property
+    def retouched(self) -> frozenset[str]:
+        """Speakers whose voice is the one casting chose, at another pace or pitch."""
+        return frozenset(name for name, voice in self.voices.items() if voice.id == self.own[name].id)
+
+    @property
+    def replaced(self) -> frozenset[str]:
+        """Speakers with whose own voice nobody speaks any more: a person gave them another one."""
+        wanted = {voice.id for voice in self.voices.values()}
+        return frozenset(name for name in self.voices if self.own[name].id not in wanted)
+
 
 def read(path: Path, *, source_sha256: str, target: str) -> Edits:
     """The edits in a project file; none when there is no file, or nobody edited it.

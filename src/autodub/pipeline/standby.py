@@ -71,7 +71,7 @@ def _taken_over(
     run.degrade(
         role, _DONE_BY[role].format(new=new.info.name, old=old.info.name), problem.message, passing=True
     )
-    return replace(plan, engines=engines, clones=clones)
+    return replace(plan, engines=engines, clones=clones, stood_in=plan.stood_in | {role})
 
 
 def _matching(request: DubRequest, context: EngineContext) -> Chosen:
