@@ -92,7 +92,8 @@ def loop(
         slots[i] = fitting.spoken(slots[i], clips[i], choice=fit.choice)
     fits = refit(slots, programme=end)
     if again:
-        for i, take in fitting.retakes(slots, fits, **ENGINE).items():
+        takes = fitting.retakes(slots, fits, **ENGINE)
+        for i, take in fitting.rerated(slots, takes, programme=end, **ENGINE).items():
             clips[i] = speak(i, take.choice, take.native)
             slots[i] = fitting.spoken(slots[i], clips[i], choice=take.choice)
     lines = [

@@ -79,8 +79,8 @@ def setup(lines: int, folder: Path, *, wordiness: float = 1.0) -> Iterator[Setup
     clip = dialogue.build(OUT / "clips", lines=lines)
     translator = OpenAIService()
     translator.wordiness = wordiness
-    services = [DeepgramService([Truth(clip.words, clip.clip.duration)]), translator, ElevenLabsService()]
-    with Loopback(services, profile=INSTANT) as server:
+    hearing = DeepgramService([Truth(clip.words, clip.clip.duration)])
+    with Loopback([hearing, translator, ElevenLabsService()], profile=INSTANT) as server:
         yield Setup(clip, server, translator, folder)
 
 
@@ -97,7 +97,9 @@ def main() -> None:
     """Dub, and print the two columns of each language."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--quick", action="store_true", help="the 60-second clip only")
-    parser.add_argument("--wordy", type=float, default=1.0, help="length of natural wordings, 1 = as they are")
+    parser.add_argument(
+        "--wordy", type=float, default=1.0, help="length of natural wordings, 1 = as they are"
+    )
     parser.add_argument("--languages", nargs="+", default=list(LANGUAGES))
     asked = parser.parse_args()
     found: dict[str, Any] = {}

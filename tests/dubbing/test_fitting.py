@@ -46,10 +46,12 @@ def settled(slots: list[Slot], clips: list[Clip], lines: list[Line], length: flo
 
 @pytest.mark.parametrize("count", [0, 1, 4, 5, 60, 1000])
 def test_chunks_cover_every_line_once_and_grow(count: int) -> None:
-    """Portions of 4, 8, 16, 32, 64, 64 ... lines, in order, none missing."""
+    """Portions of 4, 4, 8, 16, 32, 64, 64 ... lines, in order, none missing."""
     parts = list(fitting.chunks(count))
     assert [i for part in parts for i in part] == list(range(count))
-    assert [len(part) for part in parts[:-1]] == [min(64, 4 * 2**k) for k in range(len(parts) - 1)]
+    assert [len(part) for part in parts[:-1]] == [4, 4, *(min(64, 8 * 2**k) for k in range(len(parts)))][
+        : max(0, len(parts) - 1)
+    ]
 
 
 def test_the_horizon_sees_both_ways() -> None:
@@ -127,6 +129,35 @@ def test_a_line_too_long_at_any_rate_takes_a_shorter_wording() -> None:
     assert take == {0: Take(1, pytest.approx(1.01, abs=0.011))}
     hopeless = [slot(0, 2, 5.0, 4.5, 4.0)]
     assert fitting.retakes(hopeless, [Fit(0, 0, 1.3, overlap=0.4)], **ENGINE)[0].choice == 2
+
+
+def test_a_shorter_wording_need_not_fill_what_the_longer_one_ran_over() -> None:
+    """A line said anew in fewer words gets the rate its own length needs, not its old place to fill."""
+    lines = [slot(0, 1.5, 2.6, 1.6), slot(6, 8, 2.0)]
+    taken = {0: Take(1, 0.8), 1: Take(0, 0.97)}
+    found = fitting.rerated(lines, taken, programme=10, **ENGINE)
+    assert found[0].choice == 1
+    assert 1.0 <= found[0].native <= 1.07
+    assert found[1] == taken[1]
+
+
+def test_a_line_is_tight_when_no_rate_would_do() -> None:
+    """Too fast, into its neighbour or far beyond its end is tight; one syllable share puts it right."""
+    long = slot(0, 2, 3.0)
+    fits = [Fit(0, 0, 1.25), Fit(0, 0, 1.1, overlap=0.3), Fit(0, 0, 1.1)]
+    assert [fitting.is_tight(long, fit) for fit in fits] == [True, True, True]
+    assert not fitting.is_tight(slot(0, 2, 2.2), Fit(0, 0, 1.1))
+    for fit in fits:
+        share = fitting.fitting_share(long, fit)
+        assert 0.5 < share < 1
+        assert not fitting.is_tight(slot(0, 2, 3.0 * share), Fit(0, 0, 1.1))
+
+
+def test_a_clip_spoken_too_fast_is_eased_to_a_natural_rate() -> None:
+    """What came out shorter than expected at a high rate is slowed to 1.15, not left as it is."""
+    hasty = replace(slot(1, 2.5, 1.70), native=1.19)
+    found = fitting.settle([hasty], [clip(1.70)], [line(1000, 2500)], programme=10)
+    assert found[0].fit.rate * 1.19 == pytest.approx(1.15, abs=1e-6)
 
 
 def test_an_engine_at_its_limit_is_not_asked_again() -> None:

@@ -101,3 +101,34 @@ def test_the_order_of_answers_changes_nothing(stage, tmp_path, film, seed):
         asked.append(sorted(repr(request) for request in log))
     assert outputs[0] == outputs[1]
     assert asked[0] == asked[1]
+
+
+def _stubborn(log):
+    """A translator whose other lengths are all still too long, until it is asked a second time."""
+
+    class Stubborn(_contextual(log)):
+        def translate(self, request: Translate, work) -> Translations:
+            reply = super().translate(request, work)
+            asked = sum(bool(one.drafts) for one in log)
+            if not request.drafts or asked > 1:
+                return reply
+            wordy = " con todas las palabras que caben en una frase bastante larga"
+            drafts = {draft.line: draft.text.split(LONG)[0] for draft in request.drafts}
+            return Translations(
+                tuple(Translation(line, (Wording(text + wordy + "."),)) for line, text in drafts.items())
+            )
+
+    return Stubborn
+
+
+def test_a_line_that_fits_in_no_length_is_asked_for_once_more(stage):
+    """One further number of syllables is asked for, worked out from the room; the line is spoken in it."""
+    log: list[Translate] = []
+    dubbed = _dub(stage, _stubborn(log))
+    first, *more = [draft for request in log for draft in request.drafts]
+    assert len(more) == 1
+    assert more[0].text == first.text
+    assert len(more[0].syllables) == 1
+    spoken = [line["spoken"] for line in dubbed.receipt.as_dict()["lines"]]
+    assert not any("larga" in text for text in spoken), (spoken, more)
+    assert any(text.startswith("Bueno, dos con") for text in spoken)

@@ -11,7 +11,7 @@ A dub is fitted in steps, each a pure function; nobody else does arithmetic on t
             slots[i], model = spoken(slots[i], clip, choice=...), learned(model, text, clip)
         # lines not spoken yet get their slots again from the better model
     fits = refit(slots, programme=seconds)
-    for i, take in retakes(slots, fits, ...).items():  # once
+    for i, take in rerated(slots, retakes(slots, fits, ...), ...).items():  # once
         slots[i] = spoken(slots[i], clip again, choice=take.choice)
     settings = settle(slots, clips, lines, programme=seconds)
     placements = [place(...) for each setting]
@@ -19,7 +19,7 @@ A dub is fitted in steps, each a pure function; nobody else does arithmetic on t
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from itertools import pairwise
@@ -52,12 +52,16 @@ COMFORT = (0.93, 1.10)
 """Tempo of a stretched clip that is not worth another synthesis."""
 FAST = 1.15
 """Total rate from which a shorter wording is better than a faster voice."""
+BEYOND = 0.5
+"""Seconds after its original from which the end of a line is too late."""
 PAUSE = 300
 """Silences of the source worth keeping, ms (as in the prosodic alignment papers of Federico et al. 2020)."""
 _ROUNDS = 3
 """Times pauses may be shortened."""
 _FILL = 0.97
 """Share of a line's room its translation should fill."""
+_EASY = 1.1
+"""Total rate at which a wording that is asked for once more should fit."""
 _LETTERS = 2.3
 """Letters per syllable of a text not written yet."""
 
@@ -196,6 +200,39 @@ def retakes(slots: Sequence[Slot], fits: Sequence[Fit], *, slowest: float, faste
     return out
 
 
+def rerated(
+    slots: Sequence[Slot], takes: Mapping[int, Take], *, programme: float, slowest: float, fastest: float
+) -> dict[int, Take]:
+    """The same takes, those of another wording at the rate that suits its length and not the old one's.
+
+    A shorter wording need not fill the room that its longer sister ran over.
+    """
+    other = {i: take for i, take in takes.items() if take.choice != (slots[i].locked_choice or 0)}
+    if not other:
+        return dict(takes)
+    changed = [
+        replace(slot, locked_choice=other[i].choice) if i in other else slot for i, slot in enumerate(slots)
+    ]
+    fits = refit(changed, programme=programme)
+    return dict(takes) | {
+        i: replace(take, native=native_rate(changed[i], fits[i], slowest=slowest, fastest=fastest))
+        for i, take in other.items()
+    }
+
+
+def is_tight(slot: Slot, fit: Fit) -> bool:
+    """Whether a line cannot be said well in its place: too fast, into the next one, or far beyond its end."""
+    end = fit.start + slot.choices[fit.choice].seconds / fit.rate
+    return slot.native * fit.rate > FAST + 1e-3 or fit.overlap > OVERLAP or end - slot.end > BEYOND
+
+
+def fitting_share(slot: Slot, fit: Fit) -> float:
+    """Length, relative to the wording chosen, at which a tight line would fit its place."""
+    seconds = slot.choices[fit.choice].seconds
+    place = min(seconds / fit.rate - fit.overlap, slot.end + BEYOND / 2 - fit.start)
+    return min(1.0, max(0.0, place) * _EASY / slot.native / seconds)
+
+
 @dataclass(frozen=True, slots=True)
 class Setting:
     """How one spoken line will sound."""
@@ -287,8 +324,8 @@ def flags(slot: Slot, setting: Setting, *, bounds: Bounds = BOUNDS) -> tuple[Fla
         ),
         (late > window + 0.01, "late", f"It starts {late:.1f} s after the original, behind a long line."),
         (late < -bounds.early - 0.01, "early", f"It starts {-late:.1f} s early to end with the programme."),
-        (over > 0.5, "too_long", f"It ends {over:.1f} s after the original; a shorter wording would fit."),
-        (over < -0.5, "short", f"It ends {-over:.1f} s before the original does."),
+        (over > BEYOND, "too_long", f"It ends {over:.1f} s after the original; a shorter wording would fit."),
+        (over < -BEYOND, "short", f"It ends {-over:.1f} s before the original does."),
     ]
     return tuple(Flag(word, reason) for applies, word, reason in found if applies)
 
@@ -303,7 +340,9 @@ def _snapped(
             continue
         rate = max(fit.rate, SLOWEST / slot.native)
         if abs(1 / rate - 1) <= SNAP + 0.005:  # 0.95 is 1/1.0526: it belongs to the zone
-            fixed[i] = 1.0
+            # What was spoken too fast is not left so for the stretcher's sake.
+            is_eased = rate < 1 and slot.native > FAST
+            fixed[i] = max(rate, FAST / slot.native) if is_eased else 1.0
         elif rate > fit.rate:
             fixed[i] = rate
     if not fixed:

@@ -6,7 +6,7 @@ in those before them. The result depends on nothing but the requests, never on w
 answered first::
 
     portions of lines that fit as they are naturally said      (others: other lengths are asked for)
-    lines in other lengths, planned around what was spoken
+    lines in other lengths, planned around what was spoken (still too long: one more length is asked for)
     once more whatever came out too far from its room
 """
 
@@ -22,19 +22,22 @@ from autodub.dubbing.fitting import (
     Flag,
     Setting,
     chunks,
+    fitting_share,
     flags,
     horizon,
     imagined,
+    is_tight,
     learned,
     native_rate,
     place,
+    rerated,
     retakes,
     settle,
     sides,
     slot,
     spoken,
 )
-from autodub.dubbing.syllables import features
+from autodub.dubbing.syllables import features, syllables
 from autodub.dubbing.timing import Fit, Slot, plan, refit
 from autodub.dubbing.wording import loss, shares, syllables_for
 from autodub.model.errors import EngineError
@@ -48,6 +51,8 @@ PAID_QUANTILE = 0.7
 """Where synthesis is billed lines are planned a little long, which saves speaking them twice."""
 _AHEAD = 12
 """Lines beyond a portion that are planned with it."""
+_FEWEST = 3
+"""Syllables of the shortest wording worth asking for."""
 _JOINED = 1500
 """Milliseconds between two lines of a speaker up to which a synthesizer is told of the other one."""
 
@@ -127,7 +132,8 @@ def speak(
         session.audition(paced)
     session.speak_natural()
     first = session.speak_further()
-    again = session.say_again(first)
+    again = session.say_again(first - session.tight)
+    again |= session.speak_tight()
     session.collect()
     session.say_again(session.order - again)
     session.collect()
@@ -157,6 +163,8 @@ class _Session:
         self._taught: frozenset[int] = frozenset()
         self._failed: dict[int, EngineError] = {}
         self._later: set[int] = set()
+        self.tight: frozenset[int] = frozenset()
+        """Lines of which no wording fits, so that one more was asked for."""
         self._waiting: deque[dict[int, tuple[int, Said]]] = deque()
         self._repeated: dict[int, tuple[int, Said]] = {}
 
@@ -232,18 +240,57 @@ class _Session:
         first = frozenset(self._clips)
         for i in self._later:
             self._texts[i] = self._wordings.of(self._lines[i])
-        if self._later:
+        if self._later or (self._wordings.asks_further and self._texts):
             _, fits = self._planned(sorted(self._texts.keys() - self._failed.keys()), imagine=False)
-            self._submit({i: fits[i] for i in sorted(self._later)})
+            self._ask_again(fits)
+            self._submit({i: fits[i] for i in sorted(self._later - self.tight)})
         return first
+
+    def _ask_again(self, fits: Mapping[int, Fit]) -> None:
+        """Ask for one more length of each line that cannot be said well in any of those there are."""
+        if not self._wordings.asks_further:
+            return
+        wanted = {i: self._wanted(i, fit) for i, fit in fits.items() if is_tight(self._slots[i], fit)}
+        self.tight = frozenset(i for i, lengths in wanted.items() if lengths)
+        self._wordings.ask_again({self._lines[i].id: wanted[i] for i in sorted(self.tight)})
+
+    def _wanted(self, i: int, fit: Fit) -> tuple[int, ...]:
+        """Syllables of a wording that would fit; none where one of about that length is there already."""
+        language = self._models[self._lines[i].speaker].language
+        known = [round(syllables(wording.text, language)) for wording in self._texts[i]]
+        count = round(known[fit.choice] * fitting_share(self._slots[i], fit))
+        is_new = all(abs(count - other) > 1 for other in known)
+        return (count,) if is_new and count >= max(_FEWEST, known[0] / 2) else ()
+
+    def speak_tight(self) -> frozenset[int]:
+        """Speak what waited for one more length; the answer are the lines spoken for the second time."""
+        if not self.tight:
+            return frozenset()
+        spoken_before: dict[int, int] = {}
+        for i in sorted(self.tight):
+            old, self._texts[i] = self._texts[i], self._wordings.of(self._lines[i])
+            if i in self._clips:
+                choice = self._texts[i].index(old[self._slots[i].locked_choice or 0])
+                self._slots[i] = spoken(self._predict(i, imagine=False), self._clips[i], choice=choice)
+                spoken_before[i] = choice
+        free = {i: replace(self._slots[i], locked_choice=None) for i in spoken_before}
+        self._slots |= free
+        _, fits = self._planned(sorted(self._texts.keys() - self._failed.keys()), imagine=False)
+        self._slots |= {i: replace(free[i], locked_choice=choice) for i, choice in spoken_before.items()}
+        self._submit({i: fits[i] for i in sorted(self.tight - spoken_before.keys())})
+        other = {i: fits[i] for i, choice in spoken_before.items() if fits[i].choice != choice}
+        for i, fit in other.items():
+            native = native_rate(free[i], fit, slowest=self._booth.slowest, fastest=self._booth.fastest)
+            self._repeated[i] = (fit.choice, self._booth.submit(self._ask(i, fit.choice, native)))
+        return frozenset(other)
 
     def say_again(self, lines: Iterable[int]) -> frozenset[int]:
         """Speak lines once more that came out too far from their room. What fails again stays as it was."""
         order = sorted(self._slots)
-        fits = refit([self._slots[i] for i in order], programme=self._programme.seconds)
-        wanted = retakes(
-            [self._slots[i] for i in order], fits, slowest=self._booth.slowest, fastest=self._booth.fastest
-        )
+        slots, programme = [self._slots[i] for i in order], self._programme.seconds
+        bounds = {"slowest": self._booth.slowest, "fastest": self._booth.fastest}
+        wanted = retakes(slots, refit(slots, programme=programme), **bounds)
+        wanted = rerated(slots, wanted, programme=programme, **bounds)
         asked = frozenset(lines) & self._clips.keys()
         takes = {order[at]: take for at, take in wanted.items() if order[at] in asked}
         for i, take in takes.items():

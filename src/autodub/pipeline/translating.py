@@ -14,6 +14,7 @@ from typing import Self
 from autodub.dubbing.duration import Duration
 from autodub.dubbing.fitting import budget
 from autodub.dubbing.glossary import occurring
+from autodub.dubbing.numerals import localized
 from autodub.dubbing.translation import Window, checked, growing, window, windows
 from autodub.dubbing.wording import survivors
 from autodub.engines.roles import Summarizer
@@ -95,15 +96,11 @@ class Wordings:
         new = [line for line in self.lines if line.id in wanted and line.id not in self._further]
         for line in new:
             self._further[line.id] = ()
-        for part in growing(len(new), lanes=self._chosen.info.lanes):
-            some = [new[i] for i in part]
-            at = self.lines.index(some[0])
-            around = window(self.lines, range(at, at + 1))
-            self._submit(
-                Window(tuple(some), around.before, around.after),
-                lambda one: self._reword(one, wanted),
-                mark="+",
-            )
+        self._ask_lengths(new, wanted, mark="+")
+
+    def ask_again(self, wanted: Mapping[str, tuple[int, ...]]) -> None:
+        """Ask once more for lines of which no wording fits; to be called once, when `of` has answered."""
+        self._ask_lengths([line for line in self.lines if line.id in wanted], wanted, mark="++")
 
     def natural(self, line: Line) -> Wording | None:
         """The natural wording of a line; waits for it. None when it has none, and ``failed`` says why."""
@@ -114,6 +111,7 @@ class Wordings:
         """Every wording of a line that may be spoken, the natural one first; waits for those asked for."""
         natural = self.natural(line)
         self._wait("+" + line.id)
+        self._wait("++" + line.id)
         return () if natural is None else (natural, *self._further.get(line.id, ()))
 
     def known(self) -> dict[str, tuple[Wording, ...]]:
@@ -140,6 +138,17 @@ class Wordings:
         future = self._pool.submit(work, one)
         for line in one.lines:
             self._waiting[mark + line.id] = future
+
+    def _ask_lengths(self, new: Sequence[Line], wanted: Mapping[str, tuple[int, ...]], *, mark: str) -> None:
+        for part in growing(len(new), lanes=self._chosen.info.lanes):
+            some = [new[i] for i in part]
+            at = self.lines.index(some[0])
+            around = window(self.lines, range(at, at + 1))
+            self._submit(
+                Window(tuple(some), around.before, around.after),
+                lambda one: self._reword(one, wanted),
+                mark=mark,
+            )
 
     def _told(self) -> tuple[tuple[str, ...], str]:
         """The script, or a summary of it where it is long."""
@@ -173,9 +182,9 @@ class Wordings:
                     self._translate(half)
             return
         for line, answer in zip(one.lines, reply.lines, strict=True):
-            self._natural[line.id] = answer.wordings[0]
-            if len(answer.wordings) > 1:
-                self._further[line.id] = answer.wordings[1:]
+            self._natural[line.id], *others = self._readable(line, answer.wordings)
+            if others:
+                self._further[line.id] = tuple(others)
         done = len(self._natural) + len(self.failed)
         self._run.progress("translate", done / len(self.lines), f"{done} of {len(self.lines)} lines")
 
@@ -199,11 +208,18 @@ class Wordings:
                 good = survivors(
                     line,
                     self._natural[line.id],
-                    answer.wordings,
+                    (*self._further.get(line.id, ()), *self._readable(line, answer.wordings)),
                     glossary=self._brief.glossary,
                     language=self._brief.target.tag,
                 )
                 self._further[line.id] = good[1:]
+
+    def _readable(self, line: Line, wordings: Sequence[Wording]) -> tuple[Wording, ...]:
+        """Wordings with their numbers as the voice's language writes them."""
+        said, to = self._brief.spoken.tag, self._brief.target.tag
+        return tuple(
+            replace(w, text=localized(w.text, original=line.text, source=said, target=to)) for w in wordings
+        )
 
     def _request(self, one: Window, numbered: tuple[Line, ...], *, drafts: tuple[Draft, ...]) -> Translate:
         brief = self._brief

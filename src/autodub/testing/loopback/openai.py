@@ -206,9 +206,7 @@ class OpenAIService:
         source, target = pair[1], pair[2]
         lines = question["lines"]
         if lines and "draft" in lines[0]:
-            return _json(
-                {str(line["id"]): _further(line, target) if self.rewords else [] for line in lines}
-            )
+            return _json({str(line["id"]): _further(line, target) if self.rewords else [] for line in lines})
         texts = [line["text"] for line in lines]
         self._translate([*question.get("script", ()), *texts], source, target)
         return _json({str(line["id"]): self._natural(source, target, line["text"]) for line in lines})
