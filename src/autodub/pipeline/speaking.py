@@ -14,12 +14,11 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from autodub.dubbing import pacing
 from autodub.dubbing.duration import Duration
 from autodub.dubbing.fitting import (
-    Flag,
     Setting,
     chunks,
     fitting_share,
@@ -41,11 +40,14 @@ from autodub.dubbing.syllables import features, syllables
 from autodub.dubbing.timing import Fit, Slot, plan, refit
 from autodub.dubbing.wording import loss, shares, syllables_for
 from autodub.model.errors import EngineError
-from autodub.model.media import Clip, Placement
-from autodub.model.speech import Line, Voice, Wording
+from autodub.model.media import Clip
+from autodub.model.speech import Voice, Wording
 from autodub.pipeline.booth import Ask, Booth, Said
 from autodub.pipeline.run import Run
+from autodub.pipeline.takes import Part, Programme, Spoken, Take
 from autodub.pipeline.translating import Wordings
+
+__all__ = ["Part", "Programme", "Spoken", "Take", "speak"]
 
 PAID_QUANTILE = 0.7
 """Where synthesis is billed lines are planned a little long, which saves speaking them twice."""
@@ -55,63 +57,6 @@ _FEWEST = 3
 """Syllables of the shortest wording worth asking for."""
 _JOINED = 1500
 """Milliseconds between two lines of a speaker up to which a synthesizer is told of the other one."""
-
-
-@dataclass(frozen=True, slots=True)
-class Part:
-    """One line with everything it may be spoken as."""
-
-    line: Line
-    wordings: tuple[Wording, ...]
-    voice: Voice
-    is_paced: bool = False
-    """True when a person set the voice's pace."""
-
-
-@dataclass(frozen=True, slots=True)
-class Take:
-    """One line as it was spoken and placed."""
-
-    part: Part
-    wording: Wording
-    clip: Clip
-    predicted: float | None
-    """Seconds expected before synthesis at the voice's pace; None for lines that taught us the voice."""
-    source_predicted: float
-    """Seconds the same model expects for the source text."""
-    slot: Slot
-    setting: Setting
-    placement: Placement
-    flags: tuple[Flag, ...]
-
-    @property
-    def line(self) -> Line:
-        """The line."""
-        return self.part.line
-
-
-@dataclass(frozen=True, slots=True)
-class Spoken:
-    """A whole dub's speech."""
-
-    takes: tuple[Take, ...]
-    failed: Mapping[str, str]
-    """Id of a line nobody could speak -> why."""
-    voices: Mapping[str, Voice]
-    """Speaker -> voice with the pace it was given."""
-
-
-@dataclass(frozen=True, slots=True)
-class Programme:
-    """What clips are placed on."""
-
-    rate: int
-    frames: int
-
-    @property
-    def seconds(self) -> float:
-        """Length in seconds."""
-        return self.frames / self.rate
 
 
 def speak(
