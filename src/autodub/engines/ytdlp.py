@@ -44,9 +44,15 @@ class YtDlpOptions(EngineOptions):
         le=4320,
         description="Lines of picture wanted at most; None = the setting download.height.",
     )
-    rate_limit: int | None = Field(None, ge=10_000, description="Bytes per second at most; None = no limit.")
+    rate_limit: int | None = Field(
+        None, ge=10_000, exclude=True, description="Bytes per second at most; None = no limit."
+    )
     timeout: float = Field(
-        20.0, ge=1, le=300, description="Seconds of silence after which a connection is given up."
+        20.0,
+        ge=1,
+        le=300,
+        exclude=True,
+        description="Seconds of silence after which a connection is given up.",
     )
 
 
