@@ -19,9 +19,10 @@ from autodub.engines.deepgram import Deepgram, DeepgramOptions, spoken
 from autodub.engines.deepgram_answer import Asked
 from autodub.engines.roles import EngineContext
 from autodub.gateway import keys
+from autodub.gateway.accounts import Accounts
 from autodub.gateway.cancel import Cancel
 from autodub.gateway.gateway import Gateway
-from autodub.gateway.retry import NO_RETRY
+from autodub.gateway.retry import NO_RETRY, RetryPolicy
 from autodub.media import sound
 from autodub.model.calls import Transcribe
 from autodub.model.errors import (
@@ -405,6 +406,17 @@ def test_odd_answers_are_bad_answers(bench, spoil):
     bench.service.spoil = spoil
     with pytest.raises(BadAnswer):
         bench.hear()
+
+
+def test_an_answer_that_cannot_be_read_is_paid_for(bench):
+    """The provider has listened to all of it: the bill says so, for each time it was asked."""
+    bench.service.spoil = drop("results")
+    gateway = Gateway(bench.studio.gateway.store, accounts=Accounts(), retry=RetryPolicy(base=0.0))
+    with pytest.raises(BadAnswer):
+        gateway.call(bench.engine, "transcribe", Transcribe(bench.speech(), "en", ()))
+    assert {use.unit: use.amount for use in gateway.usage()} == {
+        "seconds": 2.0 * SECONDS, "diarized_seconds": 2.0 * SECONDS
+    }  # fmt: skip
 
 
 def test_what_can_be_done_without_may_be_missing(bench):

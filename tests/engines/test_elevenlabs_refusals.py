@@ -141,6 +141,11 @@ def test_an_address_that_is_none_is_refused(scene: Scene) -> None:
     error = refused(lambda: engine.list_voices(ListVoices("es"), scene.desk))
     assert isinstance(error, BadOption)
     assert "ELEVENLABS_BASE_URL" in error.message
+    context = replace(scene.context(), endpoints={"ELEVENLABS_BASE_URL": "http://[::1"})
+    engine = registry.build("synthesizer", "elevenlabs", {}, context)
+    error = refused(lambda: engine.list_voices(ListVoices("es"), scene.desk))
+    assert isinstance(error, Rejected)
+    assert "ELEVENLABS_BASE_URL" in error.hint
 
 
 def test_redirects_are_not_followed_with_the_key(scene: Scene) -> None:

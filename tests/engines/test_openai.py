@@ -23,6 +23,7 @@ from autodub.engines.roles import (
     Readiness,
     Summarizer,
 )
+from autodub.gateway.keys import key
 from autodub.model.calls import Budget, Draft, Summarize, Translate
 from autodub.model.errors import (
     BadAnswer,
@@ -414,3 +415,38 @@ def test_an_environment_of_other_programs_is_not_read(scene: Scene, monkeypatch:
     monkeypatch.setenv("OPENAI_BASE_URL", "http://127.0.0.1:9/elsewhere")
     scene.server.keys["openai"] = frozenset({KEY})
     assert said(scene.ask("Good morning.")) == ["Buenos días."]
+
+
+def test_a_key_that_cannot_be_sent_is_refused(scene: Scene) -> None:
+    """Letters that no header may hold: one clear answer and no request, instead of a crash tried again."""
+    engine = OpenAI(OpenAIOptions(), replace(scene.context, secrets={"OPENAI_API_KEY": "sk-schlüssel"}))
+    with pytest.raises(Refused) as caught:
+        scene.studio.call(engine, "translate", asked("Good morning."))
+    assert "OPENAI_API_KEY" in caught.value.hint
+    assert "schl" not in str(caught.value)
+    assert not scene.server.requests
+
+
+def test_an_address_that_is_none_is_the_operators_to_correct(scene: Scene) -> None:
+    """No request is tried again for it, and the setting is named."""
+    broken = replace(scene.context, endpoints={"OPENAI_BASE_URL": "http://[::1"})
+    engine = OpenAI(OpenAIOptions(), broken)
+    for ask in (engine.examine, lambda: scene.studio.call(engine, "translate", asked("Good morning."))):
+        with pytest.raises(Rejected) as caught:
+            ask()
+        assert "OPENAI_BASE_URL" in caught.value.hint
+
+
+def test_another_server_gives_answers_of_its_own() -> None:
+    """A local server may answer to any model's name: its answers are not taken for OpenAI's."""
+    addresses = ("", "https://api.openai.com/v1/", "http://127.0.0.1:8080/v1", "http://127.0.0.1:11434/v1")
+    keys = [
+        key(
+            OpenAI(OpenAIOptions(), EngineContext({}, Path(), endpoints={"OPENAI_BASE_URL": address})),
+            "translate", asked("Good morning."),
+        )
+        for address in addresses
+    ]  # fmt: skip
+    assert keys[0] == keys[1]
+    assert len(set(keys)) == 3
+    assert OpenAI.describe().version in OpenAI(OpenAIOptions(), EngineContext({}, Path())).describe().version

@@ -144,7 +144,14 @@ def test_addresses_of_providers_come_from_environment_and_file(tmp_path):
 
 @pytest.mark.parametrize(
     "address",
-    ["ftp://host", "localhost:80", "https://user:pass@host", "https://host/?key=1", "https:// host"],
+    [
+        "ftp://host",
+        "localhost:80",
+        "https://user:pass@host",
+        "https://host/?key=1",
+        "https:// host",
+        "http://[::1",
+    ],
 )
 def test_what_is_no_address_is_refused(tmp_path, address):
     """An endpoint with credentials, a query or another scheme is an error that names the setting."""

@@ -15,7 +15,7 @@ from autodub.engines.deepgram_wire import DEEPGRAM, LARGEST
 from autodub.engines.roles import EngineContext, EngineOptions, Info, Readiness, Work
 from autodub.infra import http
 from autodub.model.calls import Transcribe
-from autodub.model.errors import EngineCannot, Gone, Refused, Rejected, TooLong
+from autodub.model.errors import BadAnswer, EngineCannot, Gone, Refused, Rejected, TooLong
 from autodub.model.language import Language
 from autodub.model.speech import Transcript
 
@@ -173,22 +173,25 @@ class Deepgram:
                 hint="Set the option codec to opus, dub a shorter range, or use another transcriber.",
             )
         client = self._client()
-        with deepgram_wire.Upload(
-            path, progress=lambda part: work.progress(0.3 * part, "sending the sound")
-        ) as sound:
-            answer = self._answer(client, sound, request, terms)
-        heard = deepgram_answer.read(
-            answer.data,
-            deepgram_answer.Asked(
-                limit=request.speech.duration,
-                model=self.options.model,
-                language=request.language,
-                wants_speakers=self.options.diarize_model != "off",
-            ),
-        )
+        try:
+            with deepgram_wire.Upload(
+                path, progress=lambda part: work.progress(0.3 * part, "sending the sound")
+            ) as sound:
+                answer = self._answer(client, sound, request, terms)
+            heard = deepgram_answer.read(
+                answer.data,
+                deepgram_answer.Asked(
+                    limit=request.speech.duration,
+                    model=self.options.model,
+                    language=request.language,
+                    wants_speakers=self.options.diarize_model != "off",
+                ),
+            )
+        except BadAnswer:  # it has listened to all of it all the same
+            self._meter(work, request.speech.duration / 1000)
+            raise
         work.reference(heard.request or str(answer.headers.get("dg-request-id", "")))
-        for unit, amount in self._billed(heard.seconds).items():
-            work.meter(unit, amount)
+        self._meter(work, heard.seconds)
         if not left_out:
             return heard.transcript
         note = f"Deepgram was not told of {left_out} of {len(request.terms)} terms: {self._limit()}."
@@ -252,6 +255,10 @@ class Deepgram:
         if self.options.model.startswith("nova-3"):
             return f"it takes about {_TERM_TOKENS} tokens of them"
         return f"the model {self.options.model} takes none"
+
+    def _meter(self, work: Work, seconds: float) -> None:
+        for unit, amount in self._billed(seconds).items():
+            work.meter(unit, amount)
 
     def _billed(self, seconds: float) -> dict[str, float]:
         heard = "multilingual_seconds" if self.options.multilingual else "seconds"

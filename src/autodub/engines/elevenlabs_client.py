@@ -141,7 +141,7 @@ class Client:
             if work is not None:
                 heed(headers, work)
             raise self._failure(problem.status_code or 0, headers, problem.body, what) from None
-        except httpx.HTTPError as problem:
+        except (httpx.HTTPError, httpx.InvalidURL) as problem:
             raise http.unreachable(PROVIDER, problem, what=what) from None
         except (TypeError, ValueError, AttributeError) as problem:
             if not _of_the_sdk(problem):

@@ -10,12 +10,13 @@ protocol has; another one only the fields that all of them understand, and needs
 
 from __future__ import annotations
 
+import re
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
+from hashlib import sha256
 from importlib.util import find_spec
 from typing import Any, ClassVar, Literal
-from urllib.parse import urlsplit
 
 from pydantic import Field
 
@@ -84,35 +85,47 @@ class OpenAIOptions(EngineOptions):
     )
 
 
+class _Facts:
+    """``describe`` of the class: the facts of OpenAI's own server; of an engine: those of the one it asks."""
+
+    def __get__(self, engine: OpenAI | None, owner: type[OpenAI]) -> Callable[[], Info]:
+        server = "" if engine is None else engine.server
+        return lambda: _info(server)
+
+
+def _info(server: str) -> Info:
+    return Info(
+        name="openai",
+        role="translator",
+        version=f"1+prompt-{VERSION}" + (f"+server-{server}" if server else ""),
+        summary="OpenAI, or a server with its protocol: translation in context, in several lengths",
+        resource="net",
+        lanes=LANES,
+        paid=True,
+        licence="service",
+        contextual=True,
+        key=wire.KEY,
+    )
+
+
 class OpenAI:
     """Translates and summarizes by a language model."""
 
     Options: ClassVar[type[EngineOptions]] = OpenAIOptions
+    describe = _Facts()
 
     def __init__(self, options: OpenAIOptions, context: EngineContext) -> None:
         self.options: OpenAIOptions = options
         self._endpoint = (context.endpoints.get(wire.ENDPOINT) or wire.HOME).rstrip("/")
         self._key = context.secrets.get(wire.KEY, "").strip()
-        host = (urlsplit(self._endpoint).hostname or "").lower()
+        # The letters alone: an address that is none is told when it is asked, not here.
+        host = self._endpoint.partition("://")[2].partition("/")[0].partition(":")[0].lower()
         is_home = host == "openai.com" or host.endswith(".openai.com")
         self._is_openai = options.dialect == "openai" or (options.dialect == "auto" and is_home)
+        # Elsewhere any model may answer to any name: what one server said is not what another would say.
+        self.server = "" if is_home else sha256(self._endpoint.encode()).hexdigest()[:8]
         self._lock = threading.Lock()
         self._client: Any = None
-
-    @classmethod
-    def describe(cls) -> Info:
-        return Info(
-            name="openai",
-            role="translator",
-            version=f"1+prompt-{VERSION}",
-            summary="OpenAI, or a server with its protocol: translation in context, in several lengths",
-            resource="net",
-            lanes=LANES,
-            paid=True,
-            licence="service",
-            contextual=True,
-            key=wire.KEY,
-        )
 
     def readiness(self) -> Readiness:
         if find_spec("openai") is None:
@@ -221,6 +234,12 @@ class OpenAI:
             raise Refused(
                 "OpenAI cannot be called without a key.",
                 hint=f"Set {wire.KEY} in the environment or under [secrets] in the config file.",
+                engine=wire.NAME,
+            )
+        if not re.fullmatch("[!-~]*", self._key):
+            raise Refused(
+                f"{wire.KEY} holds characters that no key has.",
+                hint=f"Set {wire.KEY} to a key of your account.",
                 engine=wire.NAME,
             )
         with self._lock:

@@ -65,16 +65,23 @@ class Reply:
 
 
 def client(*, endpoint: str, key: str, timeout: float) -> Any:
-    """A client of the official SDK, without retries and settings of its own. Takes most of a second."""
+    """A client of the official SDK, without retries and settings of its own. Takes most of a second.
+
+    Raises Rejected for an address that is none.
+    """
+    import httpx2
     import openai
 
-    made = openai.OpenAI(
-        api_key=key or "none",  # servers that want no key still want the header
-        admin_api_key="",
-        base_url=endpoint,
-        max_retries=0,
-        timeout=openai.Timeout(timeout, connect=_CONNECT),
-    )
+    try:
+        made = openai.OpenAI(
+            api_key=key or "none",  # servers that want no key still want the header
+            admin_api_key="",
+            base_url=endpoint,
+            max_retries=0,
+            timeout=openai.Timeout(timeout, connect=_CONNECT),
+        )
+    except httpx2.InvalidURL as error:  # of an address in the settings
+        raise unreachable(PROVIDER, error) from None
     # The SDK reads these from the environment; what is not in our settings is not sent.
     made.organization = made.project = None
     _ = made.chat.completions.with_raw_response  # imported on first use, which would be in the way then

@@ -206,7 +206,7 @@ def _texts(table: object, title: str, path: Path) -> dict[str, str]:
 
 
 def _address(name: str, value: str, origins: Mapping[str, str]) -> str:
-    if not re.fullmatch(r"https?://[^\s/@?#]+(/[^\s?#]*)?", value):
+    if not re.fullmatch(r"https?://(\[[0-9A-Fa-f:.]+\]|[^\s/@?#\[\]:]+)(:\d{1,5})?(/[^\s?#]*)?", value):
         raise BadOption(
             f"{name} is not an address ({origins[name]}).", hint="It looks like https://host/path."
         )
