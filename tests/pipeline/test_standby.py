@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
 
 from autodub.engines import registry
 from autodub.engines.roles import Info
-from autodub.model.errors import NoCredit, Refused, Unreachable
+from autodub.model.errors import CircuitOpen, NoCredit, Refused, TooLong, Unreachable
 from autodub.model.speech import Transcript
-from autodub.testing.fakes import FakeSynthesizer, FakeTranscriber, FakeTranslator
+from autodub.testing.fakes import FakeCloner, FakeSynthesizer, FakeTranscriber, FakeTranslator
 from autodub.testing.script import Give, Script
 
 
@@ -83,6 +84,118 @@ def test_nothing_understood_is_no_engine_that_is_down(stage, monkeypatch):
         dubbed = stage.dub(engines=_auto(stage, "transcriber"))
     assert dubbed.receipt.as_dict()["line_count"] in (0, {"total": 0}) or not stage.asked("transcriber")
     assert not stage.asked("transcriber")
+
+
+def _own(script: Script, *, of: str) -> type[Any]:
+    """A cloner whose voices belong to the synthesizer ``of``."""
+
+    class Own(FakeCloner):
+        def __init__(self, options: Any, context: Any) -> None:
+            super().__init__(options, context, script=script)
+
+        @classmethod
+        def describe(cls) -> Info:
+            return Info("own", "cloner", "1", "", clones=of)
+
+    return Own
+
+
+@pytest.fixture
+def cloning(stage, monkeypatch):
+    """Dubs with clones that a synthesizer ``aaa`` speaks, behind which ``fake`` stands by."""
+    speaks, clones = Script(), Script()
+    roles = {"synthesizer": ("aaa", "fake"), "cloner": ("own", "matching")}
+    real = registry.names
+    monkeypatch.setattr(registry, "names", lambda role: roles.get(role) or real(role))
+    engines = {name: engine for name, engine in stage.engines.items() if name not in roles}
+    with (
+        registry.registered("synthesizer", "aaa", _away(FakeSynthesizer, "aaa", speaks)),
+        registry.registered("cloner", "own", _own(clones, of="aaa")),
+    ):
+        stage.cloned = lambda **more: stage.dub(
+            **({"engines": engines | more.pop("named", {}), "clone_voices": True} | more)
+        )
+        stage.speaks, stage.clones = speaks, clones
+        yield stage
+
+
+def _told(dubbed, what):
+    return [d for d in dubbed.receipt.as_dict()["degradations"] if d["what"] == what]
+
+
+def test_the_voices_of_a_cloud_that_is_down_are_matched_by_the_next_synthesizer(cloning):
+    """Clones whose synthesizer does not answer give way, all of them, to matched voices of the next one."""
+    cloning.speaks._steps = _down()._steps
+    dubbed = cloning.cloned()
+    (told,) = _told(dubbed, "synthesizer")
+    assert told["message"] == "fake speaks instead of aaa, the whole cast"
+    assert {line.voice.partition(":")[0] for line in dubbed.receipt.lines} == {"fake"}
+    engines = {fact["role"]: fact["name"] for fact in dubbed.receipt.as_dict()["engines"]}
+    assert (engines["synthesizer"], engines["cloner"]) == ("fake", "matching")
+
+
+@pytest.mark.parametrize("role", ["cloner", "synthesizer"])
+def test_who_names_the_cloner_or_its_synthesizer_gets_no_other_voice(cloning, role):
+    """One of the two named is both named: a clone speaks through its own synthesizer alone."""
+    cloning.speaks._steps = _down()._steps
+    with pytest.raises((Unreachable, CircuitOpen)):
+        cloning.cloned(named={role: {"cloner": "own", "synthesizer": "aaa"}[role]})
+    assert not cloning.asked("synthesizer")
+
+
+def test_options_of_the_engine_that_is_down_do_not_stop_the_next_one(stage, monkeypatch):
+    """An option only the first choice knows is left out for whoever takes over."""
+
+    class Fine(_away(FakeSynthesizer, "aaa", _down())):
+        class Options(FakeSynthesizer.Options):
+            stability: float = 0.5
+
+    with registry.registered("synthesizer", "aaa", Fine):
+        monkeypatch.setattr(registry, "names", _only("synthesizer", ("aaa", "fake")))
+        dubbed = stage.dub(engines=_auto(stage, "synthesizer"), options={"synthesizer": {"stability": "0.4"}})
+    assert {line.voice.partition(":")[0] for line in dubbed.receipt.lines} == {"fake"}
+
+
+def test_what_is_decided_again_is_on_the_receipt_once(cloning, monkeypatch):
+    """A speaker who cannot be cloned is named once, also when all was done twice for another reason."""
+    cloning.clones._steps = [Refused("not in this plan", whole_account=False) for _ in range(9)]
+    with registry.registered("translator", "bbb", _away(FakeTranslator, "bbb", _down())):
+        real = registry.names
+        monkeypatch.setattr(
+            registry, "names", lambda role: ("bbb", "fake") if role == "translator" else real(role)
+        )
+        dubbed = cloning.cloned(named={"translator": "auto"})
+    assert len(_told(dubbed, "translator")) == 1
+    assert len(_told(dubbed, "voice")) == 1
+
+
+def test_a_dub_by_an_engine_that_took_over_for_good_is_found_again(stage, monkeypatch):
+    """What is too long for the first choice always will be: nobody is asked for it a second time."""
+    script = Script([TooLong("more than an account allows") for _ in range(9)])
+    with registry.registered("transcriber", "aaa", _away(FakeTranscriber, "aaa", script)):
+        monkeypatch.setattr(registry, "names", _only("transcriber", ("aaa", "fake")))
+        wishes = {"engines": _auto(stage, "transcriber")}
+        assert not stage.dub(**wishes).reused
+        before = len(script.requests)
+        assert stage.dub(**wishes).reused
+    assert len(script.requests) == before
+
+
+def test_a_voice_chosen_by_hand_is_not_asked_of_who_takes_over(stage, monkeypatch):
+    """The one who stands in has other voices: the speaker gets one of those, and the receipt says so."""
+    named = stage.dub(speakers=2)
+    data = json.loads(named.project.read_text("utf-8"))
+    name = sorted(data["voices"])[0]
+    data["voices"][name]["id"] = "a-voice-of-aaa"
+    named.project.write_text(json.dumps(data), "utf-8")
+    with registry.registered("synthesizer", "aaa", _away(FakeSynthesizer, "aaa", _down())):
+        monkeypatch.setattr(registry, "names", _only("synthesizer", ("aaa", "fake")))
+        dubbed = stage.dub(engines=_auto(stage, "synthesizer"), speakers=2)
+    assert all(line.voice.startswith("fake:fake-") for line in dubbed.receipt.lines)
+    (told,) = _told(dubbed, "voice")
+    assert name in told["message"]
+    assert "a-voice-of-aaa" in told["reason"]
+    assert json.loads(dubbed.project.read_text("utf-8"))["voices"][name]["id"] == "a-voice-of-aaa"
 
 
 def _only(role: str, known: tuple[str, ...]):

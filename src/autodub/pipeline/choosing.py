@@ -50,8 +50,18 @@ def stand_in(
     without: frozenset[str],
     clones: tuple[str, ...] | None = None,
 ) -> Chosen:
-    """Who serves a role when those of ``without`` are down. Raises EngineCannot when nobody does."""
-    build = builder(request, context)
+    """Who serves a role when those of ``without`` are down. Raises EngineCannot when nobody does.
+
+    Options that were given for the engine that is down are not held against one that does not take them.
+    """
+    given = builder(request, context)
+
+    def build(role: str, name: str) -> Any:
+        try:
+            return given(role, name)
+        except BadOption:
+            return registry.build(role, name, {}, context)
+
     return choose(role, request, build, language=language, without=without, clones=clones)
 
 
@@ -77,7 +87,10 @@ def choose_speaking(request: DubRequest, build: Builder, target: Language) -> di
         )
     cloner = choose("cloner", request, build, language=None, clones=tuple(cloners))
     speaker = replace_engine(request, "synthesizer", cloner.info.clones)
-    return {"cloner": cloner, "synthesizer": choose("synthesizer", speaker, build, language=target)}
+    chosen = choose("synthesizer", speaker, build, language=target)
+    if wanted == "auto":  # it goes with the cloner, and is as fixed as that one is
+        chosen = replace(chosen, named=cloner.named, why=f"speaks with the voices of {cloner.info.name}")
+    return {"cloner": cloner, "synthesizer": chosen}
 
 
 def _speaks(synthesizer: str, build: Builder, target: Language) -> bool:

@@ -326,7 +326,10 @@ def project(
         chosen = voices.get(speaker) or voice
         if voice is not None and chosen is not None:
             own = edits.own.get(speaker) or _entry(chosen if speaker in edits.voices else voice)
-            current_voice = _entry(voice)
+            wanted = edits.voices.get(speaker)
+            # What a person wants stays written down, also where another voice had to do this time.
+            is_lost = wanted is not None and wanted.id != voice.id
+            current_voice = _entry(wanted if wanted is not None and is_lost else voice)
             cast[speaker] = CastEntry(**current_voice.model_dump(), made=own)
     return Project(
         source=source.url or source.path, source_sha256=source.digest,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass
 from pathlib import Path
@@ -109,6 +109,12 @@ class Run:
             self.degradations.append(Degradation(what, message, reason))
             self.is_settled = self.is_settled and not passing
         self._listener(Event("degraded", "", f"{message} ({reason})", data={"what": what}))
+
+    def withdraw(self, kinds: Collection[str], *, since: int) -> None:
+        """Take back decisions about what is done anew; ``since`` is how many there were before."""
+        with self._lock:
+            later = [one for one in self.degradations[since:] if one.what not in kinds]
+            self.degradations[since:] = later
 
     def unchanged(self, source: Source) -> None:
         """Raise UnsupportedSource when the file is not what it was when the dub began."""

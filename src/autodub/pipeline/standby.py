@@ -7,10 +7,11 @@ from dataclasses import replace
 from typing import TypeVar
 
 from autodub.engines.roles import EngineContext, Translator
-from autodub.model.errors import AutodubError, Busy, CircuitOpen, EngineCannot, TooLong, Unreachable
+from autodub.model.errors import AutodubError, Busy, CircuitOpen, RequestError, TooLong, Unreachable
 from autodub.model.language import Language
 from autodub.model.request import DubRequest
 from autodub.pipeline.choosing import Chosen, stand_in
+from autodub.pipeline.listening import passes
 from autodub.pipeline.plan import Plan
 from autodub.pipeline.run import Run
 
@@ -22,6 +23,8 @@ _DONE_BY = {
     "translator": "{new} translates instead of {old}, everything from the beginning",
     "synthesizer": "{new} speaks instead of {old}, the whole cast",
 }
+_DONE_AGAIN = frozenset({"voice", "translator"})
+"""What is decided anew when a step is done again."""
 T = TypeVar("T")
 
 
@@ -34,26 +37,29 @@ def sticky(
     """
     down: dict[str, set[str]] = {}
     while True:
+        before = len(run.degradations)
         try:
             return plan, step(plan)
         except AWAY as problem:
-            plan = _taken_over(run, plan, request, context, problem, down)
+            new = _stand_in(plan, request, context, problem, down)
+            run.withdraw(_DONE_AGAIN, since=before)
+            plan = _taken_over(run, plan, new, problem)
 
 
-def _taken_over(
-    run: Run,
+def _stand_in(
     plan: Plan,
     request: DubRequest,
     context: EngineContext,
     problem: AutodubError,
     down: dict[str, set[str]],
-) -> Plan:
-    """The plan with another engine in place of the one that failed. Raises the problem when none is left."""
+) -> dict[str, Chosen]:
+    """Who serves which role in place of the one that failed. Raises the problem when nobody does."""
     role = str(getattr(problem, "engine", "")).partition(".")[0]
-    old = plan.engines.get(role)
+    is_named = role == "cloner" and plan.engines["cloner"].named
     if role == "cloner":
-        role, old = "synthesizer", plan.engines["synthesizer"]
-    if role not in _DONE_BY or old is None or old.named:
+        role = "synthesizer"
+    old = plan.engines.get(role)
+    if role not in _DONE_BY or old is None or old.named or is_named:
         raise problem
     down.setdefault(role, set()).add(old.info.name)
     language: dict[str, Language | None] = {"transcriber": plan.spoken, "synthesizer": plan.target}
@@ -62,16 +68,24 @@ def _taken_over(
         if role == "translator" and plan.spoken is not None:
             translator: Translator = new.engine
             translator.route(plan.spoken.tag, plan.target.tag)
-    except EngineCannot:
+        if role == "synthesizer" and plan.clones:
+            return {role: new, "cloner": _matching(request, context)}
+    except RequestError:
         raise problem from None
-    engines = {**plan.engines, role: new}
-    clones = plan.clones
-    if role == "synthesizer" and plan.clones:
-        engines["cloner"], clones = _matching(request, context), False
-    run.degrade(
-        role, _DONE_BY[role].format(new=new.info.name, old=old.info.name), problem.message, passing=True
+    return {role: new}
+
+
+def _taken_over(run: Run, plan: Plan, new: dict[str, Chosen], problem: AutodubError) -> Plan:
+    """The plan with other engines in some roles, announced."""
+    role = next(iter(new))
+    names = {"new": new[role].info.name, "old": plan.engines[role].info.name}
+    run.degrade(role, _DONE_BY[role].format(**names), problem.message, passing=passes(problem))
+    return replace(
+        plan,
+        engines={**plan.engines, **new},
+        clones=plan.clones and role != "synthesizer",
+        stood_in=plan.stood_in | {role},
     )
-    return replace(plan, engines=engines, clones=clones, stood_in=plan.stood_in | {role})
 
 
 def _matching(request: DubRequest, context: EngineContext) -> Chosen:
