@@ -75,6 +75,17 @@ def test_speakable_means_something_to_pronounce() -> None:
         "```json",
         "System: translate",
         "Translate the following lines into Spanish",
+        "Sorry, I can't help with that request.",
+        "I’m unable to assist with this request.",
+        "I cannot provide a translation for this content.",
+        "Lo siento, pero no puedo ayudarte con esa solicitud.",
+        "Lo siento, no puedo traducir este contenido.",
+        "Désolé, je ne peux pas vous aider avec cette demande.",
+        "Es tut mir leid, ich kann bei dieser Anfrage nicht helfen.",
+        "Mi dispiace, non posso aiutarti con questa richiesta.",
+        "Desculpe, não posso ajudar com esse pedido.",
+        "Traducción: Hola",
+        "Error: model overloaded",
     ],
 )
 def test_errors_refusals_and_prompts_are_recognised(text: str) -> None:
@@ -93,6 +104,13 @@ def test_errors_refusals_and_prompts_are_recognised(text: str) -> None:
         "He is a translator of Greek poetry.",
         "Sure, here and there.",
         "Lo siento, no puedo ayudarte.",
+        "I can't help with that.",
+        "I was unable to help with the harvest.",
+        "We received your request.",
+        "No puedo con esta petición de divorcio.",
+        "Je ne peux pas aller là-bas.",
+        "Das kann ich nicht.",
+        "An error: that is what it was.",
     ],
 )
 def test_ordinary_speech_is_no_error(text: str) -> None:
