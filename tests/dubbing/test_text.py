@@ -106,7 +106,7 @@ def test_errors_refusals_and_prompts_are_recognised(text: str) -> None:
         "Lo siento, no puedo ayudarte.",
         "I can't help with that.",
         "I was unable to help with the harvest.",
-        "We received your request.",
+        "We were able to help with your request.",
         "No puedo con esta petición de divorcio.",
         "Je ne peux pas aller là-bas.",
         "Das kann ich nicht.",

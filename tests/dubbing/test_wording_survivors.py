@@ -67,6 +67,7 @@ def test_shorter_never_costs_less(a: float, b: float) -> None:
     [
         ("We sold 1,200 books.", "Ayer vendimos 1.200 libros nuevos.", "Ayer vendimos muchos libros.", "es"),
         ("I paid twenty.", "Al final pagué veinte euros por él.", "Al final pagué euros por él.", "es"),
+        ("We sold books.", "Ayer vendimos bastantes libros.", "Ayer vendimos 30 libros.", "es"),
         ("He met Anna.", "Ayer por la tarde vio a Anna.", "Ayer por la tarde la vio.", "es"),
         ("I do not know it.", "La verdad es que no lo sé.", "La verdad es que lo sé.", "es"),
         ("I know it.", "La verdad es que lo sé muy bien.", "La verdad es que no lo sé.", "es"),

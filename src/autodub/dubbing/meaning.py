@@ -71,11 +71,12 @@ _START = re.compile(r"(?:^|[.!?…:¿¡\"“«»(–—-])\s*[\"“«¿¡(]*\s*$
 def lost(natural: str, shorter: str, *, source: str, language: str) -> str:
     """What a wording lost against the natural one, as a word; empty when nothing is missing.
 
-    ``number``, ``name``, ``negation`` (also one too many) or ``question``. ``source`` is the original
-    text, ``language`` the BCP-47 tag of both wordings.
+    ``number`` (also one in digits that nobody said), ``name``, ``negation`` (also one too many) or
+    ``question``. ``source`` is the original text, ``language`` the BCP-47 tag of both wordings.
     """
     primary = language.replace("_", "-").split("-")[0].lower()
-    if numbers(natural, primary) - numbers(shorter, primary):
+    before, after = numbers(natural, primary), numbers(shorter, primary)
+    if before - after or any(number.isdigit() for number in after - before):
         return "number"
     if denies(natural, primary) != denies(shorter, primary):
         return "negation"

@@ -43,8 +43,8 @@ _ERRORS = re.compile(
             r"\bi(?:'m| am) sorry,? (?:but )?i (?:cannot|can't|am unable to) (?:assist|help with|translate)",
             r"\bi (?:cannot|can't) (?:assist with|translate|fulfill|comply with)\b",
             # What models say of a request: the noun tells them from people who are sorry.
-            r"\b(?:can(?:no|')t|(?:un|not |be )able to) (?:assist|help|comply)(?: \w+)? with (?:this|that|your) request\b",
-            r"\b(?:can(?:no|')t|(?:un|not |be )able to) (?:provide|give|produce) (?:a|any|the|this) translation\b",
+            r"(?:cannot|can't|unable to) (?:assist|help|comply)(?: \w+)? with (?:this|that|your) request\b",
+            r"(?:cannot|can't|unable to) (?:provide|give|produce) (?:a|any|the|this) translation\b",
             r"\bno puedo (?:\w+ ){1,4}con (?:esa|esta|su|tu) (?:solicitud|petición)\b",
             r"\bno puedo (?:traducir|proporcionar (?:una|la|esta) traducción)\b",
             r"\bje ne peux pas (?:[\w']+ ){1,4}(?:cette|votre|ta) demande\b",
