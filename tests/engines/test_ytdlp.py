@@ -5,7 +5,10 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import socket
 import subprocess
+import sys
+import sysconfig
 import threading
 import time
 from collections.abc import Iterator
@@ -22,6 +25,7 @@ from autodub.media.probe import probe
 from autodub.model.calls import Download
 from autodub.model.errors import (
     AutodubError,
+    BadAnswer,
     Busy,
     Cancelled,
     EngineCannot,
@@ -336,9 +340,72 @@ def test_a_worker_that_stands_still_is_given_up(
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
     monkeypatch.setattr(ytdlp, "WORKER", "hanging_worker")
     monkeypatch.setattr(ytdlp_visit, "_SLACK", -2.0)
-    with pytest.raises(Unreachable, match="sent nothing for 1 seconds"):
+    with pytest.raises(Unreachable, match=r"sent nothing, .* for 1 seconds"):
         fetch(site.url("talk.mpd"), part="sound", options={"timeout": 1.0})
     assert _workers() == []
+
+
+def test_a_site_that_sends_a_few_bytes_now_and_then_is_given_up(
+    site: Site, fetch: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Bytes that never become a file hold no lane for hours."""
+    monkeypatch.setattr(ytdlp_visit, "_SLACK", -2.0)
+    with pytest.raises(Unreachable, match="next to nothing, for 1 seconds"):
+        fetch(site.url("trickle.mp4"), options={"timeout": 1.0})
+    assert 0 < site.sent("trickle.mp4") < 10_000
+    assert _workers() == []
+
+
+def test_a_file_that_is_not_the_workers_own_is_never_taken(
+    site: Site, fetch: Any, blobs: Blobs, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is kept is moved into the store: a path elsewhere, or a link to one, stays where it is."""
+    precious = tmp_path / "precious.m4a"
+    precious.write_bytes(b"mine")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    monkeypatch.setattr(ytdlp, "WORKER", "lying_worker")
+    for lie in (
+        f"return {{'file': {str(precious)!r}}}",
+        "a = self._folder / 'a.m4a'; a.symlink_to('/etc/passwd'); return {'file': str(a)}",
+        f"return {{'file': str(self._folder / '..' / '..' / '..' / '..' / {precious.name!r})}}",
+    ):
+        (tmp_path / "lying_worker.py").write_text(
+            "from autodub.engines import ytdlp_worker\n"
+            f"def fetch(self, request):\n    {lie}\n"
+            "ytdlp_worker.Fetcher._fetch = fetch\nytdlp_worker.main()\n"
+        )
+        with pytest.raises(BadAnswer, match="not its own"):
+            fetch(site.url("talk.mpd"), part="sound")
+    assert precious.read_bytes() == b"mine"
+    assert left(blobs, tmp_path) == []
+
+
+def test_packages_in_the_users_home_are_found(site: Site, tmp_path: Path) -> None:
+    """The worker's home is empty, and what ``pip install --user`` put into the real one is importable."""
+    import autodub
+
+    home = tmp_path / "home"
+    packages = home / ".local" / "lib" / "python{}.{}".format(*sys.version_info) / "site-packages"
+    packages.mkdir(parents=True)
+    places = [Path(autodub.__file__).parents[1], Path(sysconfig.get_path("purelib"))]
+    (packages / "ours.pth").write_text("".join(f"{place}\n" for place in places))
+    python = Path(sys.base_prefix) / "bin" / "python{}.{}".format(*sys.version_info)
+    code = f"""
+import sys
+from pathlib import Path
+from autodub.engines import ytdlp, ytdlp_worker
+from autodub.infra.child import Workers
+home, folder = Path({str(tmp_path / "empty")!r}), {str(tmp_path)!r}
+home.mkdir()
+settings = dict(folder=folder, addresses=["127.0.0.1/32"], largest=1 << 30, height=360, runtime="",
+                timeout=5.0, rate=None, extractors=["generic"])
+with Workers(ytdlp.WORKER, arguments=[__import__("json").dumps(settings)],
+             environment=ytdlp._environment(home)) as workers:
+    print(workers.call({{"do": "look", "url": {site.url("whole.mp4")!r}}}, deadline=60))
+"""
+    environment = {"HOME": str(home), "PATH": os.defpath}
+    said = subprocess.run([python, "-c", code], env=environment, capture_output=True, text=True, check=False)
+    assert "info.json" in said.stdout, said.stderr
 
 
 def test_cancelling_takes_less_than_a_second_and_leaves_nothing(
@@ -406,6 +473,19 @@ def test_captions_that_are_not_there_are_said_to_be_missing(
     """The error names the languages there are."""
     with pytest.raises(EngineCannot, match=what):
         fetch(site.url(page), part="captions", language=language)
+
+
+@pytest.mark.parametrize("size", [17 << 20, 1 << 34])
+def test_endless_captions_are_refused(
+    site: Site, fetch: Any, blobs: Blobs, tmp_path: Path, size: int
+) -> None:
+    """Captions are text: what is larger than any text is not fetched to its end, let alone read."""
+    with (site.folder / "captions.vtt").open("r+b") as file:
+        file.truncate(size)
+    with pytest.raises(UnsupportedSource, match="larger than the 16777216 bytes"):
+        fetch(site.url("talk"), part="captions", language="en")
+    assert site.sent("captions.vtt") <= 18 << 20
+    assert left(blobs, tmp_path) == []
 
 
 def test_another_language_than_asked_for_is_said(site: Site, fetch: Any) -> None:
@@ -523,6 +603,79 @@ def test_other_schemes_behind_a_page_are_refused(site: Site, fetch: Any, target:
     with pytest.raises((UnsupportedSource, Rejected)) as refusal:
         fetch(site.url(f"away?to={target}"), part="sound")
     assert "root:" not in str(refusal.value)
+
+
+def _master(media: str, more: str = "") -> str:
+    return f'#EXTM3U\n{more}#EXT-X-STREAM-INF:BANDWIDTH=1000000,CODECS="avc1.64001f,mp4a.40.2"\n{media}\n'
+
+
+def _media(lines: str) -> str:
+    return f"#EXTM3U\n#EXT-X-TARGETDURATION:6\n{lines}\n#EXT-X-ENDLIST\n"
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        '#EXT-X-KEY:METHOD=AES-128,URI="{evil}/key"\n#EXTINF:6,\npart_0_0.ts',
+        '#EXT-X-KEY:METHOD=SAMPLE-AES,URI="{evil}/key"\n#EXTINF:6,\npart_0_0.ts',
+        '#EXT-X-MAP:URI="{evil}/init"\n#EXTINF:6,\npart_0_0.ts',
+        "#EXTINF:6,\n{evil}/part.ts",
+        "#EXTINF:6,\naway?to={evil}/part.ts",
+        "#EXTINF:6,\n{ftp}/part.ts",
+        '#EXT-X-KEY:METHOD=AES-128,URI="file:///etc/passwd"\n#EXTINF:6,\npart_0_0.ts',
+        "#EXTINF:6,\nfile:///etc/passwd",
+        "#EXTINF:nan,\npart_0_0.ts",
+    ],
+)
+def test_nothing_inside_a_manifest_leads_elsewhere(
+    site: Site, fetch: Any, blobs: Blobs, tmp_path: Path, lines: str
+) -> None:
+    """Segments, keys and beginnings of streams: no other machine, protocol or file is touched."""
+    with socket.create_server(("127.0.0.2", 0)) as evil, socket.create_server(("127.0.0.1", 0)) as ftp:
+        places = {
+            "evil": f"http://127.0.0.2:{evil.getsockname()[1]}",
+            "ftp": f"ftp://127.0.0.1:{ftp.getsockname()[1]}",
+        }
+        (site.folder / "lure.m3u8").write_text(_master("lured.m3u8"))
+        (site.folder / "lured.m3u8").write_text(_media(lines.format(**places)))
+        with pytest.raises((UnsupportedSource, Rejected)):
+            fetch(site.url("lure.m3u8"))
+        for listener in (evil, ftp):
+            listener.setblocking(False)
+            with pytest.raises(BlockingIOError):
+                listener.accept()
+    assert left(blobs, tmp_path) == []
+
+
+@pytest.mark.parametrize(
+    "what", ["the page's captions", "another sound", "a refresh", "a video on a server of files"]
+)
+def test_nothing_inside_a_page_leads_elsewhere(site: Site, fetch: Any, what: str) -> None:
+    """What a page names beside its video is judged like the video."""
+    with socket.create_server(("127.0.0.2", 0)) as evil:
+        place = f"127.0.0.2:{evil.getsockname()[1]}"
+        track = f'<track kind="captions" srclang="en" src="http://{place}/c.vtt">'
+        sound = f'#EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID="a",NAME="a",URI="http://{place}/a.m3u8"\n'
+        refresh = f'<meta http-equiv="refresh" content="0; url=http://{place}/">'
+        name, text, part = {
+            "the page's captions": ("lure", f'<video src="/whole.mp4">{track}</video>', "captions"),
+            "another sound": ("lure.m3u8", _master("list_0.m3u8", sound), "whole"),
+            "a refresh": ("lure", refresh, "whole"),
+            "a video on a server of files": ("lure", f'<video src="ftp://{place}/a.mp4"></video>', "whole"),
+        }[what]  # fmt: skip
+        (site.folder / name).write_text(text)
+        with pytest.raises(UnsupportedSource, match=r"nothing is fetched from there"):
+            fetch(site.url(name), part=part, language="en" if part == "captions" else None)
+        evil.setblocking(False)
+        with pytest.raises(BlockingIOError):
+            evil.accept()
+
+
+@pytest.mark.parametrize("port", [25, 22, 6])
+def test_a_redirect_may_not_lead_to_another_service(site: Site, fetch: Any, port: int) -> None:
+    """The ports that the policy keeps out of links are kept out of redirects, too."""
+    with pytest.raises(UnsupportedSource, match=f"port {port}, where no web site is"):
+        fetch(site.url(f"away?to=http://127.0.0.1:{port}/"))
 
 
 # -- what stands around it ------------------------------------------------------------------------------

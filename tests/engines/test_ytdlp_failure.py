@@ -13,6 +13,7 @@ from autodub.model.errors import (
     AutodubError,
     BadAnswer,
     Busy,
+    EngineError,
     OutputProblem,
     Refused,
     Rejected,
@@ -125,6 +126,34 @@ def test_a_sentence_is_one_clean_line(message: str, said: str) -> None:
     """Colours, control characters and yt-dlp's prefixes are left out."""
     assert sentence(message).removesuffix("...") == said.removesuffix("...")
     assert len(sentence(message)) <= 300
+
+
+@pytest.mark.parametrize(
+    "text", ["http://", "https://a?", " ", "\x1b[1;", "(caused by ", "ERROR: ", "; see "]
+)
+def test_endless_messages_are_read_in_no_time(text: str) -> None:
+    """A site may send megabytes of what looks like links; a search through them must not stop the program."""
+    message = "ERROR: [x] " + text * ((1 << 22) // len(text))
+    assert len(sentence(message)) <= 300
+    assert len(described(ValueError(message))["message"]) < 10_000
+
+
+@pytest.mark.parametrize("status", [418, 500, 530, 600, 999])
+def test_statuses_that_nobody_has_heard_of_are_told_all_the_same(status: int) -> None:
+    """Some sites answer robots with numbers beyond the standard."""
+    error = explain({"names": ["HTTPError"], "message": "Request denied", "status": status})
+    assert isinstance(error, EngineError)
+    assert error.transient == (status >= 500)
+
+
+@pytest.mark.parametrize(
+    ("wait", "seconds"), [("7", 7.0), ("²", None), ("9" * 400, None), ("-1", None), ("Fri", None)]
+)
+def test_a_pause_is_believed_only_as_a_plain_number(wait: str, seconds: float | None) -> None:
+    """What stands in Retry-After is the site's, and may be anything."""
+    error = explain({"names": [], "message": "HTTP Error 429: Too Many Requests", "retry_after": wait})
+    assert isinstance(error, Busy)
+    assert error.retry_after == seconds
 
 
 def test_a_failure_is_described_along_its_causes() -> None:

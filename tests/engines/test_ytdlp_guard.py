@@ -110,6 +110,26 @@ def test_the_refusal_is_remembered_when_a_library_swallows_it() -> None:
     assert said.splitlines()[1] == "done"
 
 
+def test_only_web_ports_and_http_are_spoken(listener: socket.socket) -> None:
+    """Mail, shells and servers of files are not asked, even where the network is allowed."""
+    said = guarded(
+        f"""
+        import ftplib, socket
+        print(attempt(lambda: socket.create_connection(("127.0.0.1", 25))))
+        print(attempt(lambda: ftplib.FTP().connect("127.0.0.1", {listener.getsockname()[1]}, timeout=2)))
+        print(attempt(guard.raise_refusal))
+        print(attempt(lambda: socket.create_connection(("127.0.0.1", {listener.getsockname()[1]})).close()))
+        """,
+        addresses=("127.0.0.1/32",),
+    )
+    assert said.splitlines() == [
+        "refused: 127.0.0.1 leads to port 25, where no web site is.",
+        "refused: 127.0.0.1 is an FTP server; nothing is fetched from there.",
+        "refused: 127.0.0.1 leads to port 25, where no web site is.",
+        "done",
+    ]
+
+
 def test_no_program_is_started_but_the_one_that_is_allowed(tmp_path: Path) -> None:
     """Shells, downloaders and ffmpeg look as if they were not installed (R30)."""
     marker = tmp_path / "marker"

@@ -14,6 +14,7 @@ from __future__ import annotations
 import importlib.util
 import json
 import shutil
+import site
 import sysconfig
 from dataclasses import asdict
 from pathlib import Path
@@ -153,6 +154,8 @@ def _environment(home: Path) -> dict[str, str]:
     places = ("HOME", "TMPDIR", "XDG_CONFIG_HOME", "XDG_CACHE_HOME", "XDG_DATA_HOME", "DENO_DIR", "APPDATA")
     return {
         **dict.fromkeys(places, str(home)),
+        # Packages may be installed in the user's home: Python must still find them, and us, there.
+        "PYTHONUSERBASE": site.getuserbase(),
         "YTDLP_NO_PLUGINS": "1",
         "DENO_NO_UPDATE_CHECK": "1",
         "NO_COLOR": "1",

@@ -23,6 +23,8 @@ from autodub.model.errors import (
     UnsupportedSource,
 )
 
+_LONGEST = 4000
+"""Characters of a message that are read."""
 _COLOURS = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
 _LINKS = re.compile(r"(https?://[^\s?#'\"<>]+)[?#][^\s'\"<>]*")
 _PREFIX = re.compile(
@@ -79,7 +81,7 @@ _STATUS: tuple[tuple[range, type[AutodubError], str], ...] = (
     (range(410, 411), Rejected, "It is gone for good."),
     (range(451, 452), Rejected, _ELSEWHERE),
     (range(400, 500), Rejected, "Check in a browser that the video plays. " + _UPDATE),
-    (range(500, 600), Unreachable, "The site has trouble; try again later."),
+    (range(500, 1000), Unreachable, "The site has trouble; try again later."),
 )
 _NETWORK = frozenset({
     "TransportError", "IncompleteRead", "SSLError", "CertificateVerifyError", "ContentTooShortError",
@@ -132,7 +134,7 @@ def _of_status(status: int, said: str, failure: Mapping[str, Any]) -> AutodubErr
 
 def sentence(message: str) -> str:
     """The site's sentence on one line: without colours, yt-dlp's advice, and what links carry as secrets."""
-    text = _COLOURS.sub("", message)
+    text = _COLOURS.sub("", message[:_LONGEST])  # searching for links takes the square of a text's length
     text = _LINKS.sub(r"\1", text)
     text = _ADVICE.sub("", _PREFIX.sub("", text, count=1))
     text = " ".join("".join(c if c.isprintable() or c.isspace() else "?" for c in text).split())
@@ -146,6 +148,6 @@ def _error(kind: type[AutodubError], said: str, hint: str, failure: Mapping[str,
         # The site refuses this page or this hour; other sites and other pages may be fetched.
         return Refused(text, hint=hint, engine="ytdlp", whole_account=False)
     if issubclass(kind, EngineError):
-        wait = str(failure.get("retry_after") or "")
-        return kind(text, hint=hint, engine="ytdlp", retry_after=float(wait) if wait.isdigit() else None)
+        wait = re.fullmatch("[0-9]{1,6}", str(failure.get("retry_after") or ""))
+        return kind(text, hint=hint, engine="ytdlp", retry_after=float(wait[0]) if wait else None)
     return kind(text, hint=hint)

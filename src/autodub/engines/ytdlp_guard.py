@@ -3,7 +3,8 @@
 The interpreter tells an audit hook of every connection before it is made and of every program before it
 is started, whichever library asks, and a hook cannot be taken out again. So redirects, manifests, keys
 and names that changed their meaning since they were last looked up are all judged by the address that is
-really connected to. Libraries that bring sockets of their own, beneath the interpreter, are kept out.
+really connected to, and so is the port: redirects may not lead to mail servers. Nothing but HTTP is spoken.
+Libraries that bring sockets of their own, beneath the interpreter, are kept out.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ import sys
 from collections.abc import Collection
 from typing import Any
 
-from autodub.infra.addresses import Networks
+from autodub.infra.addresses import Networks, is_web_port
 from autodub.model.errors import UnsupportedSource
 
 _CONNECTIONS = frozenset({"socket.connect", "socket.sendto", "socket.sendmsg"})
@@ -55,6 +56,8 @@ class Guard:
             self._asked = str(arguments[0])
         elif event in _CONNECTIONS:
             self._connecting(arguments[1])
+        elif event == "ftplib.connect":  # yt-dlp follows ftp:// links unasked
+            self._refuse(f"{arguments[1]} is an FTP server; nothing is fetched from there.")
         elif event == "subprocess.Popen":
             program = os.fsdecode(arguments[0])
             if os.path.realpath(program) not in self._programs:
@@ -71,6 +74,13 @@ class Guard:
         except UnsupportedSource as refusal:
             self.refusal = self.refusal or refusal
             raise
+        if not is_web_port(address[1]):
+            self._refuse(f"{self._asked or host} leads to port {address[1]}, where no web site is.")
+
+    def _refuse(self, sentence: str) -> None:
+        refusal = UnsupportedSource(sentence, hint="Give the link of another page with the video.")
+        self.refusal = self.refusal or refusal
+        raise refusal
 
 
 def limit(*, largest: int) -> None:

@@ -12,11 +12,13 @@ from typing import Any
 from autodub.engines import ytdlp_choice as choice
 from autodub.engines.roles import Fetching, Work
 from autodub.engines.ytdlp_failure import explain
+from autodub.engines.ytdlp_worker import CAPTIONS
 from autodub.infra.child import Workers
 from autodub.media.joining import join
 from autodub.media.probe import probe
 from autodub.model.calls import Download
 from autodub.model.errors import (
+    BadAnswer,
     EngineError,
     Gone,
     OutputProblem,
@@ -35,6 +37,8 @@ _SLACK = 30.0
 """Seconds beside the time-outs that a worker may take to resume."""
 _ROOM = 256 << 20
 """Bytes of disk that must stay free."""
+_TRICKLE = 16 << 10
+"""New bytes that count as progress: a site that sends a byte now and then holds nobody up."""
 _LARGEST_PAGE = 64 << 20
 """Bytes of a page's description."""
 
@@ -77,7 +81,7 @@ class Visit:
                 f"There is not one video at this address but {answer['count'] or 'a list that is empty'}.",
                 hint="Open the video itself and give its link.",
             )
-        page = Path(answer["info"])
+        page = self._own(answer["info"])
         if page.stat().st_size > _LARGEST_PAGE:
             raise Rejected(
                 "The page describes its video at endless length.", hint="Try another page.", engine="ytdlp"
@@ -170,11 +174,12 @@ class Visit:
     def _captions(self) -> Source:
         info, page = self._look()
         key = choice.caption(info, self._request.language)
-        path = Path(
-            self._ask({"do": "captions", "info": str(page), "key": key}, deadline=_LOOK, check=self._watch)[
-                "file"
-            ]
-        )
+        request = {"do": "captions", "info": str(page), "key": key}
+        path = self._own(self._ask(request, deadline=_LOOK, check=self._watch)["file"])
+        if path.stat().st_size > CAPTIONS:
+            raise Rejected(
+                "The page's captions are endless.", hint="Leave captions out; they are none.", engine="ytdlp"
+            )
         blob = self._work.keep(path)
         return Source(
             path=str(self._work.path(blob)),
@@ -197,7 +202,18 @@ class Visit:
             self._watch(lambda done: self._work.progress(low + (high - low) * done, f"Fetching the {name}"))
 
         answer = self._ask(request, deadline=_FETCH, check=watch)
-        return Path(answer["file"])
+        return self._own(answer["file"])
+
+    def _own(self, name: str) -> Path:
+        """A file the worker made: in our folder and no link, since what is kept is moved away."""
+        path = Path(name)
+        if path.is_symlink() or not path.resolve().is_relative_to(self._folder.resolve()):
+            raise BadAnswer(
+                f"The ytdlp worker answered with a file that is not its own ({path.name}).",
+                hint="Do not use what was fetched; please report this.",
+                engine="ytdlp",
+            )
+        return path
 
     def _watch(self, tell: Callable[[float], None] | None = None) -> None:
         """Look at the clock, the disk and the progress that the worker wrote down."""
@@ -207,7 +223,8 @@ class Visit:
         except FileNotFoundError:
             state = {"done": 0, "total": 0}
         now = time.monotonic()
-        if state["done"] != self._moved[1]:
+        before = self._moved[1]
+        if before < 0 or state["done"] < before or state["done"] >= before + _TRICKLE:
             self._moved = (now, state["done"])
             if tell is not None and state["total"]:
                 tell(min(1.0, state["done"] / state["total"]))
@@ -217,7 +234,7 @@ class Visit:
                 )
         elif now - self._moved[0] > self._patience:
             raise Unreachable(
-                f"The site has sent nothing for {self._patience:.0f} seconds.",
+                f"The site has sent nothing, or next to nothing, for {self._patience:.0f} seconds.",
                 hint="Try again later.",
                 engine="ytdlp",
             )

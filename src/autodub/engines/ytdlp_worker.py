@@ -34,6 +34,10 @@ from autodub.model.errors import AutodubError, UnsupportedSource
 
 _EVERY = 0.2
 """Seconds between two reports of progress."""
+_SAID = 4000
+"""Characters of a message that are told."""
+CAPTIONS = 16 << 20
+"""Bytes of captions; those of four hours are a tenth of a hundredth of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,10 +79,12 @@ class Fetcher:
         self._guard = guard
         self._folder = Path(settings.folder)
         self._told = 0.0
+        self._largest = settings.largest
 
     def __call__(self, request: Mapping[str, Any]) -> dict[str, Any]:
         """Answer one request."""
         answer: dict[str, Any]
+        self._largest = self._settings.largest if request["do"] != "captions" else CAPTIONS
         try:
             answer = {"look": self._look, "fetch": self._fetch, "captions": self._captions}[request["do"]](
                 request
@@ -166,10 +172,11 @@ class Fetcher:
     def _progress(self, state: Mapping[str, Any]) -> None:
         done = int(state.get("downloaded_bytes") or 0)
         total = int(state.get("total_bytes") or 0)
-        if max(done, total) > self._settings.largest:
+        if max(done, total) > self._largest:
+            more = "An operator can allow more: download.largest in the configuration file."
             raise UnsupportedSource(
-                f"The file turned out to be larger than the {self._settings.largest} bytes allowed.",
-                hint="An operator can allow more: download.largest in the configuration file.",
+                f"The file turned out to be larger than the {self._largest} bytes allowed.",
+                hint=more if self._largest != CAPTIONS else "Leave captions out; they are none.",
             )
         self._guard.raise_refusal()
         now = time.monotonic()
@@ -202,7 +209,8 @@ def _module(extractor: Any) -> str:
 def described(error: BaseException) -> dict[str, Any]:
     """What is known of a failure: class names along its causes, status, the site's sentence, system error."""
     names: list[str] = []
-    answer: dict[str, Any] = {"names": names, "message": str(getattr(error, "msg", None) or error)}
+    # Sites may say anything at any length; what makes a sentence stands at the beginning.
+    answer: dict[str, Any] = {"names": names, "message": str(getattr(error, "msg", None) or error)[:_SAID]}
     queue: list[Any] = [error]
     seen: set[int] = set()
     while queue:

@@ -160,6 +160,14 @@ def parse(text: str) -> Address:
     return Address(scheme, host, port or _USUAL[scheme], quote(target, safe="/?:@!$&'()*+,;=-._~%[]|"))
 
 
+def is_web_port(port: int) -> bool:
+    """Whether web sites are fetched from a port.
+
+    Below 1024 live the protocols that a web request could be mistaken for (mail, remote shells).
+    """
+    return port in (80, 443) or 1024 <= port <= 65535
+
+
 def _host_and_port(authority: str, shown: str) -> tuple[str, int | None]:
     literal = re.fullmatch(r"\[([0-9A-Fa-f:.]+)\](?::([0-9]{1,5}))?", authority)
     plain = re.fullmatch(r"([^:\[\]%]+)(?::([0-9]{1,5}))?", authority)
@@ -167,8 +175,7 @@ def _host_and_port(authority: str, shown: str) -> tuple[str, int | None]:
     if found is None:
         raise _refused(shown, "has no readable host", "Copy the link again from the browser.")
     port = int(found[2]) if found[2] else None
-    # Below 1024 live the protocols that a web request could be mistaken for (mail, remote shells).
-    if port is not None and port not in (80, 443) and not 1024 <= port <= 65535:
+    if port is not None and not is_web_port(port):
         raise _refused(shown, f"names port {port}", "Web pages are fetched from port 80, 443 or above 1023.")
     if plain:
         return _name(plain[1], shown), port

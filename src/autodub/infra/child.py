@@ -36,8 +36,8 @@ _LOG = 1 << 14
 """Bytes of a worker's stderr that are kept."""
 _ANSWER = 1 << 26
 """Longest answer accepted, bytes."""
-_INHERITED = ("PATH", "HOME", "TMPDIR", "LD_LIBRARY_PATH", "PYTHONPATH", "VIRTUAL_ENV")
-_OURS = ("PYTHONPATH", "VIRTUAL_ENV")
+_INHERITED = ("PATH", "HOME", "TMPDIR", "LD_LIBRARY_PATH", "PYTHONPATH", "PYTHONUSERBASE", "VIRTUAL_ENV")
+_OURS = ("PYTHONPATH", "PYTHONUSERBASE", "VIRTUAL_ENV")
 """Of these, what would show another interpreter packages that are not its own."""
 _DEFAULTS = {"LANG": "C.UTF-8", "LC_ALL": "C.UTF-8", "OMP_NUM_THREADS": "1", "PYTHONUTF8": "1"}
 _PACKAGE = Path(__file__).resolve().parents[1]

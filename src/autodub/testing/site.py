@@ -9,7 +9,8 @@ For tests and measurements of downloaders; only ``127.0.0.1`` is listened on::
 Paths: ``talk`` (a page with sound and picture apart, and written captions), ``talk.mpd`` and ``talk.m3u8``
 (the same as a DASH and an HLS manifest), ``whole.mp4`` (one file with both), ``sound.mpd`` and
 ``picture.mpd`` (one alone), ``live.mpd``, ``live.m3u8``, ``long.m3u8`` (a day), ``large.m3u8`` (terabytes),
-``endless.mp4`` (says it has a terabyte), ``list`` (a page with two videos), ``broken.mpd`` and ``broken.mp4``
+``endless.mp4`` (says it has a terabyte), ``trickle.mp4`` (comes a few bytes at a time),
+``list`` (a page with two videos), ``broken.mpd`` and ``broken.mp4``
 (every answer ends too early), ``moved/PATH`` (redirects there), ``away?to=URL`` (redirects anywhere),
 ``lured.mpd?to=URL`` (a manifest whose sound is elsewhere), ``status/CODE``.
 """
@@ -93,6 +94,8 @@ class Site:
     ) -> None:
         self.folder = folder
         self.seconds = dict(seconds or {})
+        self.missing: set[str] = set()
+        """Files that are not to be had, as is told after the seconds they usually take."""
         self._title, self._language = title, language
         self._length, self._size = _cut(clip, folder)
         (folder / "captions.vtt").write_text(captions, encoding="utf-8")
@@ -222,15 +225,18 @@ class _Answer(BaseHTTPRequestHandler):
             return self._plain(302, location="/" + path.removeprefix("moved/") + query)
         if path == "away":
             return self._plain(302, location=parse_qs(parts.query)["to"][0])
-        if found := re.fullmatch(r"status/([1-5]\d\d)", path):
+        if found := re.fullmatch(r"status/([1-9]\d\d)", path):
             return self._plain(int(found[1]), retry_after="7" if found[1] == "429" else "")
-        if path == "endless.mp4":
-            return self._endless()
+        if path in ("endless.mp4", "trickle.mp4"):
+            return self._endless(path, 10 if path == "trickle.mp4" else _BLOCK)
         is_broken = path.startswith("broken") and not path.endswith(".mpd")
         name = {"broken.mp4": "whole.mp4"}.get(path, path.removeprefix("broken/"))
         page = self._site.page(name, (parse_qs(parts.query).get("to") or [""])[0])
         if page is not None:
             return self._text(page.encode(), _TYPES[Path(name).suffix])
+        if name in self._site.missing:
+            self._site.stopping.wait(self._site.seconds.get(name, 0))
+            return self._plain(404)
         file = (self._site.folder / name).resolve()
         if file.parent != self._site.folder.resolve() or not file.is_file():
             return self._plain(404)
@@ -253,15 +259,15 @@ class _Answer(BaseHTTPRequestHandler):
         if self.command != "HEAD":
             self.wfile.write(body)
 
-    def _endless(self) -> None:
-        """Zeros, of which there will be a terabyte."""
+    def _endless(self, name: str, block: int) -> None:
+        """Zeros, a hundred blocks a second: a terabyte of them, or (in small blocks) a megabyte."""
         self.send_response(200)
         self.send_header("Content-Type", "video/mp4")
-        self.send_header("Content-Length", str(10**12))
+        self.send_header("Content-Length", str(10**12 if block == _BLOCK else 10**6))
         self.end_headers()
         while not self._site.stopping.wait(0.01):
-            self.wfile.write(bytes(_BLOCK))
-            self._site.count("endless.mp4", _BLOCK)
+            self.wfile.write(bytes(block))
+            self._site.count(name, block)
 
     def _file(self, file: Path, *, is_broken: bool) -> None:
         """A file or a range of it, at the speed the site was given."""
