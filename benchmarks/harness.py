@@ -43,12 +43,12 @@ def main(order_path: Path, result_path: Path) -> None:
 
     if log is not None:
         _log_answers(Store, Path(log))
-    events: list[tuple[float, str, str, str]] = []
+    events: list[tuple[float, float, str, str, str]] = []
     with simulated.separator(separation):
         dubbed = dub(
             DubRequest(**order), settings=load(environ=environ, data_dir=data_dir),
             listener=lambda event: events.append(
-                (time.monotonic() - began, event.kind, event.stage, event.message)
+                (time.monotonic() - began, time.process_time(), event.kind, event.stage, event.message)
             ),
             cancel=Cancel(),
         )  # fmt: skip
@@ -64,7 +64,7 @@ def main(order_path: Path, result_path: Path) -> None:
         "output": str(dubbed.output),
         "project": str(dubbed.project),
         "reused": dubbed.reused,
-        "events": [event for event in events if event[1] != "stage.progress"],
+        "events": [event for event in events if event[2] != "stage.progress"],
         "receipt": dubbed.receipt.as_dict(),
     }
     result_path.write_text(json.dumps(result), encoding="utf-8")

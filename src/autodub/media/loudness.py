@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import functools
 import math
-from typing import Any
+from collections.abc import Iterator
 
 import numpy as np
 import numpy.typing as npt
@@ -18,8 +18,10 @@ from autodub.dubbing import levels as arithmetic
 from autodub.dubbing.levels import Cells, decibels
 from autodub.media.sound import Samples
 
-_CHUNK = 1 << 16
-"""Frames filtered at a time, so that the float64 copies stay small."""
+_RINGING = 0.1
+"""Seconds after which less than 1e-9 is left of the weighting's answer to an impulse, at every rate."""
+_BATCH = 8
+"""Stretches weighted at a time, so that copies stay small."""
 _HALF = 12
 """Samples on each side that an interpolated value depends on."""
 _FFT = 1024
@@ -51,6 +53,59 @@ def weighting(rate: int) -> npt.NDArray[np.float64]:
     scale = 1 + k / q + k * k
     passing = [1.0, -2.0, 1.0, 1.0, 2 * (k * k - 1) / scale, (1 - k / q + k * k) / scale]
     return np.array([shelf, passing])
+
+
+class Weighting:
+    """K-weighting of sound that streams by.
+
+    The recursion is done as a convolution with its own answer to an impulse, by overlap-save. In single
+    precision (140 dB below the loudest of a stretch) that takes half the time of recursion in double, and
+    it needs no ``scipy.signal``, which takes longer to load than a short edit takes to render.
+    """
+
+    def __init__(self, rate: int, channels: int) -> None:
+        self._size, self._response, memory = _response(rate)
+        self._past: Samples = np.zeros((channels, memory), dtype=np.float32)
+        self._step = self._size - memory
+
+    def add(self, sound: Samples) -> Iterator[Samples]:
+        """Take the next ``(channels, n)`` samples, give them weighted, in parts."""
+        most = _BATCH * self._step
+        for start in range(0, sound.shape[1], most):
+            part = sound[:, start : start + most]
+            yield self._weighted(part)
+
+    def _weighted(self, part: Samples) -> Samples:
+        import scipy.fft
+
+        memory, frames = self._past.shape[1], part.shape[1]
+        if not (part.any() or self._past.any()):  # a dub is silence for the most part
+            return np.zeros(part.shape, dtype=np.float32)
+        count = -(-frames // self._step)
+        line = np.zeros((len(part), memory + count * self._step), dtype=np.float32)
+        line[:, :memory] = self._past
+        line[:, memory : memory + frames] = part
+        self._past = line[:, frames : frames + memory].copy()
+        parts = np.lib.stride_tricks.sliding_window_view(line, self._size, axis=1)[:, :: self._step]
+        spectra = scipy.fft.rfft(parts)
+        spectra *= self._response
+        out = scipy.fft.irfft(spectra, self._size, overwrite_x=True)[..., memory:]
+        return np.asarray(out.reshape(len(part), -1)[:, :frames])
+
+
+@functools.lru_cache(maxsize=4)
+def _response(rate: int) -> tuple[int, npt.NDArray[np.complex64], int]:
+    """Length of a transform, the weighting's spectrum at that length, and samples it remembers."""
+    memory = round(_RINGING * rate)
+    size = 1 << (4 * memory - 1).bit_length()
+    # An impulse through both sections as Python floats: it is done once for a sample rate.
+    line = [1.0, *([0.0] * memory)]
+    for b0, b1, b2, _, a1, a2 in weighting(rate).tolist():
+        first = second = 0.0  # transposed direct form II
+        for at, value in enumerate(line):
+            line[at] = answer = b0 * value + first
+            first, second = b1 * value - a1 * answer + second, b2 * value - a2 * answer
+    return size, np.fft.rfft(np.array(line), size).astype(np.complex64), memory
 
 
 def oversampling(rate: int) -> int:
@@ -159,8 +214,7 @@ class Meter:
         """Samples beyond full scale, all channels."""
         self._weights = layouts.weights(layout, channels)
         self._heard = np.flatnonzero(self._weights)
-        self._sections = weighting(rate)
-        self._state = np.zeros((2, len(self._heard), 2))
+        self._weighting = Weighting(rate, len(self._heard))
         self._cells: list[Cells] = []
         self._done = 0
         self._carry = 0.0
@@ -168,8 +222,8 @@ class Meter:
 
     def add(self, block: Samples) -> None:
         """Take the next ``(n, channels)`` frames."""
-        for start in range(0, len(block), _CHUNK):
-            self._weigh(block[start : start + _CHUNK])
+        for weighted in self._weighting.add(block.T[self._heard]):
+            self._weigh(weighted)
         if self._peak is not None:
             self._peak.add(block)
             if len(block) and max(float(block.max()), -float(block.min())) > 1.0:
@@ -201,22 +255,18 @@ class Meter:
         """First sample of a cell."""
         return (2 * cell * self.rate + 100) // 200
 
-    def _weigh(self, block: Samples) -> None:
-        from scipy.signal import sosfilt
-
-        heard: Any = block.T[self._heard].astype(np.float64)
-        weighted, self._state = sosfilt(self._sections, heard, axis=-1, zi=self._state)
-        np.square(weighted, out=weighted)
-        power = weighted[0]  # summed by hand: a BLAS would start threads for it
+    def _weigh(self, weighted: Samples) -> None:
+        frames = weighted.shape[1]
+        power = np.square(weighted[0], dtype=np.float64)  # summed by hand: a BLAS would start threads for it
         for row, weight in zip(weighted[1:], self._weights[self._heard][1:], strict=True):
-            power += weight * row
+            power += weight * np.square(row, dtype=np.float64)
         done = self._done
-        last = (self.frames + len(block)) * 100 // self.rate + 1
+        last = (self.frames + frames) * 100 // self.rate + 1
         numbers = np.arange(done + 1, last + 1)
         edges = (2 * numbers * self.rate + 100) // 200
-        edges = edges[edges <= self.frames + len(block)]
+        edges = edges[edges <= self.frames + frames]
         inside = edges - self.frames
-        self.frames += len(block)
+        self.frames += frames
         if not len(inside):
             self._carry += float(power.sum())
             return

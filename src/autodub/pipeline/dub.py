@@ -21,8 +21,7 @@ from autodub.model.errors import BadSubtitles, Cancelled, OutputProblem
 from autodub.model.job import Event, Listener
 from autodub.model.request import DubRequest
 from autodub.model.speech import Term
-from autodub.pipeline import finished, project, spending
-from autodub.pipeline.choosing import likely
+from autodub.pipeline import ahead, finished, project, spending
 from autodub.pipeline.finished import Finished
 from autodub.pipeline.names import path_of, refuse_unwritable
 from autodub.pipeline.opening import Opened, captions, open_source, output_name
@@ -75,7 +74,7 @@ def _dub(run: Run, request: DubRequest, context: EngineContext, listener: Listen
     store = run.gateway.store
     target, _ = languages(request)
     with run.stage("open", "looking at the source"):
-        load = partial(run.load_ahead, partial(_needed, request, context))
+        load = partial(run.load_ahead, partial(ahead.load, request, context))
         opened = open_source(run, request, context, meanwhile=load)
     part = (request.start or 0, request.end)
     outputs = outputs_for(output_name(opened.sound), target.tag, request.output, part=part)
@@ -108,13 +107,6 @@ def _dub(run: Run, request: DubRequest, context: EngineContext, listener: Listen
     return _dubbed(done, outputs, reused=not is_new)
 
 
-def _needed(request: DubRequest, context: EngineContext) -> tuple[object, ...]:
-    """Whatever is slow to load and will probably be needed."""
-    from autodub.pipeline import delivering, performing  # noqa: F401 - loading them is the point
-
-    return likely(request, context)
-
-
 def _make(
     run: Run,
     plan: Plan,
@@ -132,6 +124,7 @@ def _make(
 
     if not is_decoded(run, plan):  # nothing is kept yet, so everybody will be asked
         run.load_ahead(lambda: [chosen.engine for chosen in plan.engines.values()])
+        run.beside(ahead.load_libraries, name="libraries")
     rehearsal = (
         run.beside(delivering.rehearse, run, plan, request, name="rehearse") if opened.is_here else None
     )

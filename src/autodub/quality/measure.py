@@ -6,7 +6,9 @@ import dataclasses
 import math
 import tempfile
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from autodub.dubbing import channels, levels
@@ -95,15 +97,19 @@ def measure(
             facts.source_speech if facts else voice_activity.detect(sound.speech, progress=part(0.35, 0.5))
         )
         clips = [clip for fact in facts.lines if (clip := fact.clip)] if facts else []
-        heard = hear(out.speech, bed, place, clips=clips, check=check, progress=part(0.5, 0.75))
         record = facts.sound if facts else None
         length = _length(sound.mix)
-        altered = record.altered if record and record.altered else None
-        comparison = compare(
-            out.mix, sound.mix, layout=out.stream.layout, source_layout=sound.layout,
-            altered=altered if altered is not None
-            else altered_on_purpose(spoken, clips or heard.speech, limit=length),
-            gain=10 ** (record.gain_db / 20) if record else None, check=check, progress=part(0.75, 1.0),
+        beside = partial(
+            compare, out.mix, sound.mix, layout=out.stream.layout, source_layout=sound.layout,
+            gain=10 ** (record.gain_db / 20) if record else None, check=check,
+        )  # fmt: skip
+        with ThreadPoolExecutor(max_workers=1, thread_name_prefix="compare") as pool:
+            # Where it is on record what was altered, the two readings have nothing to do with each other.
+            comparing = pool.submit(beside, altered=record.altered) if record and record.altered else None
+            heard = hear(out.speech, bed, place, clips=clips, check=check, progress=part(0.5, 0.75))
+        comparison = comparing.result() if comparing is not None else beside(
+            altered=altered_on_purpose(spoken, clips or heard.speech, limit=length),
+            progress=part(0.75, 1.0),
         )  # fmt: skip
         lengths = durations(
             (min(info.duration, end or info.duration) - start, out.info),
