@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -127,6 +128,21 @@ def test_a_file_without_its_stream_is_refused(tmp_path: Path) -> None:
             join(picture, audio, tmp_path)
     with pytest.raises(UnsupportedSource, match="no sound"):
         join(video, video, tmp_path)
+
+
+def test_a_sound_that_ends_early_does_not_fill_the_memory(tmp_path: Path) -> None:
+    """Once one stream has ended the other is written as it comes, not gathered until its end."""
+    large = ["-f", "lavfi", "-i", "color=s=320x180:r=25:d=120", "-c:v", "rawvideo", "-pix_fmt", "yuv420p"]
+    picture = made(tmp_path / "v.mkv", *large)
+    assert picture.stat().st_size > 250 << 20
+    sound = made(tmp_path / "a.m4a", "-f", "lavfi", "-i", "sine=d=1", "-c:a", "aac")
+    code = (
+        "import resource, sys; from pathlib import Path; from autodub.media.joining import join;"
+        "join(*map(Path, sys.argv[1:4])); print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)"
+    )
+    argv = [sys.executable, "-c", code, str(picture), str(sound), str(tmp_path)]
+    said = subprocess.run(argv, check=True, capture_output=True, text=True).stdout
+    assert int(said) < 160 << 10, "kilobytes of ffmpeg's, which has read more"
 
 
 def test_joining_can_be_cancelled_and_tells_how_far_it_is(tmp_path: Path) -> None:

@@ -41,7 +41,7 @@ def join(
         "-itsoffset", f"{late_picture:.6f}", *ffmpeg.source(picture),
         "-itsoffset", f"{late_sound:.6f}", *ffmpeg.source(sound),
         "-map", f"0:{seen.index}", "-map", f"1:{heard.index}",
-        "-c", "copy", "-map_chapters", "-1", "-max_interleave_delta", "0", ffmpeg.name(output),
+        "-c", "copy", "-map_chapters", "-1", ffmpeg.name(output),
     ]  # fmt: skip
     result = ffmpeg.call(
         arguments,
