@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from autodub.dubbing.text import (
     clean,
+    is_kin,
     is_shouted,
     is_speakable,
     is_untranslated,
@@ -127,6 +128,28 @@ def test_untranslated_text_is_recognised() -> None:
     )
     assert not is_untranslated("No.", "No.")
     assert not is_untranslated("we went home again", "volvimos a casa")
+
+
+@pytest.mark.parametrize(
+    ("text", "source", "target", "is_copy"),
+    [
+        ("Good morning, my friend.", "en", "es", True),
+        ("How are you?", "en", "fr", True),
+        ("Hasta mañana, amigo mío.", "es", "en", True),
+        ("Casa de campo.", "es", "pt-BR", False),
+        ("No entra nadie aquí hoy.", "es", "gl", True),
+        ("Good morning.", "en", "es", False),
+        ("Anna Berg and Peter Pan.", "en", "es", False),
+        ("Okay, Google.", "en", "de", False),
+        ("7 am", "en", "es", False),
+    ],
+)
+def test_a_short_copy_counts_where_languages_are_far_apart(
+    text: str, source: str, target: str, is_copy: bool
+) -> None:
+    """Three ordinary words are a sentence of one language, unless the other one is a near relation."""
+    assert is_untranslated(text, text, kin=is_kin(source, target)) == is_copy
+    assert is_kin(source, target) == is_kin(target, source)
 
 
 def test_shouting_is_recognised() -> None:

@@ -15,7 +15,7 @@ from typing import Any
 from autodub.dubbing.instructions import SUMMARY
 from autodub.dubbing.prompting import numbered
 from autodub.dubbing.syllables import syllables
-from autodub.dubbing.text import is_speakable, is_untranslated, looks_like_error
+from autodub.dubbing.text import is_kin, is_speakable, is_untranslated, looks_like_error
 from autodub.model.calls import Draft, Summary, Translate
 from autodub.model.errors import BadAnswer
 from autodub.model.speech import Line, Translation, Translations, Wording
@@ -138,8 +138,9 @@ def _fault(line: Line, text: str, request: Translate) -> str:
         return "is an error or a refusal"
     if len(text) > _ANYWAY + _LONGER * len(line.text):
         return "is far longer than its original"
-    related = request.source.split("-")[0] == request.target.split("-")[0]
-    if not related and is_untranslated(line.text, text):
+    is_same = request.source.split("-")[0] == request.target.split("-")[0]
+    kin = is_kin(request.source, request.target)
+    if not is_same and is_untranslated(line.text, text, kin=kin):
         return "is not translated"
     return ""
 

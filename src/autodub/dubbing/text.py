@@ -100,16 +100,35 @@ def same_words(left: str, right: str) -> bool:
     return _letters(left) == _letters(right)
 
 
-def is_untranslated(source: str, translated: str) -> bool:
+_KIN = tuple(
+    re.compile(family)
+    for family in (
+        "es|pt|gl|ca|it|fr|ro|oc|ast|an|co|sc", "da|nb|nn|no|sv|is|fo", "nl|de|af|lb|fy", "cs|sk|pl",
+        "ru|uk|be|bg|mk|sr|hr|bs|sl", "id|ms", "hi|ur|mr|ne", "tr|az|tk", "zh|yue",
+    )
+)  # fmt: skip
+
+
+def is_kin(source: str, target: str) -> bool:
+    """Whether two languages (BCP-47 tags) are so near that a short sentence may be equal in both."""
+    one, two = (tag.split("-")[0].lower() for tag in (source, target))
+    return one == two or any(family.fullmatch(one) and family.fullmatch(two) for family in _KIN)
+
+
+def is_untranslated(source: str, translated: str, *, kin: bool = True) -> bool:
     """Whether a translation is its source again.
 
-    Short texts, names and numbers may well be equal in both languages; four lower-case words are not.
+    Short texts, names and numbers may well be equal in both languages; four ordinary words are not,
+    nor are three where the languages are no ``kin``. A capital at the beginning makes no name.
     """
     if not same_words(source, translated):
         return False
     words = re.findall(r"[^\W\d_]+", source)
-    common = words if source.isupper() or source.islower() else [w for w in words if w.islower()]
-    return len(common) >= 4
+    if source.isupper() or source.islower():
+        return len(words) >= 4
+    small = [word for word in words if word.islower()]
+    common = len(small) + (words[0] not in small if words else 0)
+    return len(small) >= 4 or (not kin and len(small) >= 2 and common >= 3)
 
 
 def is_shouted(text: str) -> bool:

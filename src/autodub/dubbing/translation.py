@@ -76,8 +76,11 @@ class Problem:
         return self.kind != "number"
 
 
-def problems(lines: Sequence[Line], reply: Translations) -> tuple[Problem, ...]:
-    """Everything wrong with a reply; empty when n lines went in and n good ones came out."""
+def problems(lines: Sequence[Line], reply: Translations, *, kin: bool = True) -> tuple[Problem, ...]:
+    """Everything wrong with a reply; empty when n lines went in and n good ones came out.
+
+    ``kin``: the languages are so near that short sentences may be equal in both.
+    """
     answers: dict[str, Translation] = {}
     out: list[Problem] = []
     asked = {line.id for line in lines}
@@ -93,13 +96,14 @@ def problems(lines: Sequence[Line], reply: Translations) -> tuple[Problem, ...]:
         if given is None or not given.wordings:
             out.append(Problem(line.id, "missing", f"{line.id} was not translated"))
             continue
-        out.extend(p for wording in given.wordings for p in _wrong(line, wording.text))
+        out.extend(p for wording in given.wordings for p in _wrong(line, wording.text, kin=kin))
     return tuple(out)
 
 
-def checked(lines: Sequence[Line], reply: Translations, *, engine: str) -> Translations:
+def checked(lines: Sequence[Line], reply: Translations, *, engine: str, kin: bool = True) -> Translations:
     """The reply in the order of the lines, without shorter wordings that will not do.
 
+    ``kin``: the languages are so near that short sentences may be equal in both.
     Raises BadAnswer when a line is missing, blank, untranslated or no translation at all.
     """
     by_line = {answer.line: answer for answer in reversed(reply.lines)}
@@ -107,11 +111,11 @@ def checked(lines: Sequence[Line], reply: Translations, *, engine: str) -> Trans
     bad: list[Problem] = []
     for line in lines:
         answer = by_line.get(line.id, Translation(line.id, ()))
-        good = tuple(w for w in answer.wordings if not any(p.fatal for p in _wrong(line, w.text)))
+        good = tuple(w for w in answer.wordings if not any(p.fatal for p in _wrong(line, w.text, kin=kin)))
         if not good or good[0] != answer.wordings[0]:
-            bad.extend(p for p in problems([line], Translations((answer,))) if p.fatal)
+            bad.extend(p for p in problems([line], Translations((answer,)), kin=kin) if p.fatal)
         kept.append(Translation(line.id, good))
-    bad.extend(p for p in problems(lines, reply) if p.kind == "unasked")
+    bad.extend(p for p in problems(lines, reply, kin=kin) if p.kind == "unasked")
     if bad:
         more = f", and {len(bad) - 3} more" if len(bad) > 3 else ""
         raise BadAnswer(
@@ -122,12 +126,12 @@ def checked(lines: Sequence[Line], reply: Translations, *, engine: str) -> Trans
     return Translations(tuple(kept))
 
 
-def _wrong(line: Line, text: str) -> list[Problem]:
+def _wrong(line: Line, text: str, *, kin: bool) -> list[Problem]:
     if not is_speakable(text):
         return [Problem(line.id, "blank", f"{line.id} came back blank")] if is_speakable(line.text) else []
     if looks_like_error(text) and not looks_like_error(line.text):
         return [Problem(line.id, "error", f"{line.id} came back as an error or a refusal")]
-    if is_untranslated(line.text, text):
+    if is_untranslated(line.text, text, kin=kin):
         return [Problem(line.id, "untranslated", f"{line.id} came back untranslated")]
     if _numbers(line.text) - _numbers(text):
         return [Problem(line.id, "number", f"{line.id} lost a number")]

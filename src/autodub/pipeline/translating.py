@@ -15,6 +15,7 @@ from autodub.dubbing.duration import Duration
 from autodub.dubbing.fitting import budget
 from autodub.dubbing.glossary import occurring
 from autodub.dubbing.numerals import localized
+from autodub.dubbing.text import is_kin
 from autodub.dubbing.translation import Window, checked, growing, window, windows
 from autodub.dubbing.wording import survivors
 from autodub.engines.roles import Summarizer
@@ -172,8 +173,11 @@ class Wordings:
     def _translate(self, one: Window) -> None:
         # Numbered within the window: the same text has the same identity wherever it stands.
         numbered = _numbered(one.lines)
+        kin = is_kin(self._brief.spoken.tag, self._brief.target.tag)
         try:
-            reply = checked(numbered, self._ask(one, numbered, drafts=()), engine=self._chosen.info.name)
+            reply = checked(
+                numbered, self._ask(one, numbered, drafts=()), engine=self._chosen.info.name, kin=kin
+            )
         except OF_ONE_WINDOW as problem:
             if len(one.lines) == 1:
                 self.failed[one.lines[0].id] = problem.message
