@@ -4,6 +4,7 @@ import json
 import random
 import subprocess
 import sys
+import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -303,6 +304,44 @@ def test_a_request_to_stop_leaves_the_rest_for_another_day(rentals, account):
     with pytest.raises(Cancelled):
         tenant.give_back(ACCOUNT, Stopping(account.folder), keep=False)
     assert sweep(rentals, ACCOUNT, account).deleted == (account.made[0],)
+
+
+def test_waiting_to_give_back_can_be_stopped(rentals, account):
+    """While somebody looks at one voice a stop is heard, and none of them counts as used any more."""
+    tenant = Tenant(rentals)
+    for identity in ("first", "second"):
+        rent(tenant, account, identity)
+
+    def stop():
+        raise Cancelled("stop")
+
+    with rentals.alone(ACCOUNT, "first"), pytest.raises(Cancelled):
+        tenant.give_back(ACCOUNT, account, keep=False, check=stop)
+    assert not any(rentals.is_used(rental) for rental in rentals.all())
+    assert len(sweep(rentals, ACCOUNT, account).deleted) == 2
+
+
+def test_looking_whether_a_voice_is_used_disturbs_nobody(rentals, account):
+    """Jobs rent and give back a voice while somebody looks at it all the time: none fails, none stays."""
+    is_over = threading.Event()
+
+    def look():
+        while not is_over.is_set():
+            for rental in rentals.all():
+                rentals.is_used(rental)
+
+    def work(_):
+        tenant = Tenant(rentals)
+        rent(tenant, account)
+        return tenant.give_back(ACCOUNT, account, keep=False).failed
+
+    with ThreadPoolExecutor(3) as pool:
+        looking = pool.submit(look)
+        assert [work(n) for n in range(20)] == [()] * 20
+        is_over.set()
+        looking.result()
+    sweep(rentals, ACCOUNT, account)
+    assert (account.voices(), rentals.all()) == ({}, ())
 
 
 def test_a_sweep_leaves_strangers_and_live_jobs_alone(rentals, account):

@@ -58,7 +58,7 @@ def left(store: Store, settings: Settings) -> tuple[Left, ...]:
 
     reachable = {provider_of(account_of(engine)) for engine in cloners(settings)}
     return tuple(
-        Left(rental, store.rentals.is_used(rental.token), provider_of(rental.account) in reachable)
+        Left(rental, store.rentals.is_used(rental), provider_of(rental.account) in reachable)
         for rental in store.rentals.all()
     )
 

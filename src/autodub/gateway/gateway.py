@@ -155,7 +155,8 @@ class Gateway:
         Never raises for a voice that could not be deleted: it is recorded and tried again another day.
         """
         self.cancel.check()
-        return self._tenant.give_back(self._place(engine), _Outside(self, engine), keep=keep)
+        landlord = _Outside(self, engine)
+        return self._tenant.give_back(self._place(engine), landlord, keep=keep, check=self.cancel.check)
 
     def sweep(self, engine: Any, *, kept: bool = False) -> Returned:
         """Delete voices at the engine's account that no running job uses; ``kept`` ones only if asked."""

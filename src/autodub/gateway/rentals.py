@@ -176,12 +176,15 @@ class Rentals:
         self._folder.mkdir(parents=True, exist_ok=True)
         return FileLock(self._folder / f"{token}.use")
 
-    def is_used(self, token: str) -> bool:
-        """Whether somebody, here or in another process, uses a rental now."""
-        lock = self.use(token)
-        if not lock.take():
-            return True
-        lock.free(remove=True)
+    def is_used(self, rental: Rental) -> bool:
+        """Whether somebody, here or in another process, makes or uses a rental now."""
+        # Under the identity's lock, as everybody who takes the other one alone: a job that begins to use
+        # or to delete the voice at this moment waits, instead of finding it taken.
+        with self.alone_now(rental.account, rental.identity) as is_mine:
+            lock = self.use(rental.token)
+            if not is_mine or not lock.take():
+                return True
+            lock.free(remove=True)
         return False
 
     def _lock(self, account: str, identity: str) -> FileLock:

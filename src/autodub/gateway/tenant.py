@@ -127,10 +127,13 @@ class Tenant:
                 held.rental.name for (of, _), held in self._held.items() if account is None or of == account
             )
 
-    def give_back(self, account: str, landlord: Landlord, *, keep: bool) -> Returned:
+    def give_back(
+        self, account: str, landlord: Landlord, *, keep: bool, check: Callable[[], None] = lambda: None
+    ) -> Returned:
         """Delete the voices this job used, unless they are to be kept or somebody else uses them.
 
-        What cannot be deleted now is recorded, and tried again by this and by :func:`sweep`.
+        What cannot be deleted now is recorded, and tried again by this and by :func:`sweep`. ``check`` is
+        called while waiting and may raise.
         """
         with self._lock:
             mine = [place for place in self._held if place[0] == account]
@@ -138,12 +141,12 @@ class Tenant:
         tidy = _Tidying(self._rentals, landlord, told=self._told)
         for one in held:
             one.lock.free()
-            rental = one.rental
+        for rental in (one.rental for one in held):
             if keep or rental.kept:
                 self._rentals.change(rental.token, state="ready", kept=True)
                 tidy.kept.append(rental.name)
             else:
-                tidy.leave(rental)
+                tidy.leave(rental, check=check)
         for rental in self._rentals.all(account):
             if rental.state in ("leaving", "stray"):
                 tidy.end(rental)
@@ -235,13 +238,14 @@ class _Tidying:
             self._found = self._landlord.rented(PREFIX)
         return self._found
 
-    def leave(self, rental: Rental, *, is_patient: bool = True) -> Rental | None:
+    def leave(self, rental: Rental, *, check: Callable[[], None] | None = None) -> Rental | None:
         """Mark a voice as one to be deleted, unless somebody uses or makes it.
 
-        Who is patient waits for somebody who is only looking.
+        With a ``check`` to call meanwhile, somebody who is only looking is waited for.
         """
-        one = self._rentals.alone if is_patient else self._rentals.alone_now
-        with one(rental.account, rental.identity) as is_mine:
+        place = (rental.account, rental.identity)
+        alone = self._rentals.alone_now(*place) if check is None else self._rentals.alone(*place, check)
+        with alone as is_mine:
             lock = self._rentals.use(rental.token)
             if not is_mine or not lock.take():
                 self.in_use.append(rental.name)
@@ -279,7 +283,7 @@ def free_one(rentals: Rentals, account: str, landlord: Landlord, *, told: Told =
     order = {"leaving": 0, "stray": 1, "ready": 2}
     known = [rental for rental in rentals.all(account) if rental.state in order]
     for rental in sorted(known, key=lambda one: (order[one.state], one.kept, one.used)):
-        leaving = tidy.leave(rental, is_patient=False) if rental.state == "ready" else rental
+        leaving = tidy.leave(rental) if rental.state == "ready" else rental
         if leaving is not None and tidy.end(leaving):
             return True
     return False
@@ -301,7 +305,7 @@ def sweep(
         if rental.kept and not kept and rental.state == "ready":
             tidy.kept.append(rental.name)
             continue
-        leaving = tidy.leave(rental, is_patient=False)
+        leaving = tidy.leave(rental)
         if leaving is not None:
             tidy.end(leaving)
     return tidy.outcome()
