@@ -120,6 +120,12 @@ def test_markup_is_only_text(scene: Scene) -> None:
     assert "Hola" in text
 
 
+def test_signs_without_a_width_split_no_word(scene: Scene) -> None:
+    """Joiners are part of the spelling in Persian and Hindi; a soft hyphen is no space."""
+    scene.speaker().synthesize(Synthesize("Donau\u00addampf, می\u200cخواهم", scene.voice()), scene.desk)
+    assert scene.sent()[0]["text"] == "Donaudampf, می\u200cخواهم"
+
+
 def test_the_output_rate_is_an_option(scene: Scene) -> None:
     """16 kHz is asked for and kept as such."""
     speech = scene.speaker(output_rate="16000").synthesize(Synthesize(LINE, scene.voice()), scene.desk)

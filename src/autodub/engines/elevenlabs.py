@@ -41,7 +41,7 @@ _LONGEST = 3.0
 _TELLING, _DENSEST = 20, 35
 """From so many characters on, so many a second are more than anybody says: the sound was cut short."""
 _CHUNK = 1 << 16
-_VERSION = "1"
+_VERSION = "2"
 
 
 __all__ = ["ElevenLabs", "ElevenLabsCloner"]
@@ -267,11 +267,13 @@ class ElevenLabs:
 
 def _plain(text: str) -> str:
     """Text without what a model takes for an instruction: tags, breaks, controls."""
-    kept = "".join(
-        " " if c in "<>[]" or unicodedata.category(c) in {"Cc", "Cf", "Cs", "Co", "Zl", "Zp"} else c
-        for c in text
-    )
-    return " ".join(kept.split())
+    kept = "".join(" " if c in "<>[]" or unicodedata.category(c) in _SPACING else c for c in text)
+    return " ".join("".join(c for c in kept if unicodedata.category(c) != "Cf" or c in _JOINERS).split())
+
+
+_SPACING = frozenset({"Cc", "Cs", "Co", "Zl", "Zp"})
+_JOINERS = "\u200c\u200d"
+"""Part of the spelling in Persian, Hindi and others; other signs without a width stand inside words, too."""
 
 
 def _no_voice(name: str) -> Gone:
