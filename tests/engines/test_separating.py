@@ -22,7 +22,7 @@ from autodub.engines.separating import Recipe
 from autodub.gateway.cancel import Cancel
 from autodub.gateway.work import CallWork
 from autodub.model.calls import Separate
-from autodub.model.errors import BadAnswer, Cancelled, EngineCannot, Rejected, Unreachable
+from autodub.model.errors import BadAnswer, Cancelled, EngineCannot, OutputProblem, Rejected, Unreachable
 from autodub.model.job import Event
 from autodub.model.media import Audio, Stems
 from autodub.model.time import Span
@@ -153,7 +153,7 @@ def test_no_memory_anywhere_is_a_refusal_with_a_way_out(studio: Studio) -> None:
         ("nan", BadAnswer, "not numbers"),
         ("short", BadAnswer, "another length"),
         ("crash", Unreachable, "the model is broken"),
-        ("die", Unreachable, "killed by signal 9"),
+        ("die", Rejected, "the system killed the worker"),
         ("refuse", EngineCannot, "No such weights"),
     ],
 )
@@ -163,6 +163,26 @@ def test_a_worker_gone_wrong_is_an_error_of_its_kind(
     """Nonsense, crashes, kills and refusals each reach the caller as what they are; nothing is kept."""
     with pytest.raises(kind, match=words):
         separated(studio, noise(), recipe(mode=mode))
+
+
+@pytest.mark.parametrize("name", ["windows.f32", "speech.f32"])
+def test_a_disk_that_fills_up_is_said(studio: Studio, name: str) -> None:
+    """Windows that find no room on either side are about the disk, and not worth another attempt."""
+    desk = work(studio)
+    (desk.scratch / name).symlink_to("/dev/full")
+    with pytest.raises(OutputProblem, match="no room"):
+        separated(studio, noise(), recipe(), desk=desk)
+
+
+def test_a_worker_the_system_kills_is_asked_for_less(studio: Studio, tmp_path: Path) -> None:
+    """The kernel takes who uses the most memory: shorter windows are tried, and that is noted."""
+    log = tmp_path / "log"
+    how = recipe({"device": "cpu"}, log=str(log), killed={"cpu": 2 * 8_000})
+    stems, out = separated(studio, noise(), how)
+    assert [one["part"] for one in opened(log)] == [1.0, 0.5]
+    (note,) = stems.notes
+    assert note.startswith("Memory ran out on cpu; the model was shown 50% of its usual window")
+    assert not np.array_equal(out[2500 * 16 : 3500 * 16], noise()[2500 * 16 : 3500 * 16])
 
 
 def test_stopping_takes_no_second_and_leaves_no_process(studio: Studio, tmp_path: Path) -> None:

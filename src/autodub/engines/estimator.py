@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from autodub.infra.child import serve
-from autodub.model.errors import EngineCannot
+from autodub.model.errors import EngineCannot, OutputProblem
 
 _SIGNS = (
     "out of memory",
@@ -83,11 +83,17 @@ def serve_model(load: Callable[[Mapping[str, Any]], Loaded]) -> None:
             model = models[0]
             shape = (request["count"], model.channels, model.length)
             windows = np.fromfile(request["input"], dtype="<f4").reshape(shape)
-            np.ascontiguousarray(model.estimate(windows), dtype="<f4").tofile(request["output"])
+            speech = np.ascontiguousarray(model.estimate(windows), dtype="<f4")
         except (MemoryError, RuntimeError) as error:
             if is_memory(error):
                 return {"memory": (str(error).strip().splitlines() or ["MemoryError"])[0][:200]}
             raise
+        try:
+            speech.tofile(request["output"])
+        except OSError as error:  # numpy's own: it does not say why
+            raise OutputProblem(
+                "There is no room left on the disk for the speech that was found.", hint="Make room."
+            ) from error
         return {}
 
     serve(handle)

@@ -11,11 +11,11 @@ from typing import Any, Self
 import numpy as np
 
 from autodub.engines.roles import Work
-from autodub.infra.child import Workers
+from autodub.infra.child import Killed, Workers
 from autodub.media import separation, sound
 from autodub.media.separation import Asked, Sight, Windows
 from autodub.model.calls import Separate
-from autodub.model.errors import BadAnswer, Rejected
+from autodub.model.errors import BadAnswer, OutputProblem, Rejected
 from autodub.model.media import Stems
 
 _LOADING, _ANSWERING = 900.0, 1800.0
@@ -68,8 +68,8 @@ class _NoMemory(Exception):
 def separate(request: Separate, work: Work, recipe: Recipe) -> Stems:
     """The background of the mix by a model; notes say what had to be done less well.
 
-    Raises Rejected when memory does not suffice even for short windows on the CPU, BadAnswer when the
-    model answers with nonsense, and what ``Workers.map`` raises.
+    Raises Rejected when memory does not suffice even for short windows on the CPU, OutputProblem when the
+    disk is full, BadAnswer when the model answers with nonsense, and what ``Workers.map`` raises.
     """
     path = work.scratch / "background.wav"
     step = _Step(recipe.device, jobs=recipe.jobs)
@@ -178,9 +178,17 @@ class _Model:
         self._work.progress(done / whole, f"{done} of {whole} windows on {self.device}")
 
     def _estimate(self, windows: Windows) -> Windows:
-        np.asarray(windows, dtype="<f4").tofile(self._files[0])
+        try:
+            np.asarray(windows, dtype="<f4").tofile(self._files[0])
+        except OSError as error:  # numpy's own: it does not say why
+            raise OutputProblem(
+                "There is no room left on the disk for the windows of a separation.", hint="Make room."
+            ) from error
         source, target = (str(file) for file in self._files)
-        self._ask({"input": source, "output": target, "count": len(windows)}, _ANSWERING)
+        try:
+            self._ask({"input": source, "output": target, "count": len(windows)}, _ANSWERING)
+        except Killed as error:  # the model was loaded, so it was the windows that were too much
+            raise _NoMemory("the system killed the worker") from error
         try:
             speech = np.fromfile(self._files[1], dtype="<f4").reshape(windows.shape)
         except (OSError, ValueError) as error:

@@ -56,6 +56,10 @@ runpy.run_module(module, run_name="__main__", alter_sys=True)
 """Runs a module with this package in reach, but not the folder it lies in: others lie there as well."""
 
 
+class Killed(Unreachable):
+    """The system took a worker away: on Linux because memory ran out, with few exceptions."""
+
+
 class Workers:
     """Up to ``count`` worker processes of one module, started when first needed.
 
@@ -113,8 +117,8 @@ class Workers:
 
         ``deadline`` is in seconds per request. ``check`` is called about ten times a second and
         ``progress(done, all)`` after every answer; what they raise stops the work and kills the workers.
-        Raises Unreachable when a worker dies or its deadline passes, BadAnswer when it writes what is
-        not an answer, and the error of the tree a worker's handler raised.
+        Raises Unreachable when a worker dies (Killed by SIGKILL) or its deadline passes, BadAnswer when it
+        writes what is not an answer, and the error of the tree a worker's handler raised.
         """
         answers: list[Any] = [None] * len(requests)
         waiting = iter(enumerate(requests))
@@ -265,7 +269,8 @@ class _Worker:
         how = (
             f"was killed by signal {-code}" if code is not None and code < 0 else f"ended with status {code}"
         )
-        raise Unreachable(
+        kind = Killed if code == -signal.SIGKILL else Unreachable
+        raise kind(
             f"The {self.engine} worker {how}: {lines[-1].strip() if lines else 'it said nothing'}.",
             hint="Try again; if it stays, another engine can do this work.",
             engine=self.engine,
