@@ -38,7 +38,7 @@ from autodub.model.errors import (
 )
 from autodub.model.speech import Line, Translations
 from autodub.model.time import Span
-from autodub.testing.loopback import Loopback
+from autodub.testing.loopback import Loopback, Reply
 from autodub.testing.loopback.openai import MODELS, OpenAIService
 from autodub.testing.studio import Studio
 
@@ -450,3 +450,17 @@ def test_another_server_gives_answers_of_its_own() -> None:
     assert keys[0] == keys[1]
     assert len(set(keys)) == 3
     assert OpenAI.describe().version in OpenAI(OpenAIOptions(), EngineContext({}, Path())).describe().version
+
+
+def test_a_server_that_points_elsewhere_is_not_followed(scene: Scene) -> None:
+    """The script reaches nobody else; the setting is to be corrected."""
+    with Loopback([OpenAIService()], bodies=True) as elsewhere:
+        moved = Reply(307, {"location": elsewhere.url("openai") + "/chat/completions"}, b"")
+        scene.service.answer = lambda _request: moved  # type: ignore[method-assign]
+        try:
+            with pytest.raises(Rejected) as caught:
+                scene.ask("Good morning.")
+        finally:
+            del scene.service.answer
+        assert not elsewhere.requests
+    assert "OPENAI_BASE_URL" in caught.value.hint

@@ -79,6 +79,8 @@ def client(*, endpoint: str, key: str, timeout: float) -> Any:
             base_url=endpoint,
             max_retries=0,
             timeout=openai.Timeout(timeout, connect=_CONNECT),
+            # A script goes to the server that was named, and to no other it may point to.
+            http_client=openai.DefaultHttpxClient(follow_redirects=False),
         )
     except httpx2.InvalidURL as error:  # of an address in the settings
         raise unreachable(PROVIDER, error) from None
