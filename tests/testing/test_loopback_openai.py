@@ -14,13 +14,13 @@ from hypothesis import strategies as st
 from autodub.dubbing.meaning import lost
 from autodub.dubbing.prompting import Prompt, summarizing, translating
 from autodub.dubbing.syllables import syllables
-from autodub.model.calls import Summarize, Translate
+from autodub.model.calls import Draft, Summarize, Translate
 from autodub.model.speech import Line
 from autodub.model.time import Span
 from autodub.testing.loopback import MODERN, PROTOTYPE, Reply, Request
 from autodub.testing.loopback.faults import REFUSALS
 from autodub.testing.loopback.openai import OpenAIService
-from autodub.testing.loopback.shortening import shortened
+from autodub.testing.loopback.shortening import lengthened, shortened
 
 needs_apertium = pytest.mark.skipif(not OpenAIService.is_possible(), reason="apertium is not installed")
 
@@ -105,6 +105,21 @@ def test_languages_with_regions_are_understood(service: OpenAIService) -> None:
     assert "casa" in text(service.answer(request(prompt("The house is big.", to="pt-BR"))))["1"]
 
 
+@needs_apertium
+def test_it_may_be_wordy_and_reword_nothing() -> None:
+    """Its manner is a setting: the same question then has other answers."""
+    service = OpenAIService()
+    line = Line("1", Span(0, 1), "The house is big.", "A")
+    asked = request(prompt(line.text))
+    draft = Draft("1", "La casa es muy grande.", (6,))
+    again = request(translating(Translate((line,), "en", "es", drafts=(draft,))))
+    assert text(service.answer(asked))["1"] == "La casa es grande."
+    assert len(text(service.answer(again))["1"]) == 1
+    service.wordiness, service.rewords = 1.6, False
+    assert text(service.answer(asked))["1"] == "La casa es grande realmente."
+    assert text(service.answer(again))["1"] == []
+
+
 def test_a_summary_is_the_beginning(service: OpenAIService) -> None:
     """A summary needs no translator."""
     asked = summarizing(Summarize(("Anna meets Bob.", "They talk!", "Long."), "en"))
@@ -186,3 +201,18 @@ def test_any_text_is_shortened_or_left(natural: str, wanted: int) -> None:
     if shorter is not None:
         assert syllables(shorter, "es") < syllables(natural, "es")
         assert lost(natural, shorter, source="", language="es") == ""
+
+
+@settings(deadline=None, max_examples=50)
+@given(
+    st.text(alphabet="abcñé ,no20AB", max_size=40).map(lambda text: f"Casa {text}".strip() + "."),
+    st.floats(1.1, 2.0),
+    st.sampled_from(["es", "fr", "xx"]),
+)
+def test_padding_only_adds(natural: str, share: float, to: str) -> None:
+    """A wordier text begins and ends as it did, is about as long as asked at most, and loses nothing."""
+    longer = lengthened(natural, share=share, language=to)
+    assert longer.startswith(natural[:-1])
+    assert longer.endswith(".")
+    assert syllables(longer, to) <= share * syllables(natural, to) + 1 or longer == natural
+    assert to != "xx" or longer == natural

@@ -85,6 +85,15 @@ def test_broken_files_end_too_early(site: Site) -> None:
     assert len(broken.value.partial) == (site.folder / "sound.m4a").stat().st_size // 2
 
 
+def test_a_file_may_go_missing_for_a_while(site: Site) -> None:
+    """It is not found, though the manifest names it, until it is there again."""
+    site.missing.add("picture.mp4")
+    assert refused(site, "picture.mp4")["Status"] == "404"
+    assert b"picture.mp4" in get(site, "talk.mpd")
+    site.missing.clear()
+    assert get(site, "picture.mp4")
+
+
 def test_redirects_and_statuses(site: Site) -> None:
     """A moved page is where it moved to; a status is that status; nothing outside the folder is shown."""
     assert get(site, "moved/talk.mpd") == get(site, "talk.mpd")

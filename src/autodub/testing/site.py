@@ -296,13 +296,13 @@ class _Answer(BaseHTTPRequestHandler):
             stream.seek(at)
             while at < end and not self._site.stopping.is_set():
                 block = stream.read(min(_BLOCK, end - at))
+                self._site.count(file.name, len(block))  # before the other side can know of it
                 try:
                     self.wfile.write(block)
                 except OSError:  # the other side has left
                     self.close_connection = True
                     return
                 at += len(block)
-                self._site.count(file.name, len(block))
                 ahead = (at - first) / rate - (time.monotonic() - begun)
                 if ahead > 0:
                     self._site.stopping.wait(ahead)
