@@ -360,6 +360,25 @@ def test_a_sweep_leaves_strangers_and_live_jobs_alone(rentals, account):
     assert {rental.token for rental in rentals.all()} >= {far.token}
 
 
+def test_a_key_that_may_not_look_into_the_account_sweeps_what_it_knows(rentals, account):
+    """Voices whose ids are recorded are deleted; only those of other keys are left to those keys."""
+
+    class Blind(Account):
+        def rented(self, prefix):
+            raise Refused("missing_permissions", whole_account=False)
+
+    tenant = Tenant(rentals)
+    rent(tenant, account)
+    tenant.release()
+    other = rentals.begin("stand:old-key", "v", engine="cloner.e")
+    unsure = rentals.begin(ACCOUNT, "v", engine="cloner.e")
+    rentals._clock = lambda: unsure.created + 86_400
+    swept = sweep(rentals, ACCOUNT, Blind(account.folder))
+    assert swept.deleted == (account.made[0],)
+    assert [name for name, _ in swept.failed] == [unsure.name]
+    assert {rental.token for rental in rentals.all()} == {other.token, unsure.token}
+
+
 def test_waiting_for_somebody_elses_voice_can_be_stopped(rentals, account):
     """A job that waits until another has made its voice hears a request to stop."""
 

@@ -14,6 +14,7 @@ from autodub.model.errors import (
     Busy,
     Cancelled,
     EngineCannot,
+    EngineError,
     Full,
     Gone,
     NoCredit,
@@ -216,6 +217,7 @@ class _Tidying:
         self._landlord = landlord
         self._told = told
         self._found: Mapping[str, str] | None = None
+        self._is_blind = False
         self.deleted: list[str] = []
         self.kept: list[str] = []
         self.in_use: list[str] = []
@@ -237,6 +239,16 @@ class _Tidying:
         if self._found is None:
             self._found = self._landlord.rented(PREFIX)
         return self._found
+
+    def seen(self) -> Mapping[str, str]:
+        """The same, nothing where the key may not look or nobody answers."""
+        if self._is_blind:
+            return {}
+        try:
+            return self.found()
+        except EngineError:
+            self._is_blind = True
+            return {}
 
     def leave(self, rental: Rental, *, check: Callable[[], None] | None = None) -> Rental | None:
         """Mark a voice as one to be deleted, unless somebody uses or makes it.
@@ -299,9 +311,10 @@ def sweep(
     tidy = _Tidying(rentals, landlord, told=told)
     provider = account.partition(":")[0]
     for rental in rentals.all():
-        is_kin = rental.account.partition(":")[0] == provider and rental.name in tidy.found()
-        if rental.account != account and not is_kin:
-            continue
+        if rental.account != account:
+            is_kin = rental.account.partition(":")[0] == provider
+            if not is_kin or rental.name not in tidy.seen():
+                continue
         if rental.kept and not kept and rental.state == "ready":
             tidy.kept.append(rental.name)
             continue
