@@ -360,13 +360,30 @@ def test_a_sweep_leaves_strangers_and_live_jobs_alone(rentals, account):
     assert {rental.token for rental in rentals.all()} >= {far.token}
 
 
+class Blind(Account):
+    """One whose key may make and delete voices, and not list them."""
+
+    def rented(self, prefix):
+        raise Refused("missing_permissions", whole_account=False)
+
+
+def test_a_key_that_may_not_look_makes_a_voice_again(rentals, account):
+    """After an answer that never came nobody can look for the voice: another is made, the first remembered."""
+
+    def lost(name):
+        account.make(name)
+        raise Unreachable("The answer broke off.")
+
+    tenant, blind = Tenant(rentals), Blind(account.folder)
+    with pytest.raises(Unreachable):
+        tenant.rent(ACCOUNT, "v", lost, engine="cloner.e", landlord=blind, check=lambda: None)
+    handle = tenant.rent(ACCOUNT, "v", account.make, engine="cloner.e", landlord=blind, check=lambda: None)
+    assert account.voices()[account.made[1]] == handle
+    assert sorted(rental.state for rental in rentals.all()) == ["ready", "stray"]
+
+
 def test_a_key_that_may_not_look_into_the_account_sweeps_what_it_knows(rentals, account):
     """Voices whose ids are recorded are deleted; only those of other keys are left to those keys."""
-
-    class Blind(Account):
-        def rented(self, prefix):
-            raise Refused("missing_permissions", whole_account=False)
-
     tenant = Tenant(rentals)
     rent(tenant, account)
     tenant.release()

@@ -176,7 +176,12 @@ class Tenant:
 
     def _adopt(self, rental: Rental, landlord: Landlord | None) -> Rental | None:
         """A voice that somebody began to make and never finished, if the provider has it."""
-        handle = landlord.rented(rental.name).get(rental.name) if landlord else None
+        try:
+            handle = landlord.rented(rental.name).get(rental.name) if landlord else None
+        except Refused as error:
+            if error.whole_account:
+                raise
+            handle = None  # a key may be good for cloning and still not see what there is
         if handle is None:
             self._rentals.change(rental.token, state="stray")  # it may still turn up
             return None
