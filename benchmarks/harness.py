@@ -7,6 +7,7 @@ The log gets a line ``made KEY`` per engine answer that was made, the moment it 
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import resource
@@ -14,7 +15,8 @@ import subprocess
 import sys
 import threading
 import time
-from collections import Counter
+from collections import Counter, defaultdict
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -29,8 +31,7 @@ def main(order_path: Path, result_path: Path) -> None:
     data_dir, log = Path(order.pop("data_dir")), order.pop("log", None)
     environ = {"HOME": os.environ["HOME"], **order.pop("environ", {})}
     separation = order.pop("separation", None)
-    started = Counter[str]()
-    _count_programs(started)
+    programs = _Programs()
     peak = _Peak()
     began = time.monotonic()
 
@@ -44,6 +45,8 @@ def main(order_path: Path, result_path: Path) -> None:
     if log is not None:
         _log_answers(Store, Path(log))
     events: list[tuple[float, float, str, str, str]] = []
+    flights: dict[str, list[tuple[float, float]]] = {}
+    _time_calls(flights, began)
     with simulated.separator(separation):
         dubbed = dub(
             DubRequest(**order), settings=load(environ=environ, data_dir=data_dir),
@@ -53,18 +56,23 @@ def main(order_path: Path, result_path: Path) -> None:
             cancel=Cancel(),
         )  # fmt: skip
     wall = time.monotonic() - began
+    most = peak.stop()
     own, children = resource.getrusage(resource.RUSAGE_SELF), resource.getrusage(resource.RUSAGE_CHILDREN)
     result = {
         "wall_s": wall,
-        "cpu_self_s": own.ru_utime + own.ru_stime,
+        "cpu_self_s": own.ru_utime + own.ru_stime - peak.spent - simulated.Simulated.spent,
         "cpu_children_s": children.ru_utime + children.ru_stime,
+        "cpu_separator_s": simulated.Simulated.spent,
+        "cpu_programs_s": dict(programs.spent),
         "peak_self_mb": own.ru_maxrss / 1024,
-        "peak_tree_mb": peak.stop() / 2**20,
-        "programs": dict(started),
+        "peak_tree_mb": most / 2**20,
+        "programs": dict(programs.started),
         "output": str(dubbed.output),
         "project": str(dubbed.project),
         "reused": dubbed.reused,
         "events": [event for event in events if event[2] != "stage.progress"],
+        "flights": flights,
+        "sha256": hashlib.sha256(Path(dubbed.output).read_bytes()).hexdigest(),
         "receipt": dubbed.receipt.as_dict(),
     }
     result_path.write_text(json.dumps(result), encoding="utf-8")
@@ -80,28 +88,87 @@ def order(request: dict[str, Any], folder: Path, name: str) -> tuple[list[str], 
 
 def run(request: dict[str, Any], folder: Path, name: str) -> dict[str, Any]:
     """Carry out a request in a process of its own; its result. Ends the benchmark when that fails."""
-    command, result_path = order(request, folder, name)
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    if done.returncode != 0:
-        sys.exit(f"{name} failed:\n{done.stderr[-3000:]}")
-    result: dict[str, Any] = json.loads(result_path.read_text("utf-8"))
-    return result
+    return run_all([(request, folder, name)])[0]
 
 
-def _count_programs(started: Counter[str]) -> None:
-    """Count every program started through subprocess, by name."""
-    original = subprocess.Popen.__init__
-
-    def counted(self: Any, args: Any, *rest: Any, **named: Any) -> None:
-        words = [args] if isinstance(args, (str, bytes)) else [str(word) for word in args]
-        names = [Path(str(word)).name for word in words[:8]]
-        known = (
-            p for name in names for p in _PROGRAMS if name == p or (p == "python" and name.startswith(p))
+def run_all(orders: Sequence[tuple[dict[str, Any], Path, str]]) -> list[dict[str, Any]]:
+    """Carry out requests at once, each in a process of its own; their results in order."""
+    # An installed package has its bytecode beside it, whatever this shell says.
+    environ = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    running = []
+    for request, folder, name in orders:
+        command, result_path = order(request, folder, name)
+        process = subprocess.Popen(
+            command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, env=environ
         )
-        started[next(known, names[0])] += 1
-        original(self, args, *rest, **named)
+        running.append((process, result_path, name))
+    results = []
+    for process, result_path, name in running:
+        _, complaint = process.communicate()
+        if process.returncode != 0:
+            sys.exit(f"{name} failed:\n{complaint[-3000:]}")
+        results.append(json.loads(result_path.read_text("utf-8")))
+    return results
 
-    subprocess.Popen.__init__ = counted  # type: ignore[method-assign]
+
+class _Programs:
+    """Counts every program started through subprocess, and the CPU seconds it took, by name."""
+
+    def __init__(self) -> None:
+        self.started = Counter[str]()
+        self.spent: defaultdict[str, float] = defaultdict(float)
+        popen: Any = subprocess.Popen
+        begin = popen.__init__
+
+        def started(process: Any, args: Any, *rest: Any, **named: Any) -> None:
+            process.counted_as = _program(args)
+            self.started[process.counted_as] += 1
+            begin(process, args, *rest, **named)
+
+        def ended(process: Any, flags: int) -> tuple[int, int]:
+            """As the library waits, but asking what was used as well."""
+            try:
+                pid, status, used = os.wait4(process.pid, flags)
+            except ChildProcessError:
+                return process.pid, 0
+            if pid == process.pid:
+                self.spent[process.counted_as] += used.ru_utime + used.ru_stime
+            return pid, status
+
+        def polled(process: Any, *_: Any, **__: Any) -> int | None:
+            if process.returncode is None:
+                pid, status = ended(process, os.WNOHANG)
+                if pid == process.pid:
+                    process._handle_exitstatus(status)
+            code: int | None = process.returncode
+            return code
+
+        popen.__init__, popen._try_wait, popen._internal_poll = started, ended, polled
+
+
+def _program(args: Any) -> str:
+    words = [args] if isinstance(args, (str, bytes)) else [str(word) for word in args]
+    names = [Path(str(word)).name for word in words[:8]]
+    known = (p for name in names for p in _PROGRAMS if name == p or (p == "python" and name.startswith(p)))
+    found = next(known, names[0])
+    return "yt-dlp" if found == "python" and any("ytdlp" in str(word) for word in words) else found
+
+
+def _time_calls(flights: dict[str, list[tuple[float, float]]], began: float) -> None:
+    """Note when each attempt at a call of an engine was under way, by role."""
+    from autodub.gateway.door import Door
+
+    door: Any = Door
+    send = door._send
+
+    def timed(self: Any, call: Any, *rest: Any) -> Any:
+        since = time.monotonic() - began
+        try:
+            return send(self, call, *rest)
+        finally:
+            flights.setdefault(call.info.role, []).append((since, time.monotonic() - began))
+
+    door._send = timed
 
 
 def _log_answers(store: Any, log: Path) -> None:
@@ -121,6 +188,8 @@ class _Peak:
 
     def __init__(self) -> None:
         self._most = 0
+        self.spent = 0.0
+        """CPU seconds that looking took."""
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._watch, daemon=True)
         self._thread.start()
@@ -134,6 +203,7 @@ class _Peak:
     def _watch(self) -> None:
         while not self._over.wait(_EVERY):
             self._most = max(self._most, sum(_resident(pid) for pid in _tree(os.getpid())))
+        self.spent = time.thread_time()
 
 
 def _tree(root: int) -> list[int]:

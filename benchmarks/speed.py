@@ -2,8 +2,10 @@
 
 ``python -m benchmarks.speed [--quick] [--profile NAME]`` starts the loopback providers and a loopback
 site as a program of their own, dubs a 60-second, 29-line clip (and, without ``--quick``, one of ten
-minutes), and prints wall time, stages, the computed critical path, CPU, memory, programs, requests and
-cost beside the prototype's figures. Timings are this machine's; latencies are the profile's.
+minutes) for the first time, again, into a second language, with one line edited, and twice at once on one
+account. It prints wall time, the computed critical path (see ``speed_paths``), stages, CPU, memory,
+programs, requests and cost beside the prototype's figures, and keeps everything in ``bench/speed``.
+Timings are this machine's; latencies are the profile's.
 """
 
 from __future__ import annotations
@@ -23,11 +25,9 @@ from typing import Any
 
 from autodub.testing import dialogue
 from autodub.testing.loopback.profile import PROFILES, Profile
-from benchmarks import harness
+from benchmarks import harness, speed_paths
 
 OUT = Path("bench/speed")
-LANES = 5
-"""Synthesis requests an account serves at once, in both profiles."""
 PROTOTYPE = {
     ("prototype", 29): {"wall": 62.6 + 10 + 15, "cpu": 16.0, "programs": "86 to 117"},
     ("modern", 29): {"wall": 32.1 + 10 + 15, "cpu": 16.0, "programs": "86 to 117"},
@@ -97,42 +97,6 @@ def request(here: World, folder: Path, profile: Profile, **wishes: Any) -> dict[
     } | wishes
 
 
-def critical_path(profile: Profile, result: dict[str, Any], asked: list[dict[str, Any]]) -> dict[str, float]:
-    """Least seconds that the world alone allows for what was really asked of it, by chain.
-
-    Three chains run side by side: sound, upload, recognition, the first translation (or a clone, if that
-    takes longer) and speech; sound and separation; the whole file. Speech takes its lanes' share of all
-    requests, each slowed by the others in flight. Work of our own is not in it.
-    """
-    seconds = result["receipt"]["durations"]["source_ms"] / 1000
-    link = profile.uplink or float("inf")
-    heard = [one for one in asked if one["kind"] == "transcription"]
-    cloned = [one for one in asked if one["kind"] == "clone"]
-    worded = [
-        profile.translation[0] + profile.translation[1] * one["charges"].get("tokens_out", 0)
-        for one in asked
-        if one["kind"] == "translation"
-    ]
-    spoken = [
-        (profile.synthesis[0] + profile.synthesis[1] * one["charges"].get("characters", 0))
-        * (1 + profile.crowding * (LANES - 1))
-        for one in asked
-        if one["kind"] == "speech"
-    ]
-    clone = profile.cloning + sum(8 * one["size"] for one in cloned) / link if cloned else 0.0
-    recognition = profile.recognition[0] + profile.recognition[1] * seconds
-    upload = sum(8 * one["size"] for one in heard) / link
-    return {
-        "speech": profile.download_sound
-        + upload
-        + recognition
-        + max(min(worded, default=0.0), clone)
-        + sum(spoken) / LANES,
-        "separation": profile.download_sound + profile.separation * seconds / 60,
-        "picture": profile.download,
-    }
-
-
 def main() -> None:
     """Run what was asked for, print a table, and keep it in ``bench/speed``."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -152,23 +116,49 @@ def main() -> None:
 
 
 def _measured(here: World, folder: Path, profile: Profile, lines: int) -> list[dict[str, Any]]:
-    rows = []
-    orders = {
-        "first run": request(here, folder, profile),
-        "again, unchanged": request(here, folder, profile),
-        "second language": request(here, folder, profile, target="fr", output=str(folder / "dub.fr.mp4")),
-    }
-    for what, order in orders.items():
+    first = request(here, folder, profile)
+    french = request(here, folder, profile, target="fr", output=str(folder / "dub.fr.mp4"))
+    rows, results = [], []
+
+    def measure(what: str, order: dict[str, Any]) -> None:
         before = here.state()
-        result = harness.run(order, folder, what.replace(" ", "-").replace(",", ""))
-        rows.append(_row(what, profile, lines, result, before, here.state()))
+        results.append(harness.run(order, folder, what.replace(" ", "-").replace(",", "")))
+        rows.append(_row(what, profile, lines, results[-1], before, here.state()))
         _print(rows[-1])
+
+    measure("first run", first)
+    measure("again, unchanged", first)
+    measure("second language", french)
     _edit(Path(harness_project(folder)))
-    before = here.state()
-    result = harness.run(request(here, folder, profile), folder, "one-edited-line")
-    rows.append(_row("one edited line", profile, lines, result, before, here.state()))
-    _print(rows[-1])
+    measure("one edited line", first)
+    if lines < 100:
+        rows.append(_two_at_once(here, folder, profile, alone=[results[0], results[2]]))
     return rows
+
+
+def _two_at_once(
+    here: World, folder: Path, profile: Profile, *, alone: list[dict[str, Any]]
+) -> dict[str, Any]:
+    """Two jobs from nothing, side by side on one account: each must end as it did ``alone``."""
+    orders = []
+    for target in ("es", "fr"):
+        place = folder / f"beside-{target}"
+        place.mkdir()
+        wishes = {"target": target, "output": str(place / f"dub.{target}.mp4")}
+        orders.append((request(here, place, profile, **wishes), place, "beside"))
+    results = harness.run_all(orders)
+    row = {
+        "what": "two at once",
+        "profile": profile.name,
+        "wall_s": max(result["wall_s"] for result in results),
+        "spoken": [result["receipt"]["line_count"] for result in results],
+        "degradations": [result["receipt"]["degradations"] for result in results],
+        "same_as_alone": [a["sha256"] == b["sha256"] for a, b in zip(results, alone, strict=True)],
+    }
+    print(f"\n{profile.name}, two at once: {row['wall_s']:.2f} s")
+    for name in ("spoken", "same_as_alone", "degradations"):
+        print(f"  {name}: {row[name]}")
+    return row
 
 
 def harness_project(folder: Path) -> str:
@@ -195,25 +185,39 @@ def _row(
     receipt = result["receipt"]
     asked = after["requests"][len(before["requests"]) :]
     requests = dict(Counter(f"{one['provider']} {one['kind']}" for one in asked))
+    programs = dict(result["cpu_programs_s"])
+    fetching = programs.pop("yt-dlp", 0.0)
     row: dict[str, Any] = {
         "what": what,
         "profile": profile.name,
         "lines": lines,
         "wall_s": result["wall_s"],
-        "cpu_s": result["cpu_self_s"] + result["cpu_children_s"],
-        "cpu_self_s": result["cpu_self_s"],
+        "cpu_own_s": result["cpu_self_s"] + sum(programs.values()),
+        "cpu_process_s": result["cpu_self_s"],
+        "cpu_programs_s": {name: round(spent, 2) for name, spent in programs.items()},
+        "cpu_engines_s": {"yt-dlp": fetching, "separator": result["cpu_separator_s"]},
         "peak_mb": result["peak_tree_mb"],
         "programs": result["programs"],
         "requests": requests,
-        "stages": {stage["stage"]: round(stage["seconds"], 2) for stage in receipt["stages"]},
+        "stages": {name: [round(at, 2) for at in span] for name, span in speed_paths.stages(result).items()},
+        "speech_lanes": speed_paths.busy_lanes(result),
         "cost": receipt.get("bill"),
         "metrics": _figures(receipt),
     }
     if what == "first run":
-        row["critical"] = critical_path(profile, result, asked)
+        chains = speed_paths.chains(profile, result, asked, clip=_seconds(result))
+        row["chains"] = chains
+        row["critical_engines_s"] = speed_paths.least(chains, with_ours=False)
+        row["critical_s"] = speed_paths.least(chains, with_ours=True)
+        row["over_critical"] = result["wall_s"] / row["critical_s"]
         row["goal_s"] = GOALS[profile.name, lines]
         row["prototype"] = PROTOTYPE.get((profile.name, lines))
     return row
+
+
+def _seconds(result: dict[str, Any]) -> float:
+    """Length of the source."""
+    return float(result["receipt"]["durations"]["source_ms"]) / 1000
 
 
 def _figures(receipt: dict[str, Any]) -> dict[str, Any]:
@@ -224,10 +228,24 @@ def _figures(receipt: dict[str, Any]) -> dict[str, Any]:
 
 def _print(row: dict[str, Any]) -> None:
     print(f"\n{row['profile']}, {row['lines']} lines, {row['what']}: {row['wall_s']:.2f} s")
-    for name in ("goal_s", "critical", "prototype", "stages", "requests", "programs", "metrics"):
+    if "critical_s" in row:
+        print(
+            f"  goal {row['goal_s']} s; critical path {row['critical_s']:.2f} s, of engines alone "
+            f"{row['critical_engines_s']:.2f} s; {row['over_critical']:.2f} of the path; "
+            f"prototype {row['prototype']}"
+        )
+        for name, chain in row["chains"].items():
+            parts = ", ".join(f"{part} {seconds:.2f}" for part, seconds in chain.items())
+            print(f"  {name} {sum(chain.values()):.2f}: {parts}")
+    for name in ("stages", "speech_lanes", "requests", "programs", "metrics"):
         if row.get(name):
             print(f"  {name}: {row[name]}")
-    print(f"  CPU {row['cpu_s']:.1f} s ({row['cpu_self_s']:.1f} own process), peak {row['peak_mb']:.0f} MB")
+    if row["cost"]:
+        print(f"  cost: ${row['cost']['total']:.4f}")
+    print(
+        f"  own CPU {row['cpu_own_s']:.2f} s ({row['cpu_process_s']:.2f} process, "
+        f"{row['cpu_programs_s']}), engines {row['cpu_engines_s']}, peak {row['peak_mb']:.0f} MB"
+    )
 
 
 if __name__ == "__main__":

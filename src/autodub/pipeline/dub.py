@@ -122,7 +122,7 @@ def _make(
     from autodub.pipeline.performing import perform
     from autodub.pipeline.speaking import Programme
 
-    if not is_decoded(run, plan):  # nothing is kept yet, so everybody will be asked
+    if not is_decoded(run, plan) or not plan.outputs.project.exists():  # so hardly anything is kept yet
         run.load_ahead(lambda: [chosen.engine for chosen in plan.engines.values()])
         run.beside(ahead.load_libraries, name="libraries")
     rehearsal = (
