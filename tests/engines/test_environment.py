@@ -63,6 +63,18 @@ def test_a_package_installed_beside_us_needs_no_environment(tmp_path: Path) -> N
     assert not context.models.exists()
 
 
+def test_a_folder_of_that_name_is_no_package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Python takes any folder for a package without content; where we stand there may be one by chance."""
+    (tmp_path / "autodub_test_folder").mkdir()
+    monkeypatch.syspath_prepend(str(tmp_path))
+    wanted = Environment("test", ("test==1",), "autodub_test_folder")
+    assert environment.interpreter(wanted, EngineContext(secrets={}, models=tmp_path / "models")) is None
+    (tmp_path / "autodub_test_folder" / "__init__.py").touch()
+    assert environment.interpreter(wanted, EngineContext(secrets={}, models=tmp_path / "models")) == Path(
+        sys.executable
+    )
+
+
 def test_nothing_installed_names_the_command(tmp_path: Path) -> None:
     """Without the package there is no interpreter, and the readiness says what to type."""
     assert environment.interpreter(TINY, EngineContext({}, tmp_path)) is None

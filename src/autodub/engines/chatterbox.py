@@ -95,8 +95,8 @@ class _Local:
 
     def __init__(self, options: ChatterboxOptions, context: EngineContext) -> None:
         self.context = context
-        self.folder = (options.model or context.models / "chatterbox" / "multilingual").expanduser()
-        self.samples = (options.voices or context.models / "chatterbox" / "voices").expanduser()
+        self.folder = hub.located(options.model or context.models / "chatterbox" / "multilingual")
+        self.samples = hub.located(options.voices or context.models / "chatterbox" / "voices")
         device = options.device
         if device == "auto":
             device = "cuda" if hub.has_gpu() else "mps" if sys.platform == "darwin" else "cpu"

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from autodub.infra.blobs import NO_ROOM
 from autodub.model.errors import OutputProblem, Rejected, Unreachable
 
 _TIMEOUT = 20.0
@@ -75,7 +76,7 @@ def _download(
     try:
         with urllib.request.urlopen(request, timeout=_TIMEOUT) as answer:  # noqa: S310
             have = have if answer.status == 206 else 0
-            length = int(answer.headers.get("Content-Length") or 0)
+            length = int(told) if (told := answer.headers.get("Content-Length") or "").isdecimal() else 0
             _receive(answer, partial, have=have, whole=have + length, progress=progress)
             if length and partial.stat().st_size < have + length:
                 raise http.client.IncompleteRead(b"", have + length - partial.stat().st_size)
@@ -90,7 +91,9 @@ def _download(
                 engine=engine,
             ) from error
         raise _unreachable(checkpoint, partial.parent, f"status {error.code}", engine) from error
-    except (urllib.error.URLError, TimeoutError, ConnectionError, http.client.HTTPException) as error:
+    except (OSError, http.client.HTTPException) as error:  # also TLS that breaks off
+        if isinstance(error, OSError) and error.errno in NO_ROOM:  # what was buffered is written last
+            raise _unwritable(partial, error) from error
         reason = str(getattr(error, "reason", "") or error or type(error).__name__)
         raise _unreachable(checkpoint, partial.parent, reason, engine) from error
 

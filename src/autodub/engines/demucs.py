@@ -189,7 +189,7 @@ def _local(name: str, models: Path) -> Path | None:
     if wanted is not None:
         own = _own(name, models)
         return own if all((own / one.name).is_file() for one in wanted) else None
-    folder = Path(name).expanduser()
+    folder = hub.located(name)
     return folder.absolute() if folder.is_dir() and any(folder.glob("*.th")) else None
 
 

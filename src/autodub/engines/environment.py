@@ -61,7 +61,8 @@ def folder(environment: Environment, context: EngineContext) -> Path:
 
 def interpreter(environment: Environment, context: EngineContext) -> Path | None:
     """The interpreter to run the engine's worker with; None when nothing is installed. Takes milliseconds."""
-    if importlib.util.find_spec(environment.module) is not None:
+    found = importlib.util.find_spec(environment.module)
+    if found is not None and found.origin is not None:  # without: a folder of that name, in the way of nobody
         return Path(sys.executable)
     place = folder(environment, context)
     if not _python(place).is_file() or (place / _BEGUN).exists():

@@ -10,7 +10,8 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
-from autodub.model.errors import Rejected, Unreachable
+from autodub.infra.blobs import NO_ROOM
+from autodub.model.errors import BadOption, OutputProblem, Rejected, Unreachable
 
 CONNECT = 5.0
 """Seconds to wait for the hub's first answer."""
@@ -19,6 +20,25 @@ CONNECT = 5.0
 def is_repository(name: str) -> bool:
     """Whether a name looks like ``owner/name`` of the hub."""
     return bool(re.fullmatch(r"[\w.-]+/[\w.-]+", name)) and ".." not in name
+
+
+def located(name: str | Path) -> Path:
+    """The path somebody gave as an option, ``~`` resolved, whether or not anything is there.
+
+    Raises BadOption for what no path can be, and for what may not be looked at.
+    """
+    try:
+        path = Path(name).expanduser()
+        path.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        return path
+    except (OSError, RuntimeError, ValueError) as error:
+        shown = str(name) if len(str(name)) <= 80 else f"{str(name)[:77]}..."
+        raise BadOption(
+            f"The path {shown!r} cannot be used: {getattr(error, 'strerror', None) or error}.",
+            hint="Give the path of a folder or file that exists and may be read.",
+        ) from error
+    return path
 
 
 def own_folder(models: Path, kind: str, name: str) -> Path:
@@ -40,8 +60,12 @@ def revision(*files: Path) -> str:
     """What tells these weights from others of the same names, without reading them: sizes and times."""
     marks = []
     for file in files:
-        state = file.stat()
-        marks.append(f"{file.name} {state.st_size} {state.st_mtime_ns}")
+        try:
+            state = file.stat()
+        except OSError as error:  # a link to nowhere; loading will say so, a survey must not fail
+            marks.append(f"{file.name} {error.errno}")
+        else:
+            marks.append(f"{file.name} {state.st_size} {state.st_mtime_ns}")
     return hashlib.sha256("\n".join(marks).encode()).hexdigest()[:12] if marks else ""
 
 
@@ -51,7 +75,8 @@ def fetch(
     """Download files (patterns) of a repository into ``folder``; a broken download is continued next time.
 
     With ``whole`` the folder appears only when everything is there; without, files are added to it.
-    Raises Rejected when the hub does not give it away, Unreachable within seconds without a network.
+    Raises Rejected when the hub does not give it away, Unreachable within seconds without a network,
+    OutputProblem when the disk is full.
     """
     import huggingface_hub
     from huggingface_hub import constants, errors
@@ -66,6 +91,11 @@ def fetch(
             partial.rename(folder)
     # HTTPError is the HTTP client's own base class, whichever client the hub's library uses.
     except (OSError, errors.EntryNotFoundError, errors.HTTPError) as error:  # type: ignore[attr-defined]
+        if isinstance(error, OSError) and error.errno in NO_ROOM:
+            raise OutputProblem(
+                f"There is no room left on the disk for the model {repository}.",
+                hint=f"Make room for {folder} and fetch it again; it goes on where it stopped.",
+            ) from error
         raise unreachable(repository, folder, error, engine=engine, notes=notes) from error
     return folder
 

@@ -63,7 +63,7 @@ def folders(name: str, models: Path) -> list[Folder]:
         paths = [path for path in sorted(root.iterdir()) if _is_model(path)] if root.is_dir() else []
         paths += [path for path in hub.snapshots(REPOSITORIES[DEFAULT])[:1] if _is_model(path)]
     else:
-        places = [Path(name).expanduser(), hub.own_folder(models, "madlad", name)]
+        places = [hub.located(name), hub.own_folder(models, "madlad", name)]
         found = repository(name)
         places += hub.snapshots(found) if found else []
         paths = [path for path in places if _is_model(path)][:1]
@@ -108,6 +108,8 @@ class Tongue:
             "<unk>",
         }
         config = _json(folder.path / "config.json")
+        if not isinstance(config, dict):
+            raise _unusable(folder.path, "its config.json is not a table")
         self._ends = _EOS in self._known and not config.get("add_source_eos", False)
 
     def encode(self, text: str, token: str) -> list[str]:
@@ -137,11 +139,10 @@ def _tokenizers(path: Path) -> tuple[Any, Any]:
 
     pair = [path / "source.spm", path / "target.spm"]
     if all(file.is_file() for file in pair):
-        source, target = (sentencepieces.tokenizer(sentencepieces.load(file)) for file in pair)
-        return source, target
-    shared = sorted([*path.glob("*.spm"), *path.glob("*.model")])
+        return _pieces(pair[0]), _pieces(pair[1])
+    shared = sorted(file for kind in ("spm", "model") for file in path.glob(f"*.{kind}") if file.is_file())
     if shared:
-        both = sentencepieces.tokenizer(sentencepieces.load(shared[0]))
+        both = _pieces(shared[0])
         return both, both
     if (path / "tokenizer.json").is_file():
         try:
@@ -150,6 +151,14 @@ def _tokenizers(path: Path) -> tuple[Any, Any]:
             raise _unusable(path, f"its tokenizer.json cannot be read: {error}") from error
         return both, both
     raise _unusable(path, "it has no tokenizer (tokenizer.json, *.spm or *.model)")
+
+
+def _pieces(file: Path) -> Any:
+    pieces = sentencepieces.load(file)
+    try:
+        return sentencepieces.tokenizer(pieces)
+    except Exception as error:  # as above
+        raise _unusable(file.parent, f"its {file.name} makes no tokenizer: {error}") from error
 
 
 def _is_model(path: Path) -> bool:
@@ -162,7 +171,10 @@ def _vocabulary(path: Path, side: str) -> list[str]:
             words = _json(path / f"{name}.json")
             return [str(word) for word in words] if isinstance(words, list) else []
         if (path / f"{name}.txt").is_file():
-            return (path / f"{name}.txt").read_text("utf-8").split("\n")
+            try:
+                return (path / f"{name}.txt").read_text("utf-8").split("\n")
+            except (OSError, UnicodeDecodeError) as error:
+                raise _unusable(path, f"its {name}.txt cannot be read: {error}") from error
     raise _unusable(path, "it has no vocabulary")
 
 
@@ -200,6 +212,8 @@ def _sources(path: Path) -> frozenset[str] | None:
 
 def _pair(path: Path) -> tuple[str, str]:
     config = _json(path / "tokenizer_config.json") if (path / "tokenizer_config.json").is_file() else {}
+    if not isinstance(config, dict):
+        raise _unusable(path, "its tokenizer_config.json is not a table")
     given = (config.get("source_lang"), config.get("target_lang"))
     match = _PAIR.search(path.name.lower())
     for names in (given, match.groups() if match else ()):
@@ -215,7 +229,7 @@ def _pair(path: Path) -> tuple[str, str]:
 def _json(path: Path) -> Any:
     try:
         return json.loads(path.read_text("utf-8"))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise _unusable(path.parent, f"its {path.name} cannot be read: {error}") from error
 
 

@@ -78,7 +78,7 @@ class Piper:
 
     def __init__(self, options: PiperOptions, context: EngineContext) -> None:
         self.context = context
-        self.folder = (options.voices or context.models / "piper").expanduser()
+        self.folder = hub.located(options.voices or context.models / "piper")
         self._models: tuple[files.Model, ...] = ()
         self._broken: EngineCannot | None = None
         try:

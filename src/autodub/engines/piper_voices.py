@@ -133,19 +133,46 @@ def _read(path: Path) -> Model:
         return Model(
             path,
             Language(str(code).replace("_", "-")),
-            int(said["audio"]["sample_rate"]),
-            str(said["espeak"]["voice"]) if kind == "espeak" else "",
+            _rate(said["audio"]["sample_rate"]),
+            _espeak(said["espeak"]["voice"]) if kind == "espeak" else "",
             ids,
             tuple((str(name), int(number)) for name, number in names.items()) if many else (),
-            float(inference.get("noise_scale", 0.667)),
-            float(inference.get("length_scale", 1.0)),
-            float(inference.get("noise_w", 0.8)),
+            _scale(inference.get("noise_scale", 0.667)),
+            _scale(inference.get("length_scale", 1.0), least=0.1),
+            _scale(inference.get("noise_w", 0.8)),
         )
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, UnknownLanguage) as error:
+    except (
+        OSError,
+        ValueError,
+        KeyError,
+        TypeError,
+        AttributeError,
+        RecursionError,
+        UnknownLanguage,
+    ) as error:
         raise EngineCannot(
             f"The voice {path.name} cannot be used: {file.name}: {error or type(error).__name__}.",
             hint="Fetch it again, or take it out of the folder.",
         ) from error
+
+
+def _espeak(name: object) -> str:
+    """A name of espeak-ng's, which takes others for the paths of files."""
+    if not isinstance(name, str) or not re.fullmatch(r"[A-Za-z][\w+-]{0,40}", name, re.ASCII):
+        raise ValueError("its espeak.voice is no name of a voice")
+    return name
+
+
+def _rate(value: object) -> int:
+    if not isinstance(value, int) or not 8_000 <= value <= 96_000:
+        raise ValueError("its audio.sample_rate is not between 8000 and 96000")
+    return value
+
+
+def _scale(value: object, *, least: float = 0.0) -> float:
+    if not isinstance(value, int | float) or not least <= value <= 10.0:
+        raise ValueError(f"a scale of its inference is not between {least:g} and 10")
+    return float(value)
 
 
 def _kind(said: Mapping[str, Any]) -> str:

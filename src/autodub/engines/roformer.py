@@ -109,8 +109,10 @@ class Roformer:
 
 def _local(name: str, models: Path) -> tuple[Path, Path] | None:
     """(checkpoint, settings) of a model; None where there is not exactly one of each."""
-    for folder in (Path(name).expanduser(), hub.own_folder(models, "roformer", name)):
-        found = [sorted(folder.glob(f"*.{kind}")) for kind in ("ckpt", "yaml")]
+    for folder in (hub.located(name), hub.own_folder(models, "roformer", name)):
+        found = [
+            sorted(path for path in folder.glob(f"*.{kind}") if path.is_file()) for kind in ("ckpt", "yaml")
+        ]
         if all(len(files) == 1 for files in found):
             return found[0][0].absolute(), found[1][0].absolute()
     return None

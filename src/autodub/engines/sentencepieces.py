@@ -44,7 +44,7 @@ def load(path: Path) -> Pieces:
     """Read a SentencePiece file. Raises EngineCannot where it is none."""
     try:
         return _parse(path.read_bytes())
-    except (ValueError, IndexError, struct.error, UnicodeDecodeError) as error:
+    except (OSError, ValueError, LookupError, struct.error) as error:
         raise EngineCannot(
             f"{path.name} cannot be read as a SentencePiece model: {error or 'it ends early'}.",
             hint=f"Fetch the model's files again; the file lies in {path.parent}.",
@@ -100,6 +100,8 @@ def _parse(data: bytes) -> Pieces:
     for field, value in _fields(data):
         if field == 1:  # SentencePiece: piece, score, type
             inner = dict(_fields(_block(value)))
+            if 1 not in inner:
+                raise ValueError("a piece has no text")
             pieces.append(
                 (_block(inner[1]).decode(), struct.unpack("<f", _block(inner[2]))[0] if 2 in inner else 0.0)
             )

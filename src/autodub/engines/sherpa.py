@@ -225,8 +225,8 @@ class Sherpa:
 
 def _file(given: Path | None, folder: Path) -> Path | None:
     if given is not None:
-        return given.expanduser() if given.expanduser().is_file() else None
-    return next(iter(sorted(folder.glob("*.onnx"))), None)
+        return given if (given := hub.located(given)).is_file() else None
+    return next((path for path in sorted(folder.glob("*.onnx")) if path.is_file()), None)
 
 
 def _around(spans: Sequence[Span], span: Span) -> Iterable[Span]:

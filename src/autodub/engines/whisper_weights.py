@@ -52,7 +52,7 @@ def local(name: str, models: Path) -> Path | None:
 
     Looked for as a path, in ``models/whisper/NAME`` and in the hub's own cache. Takes milliseconds.
     """
-    folders = [Path(name).expanduser(), _own(name, models)]
+    folders = [hub.located(name), _own(name, models)]
     found = repository(name)
     if found is not None:
         folders += hub.snapshots(found)
