@@ -6,13 +6,14 @@ answered from the store, and the same request always ends in the same files.
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
 from autodub.engines.context import engine_context
-from autodub.engines.roles import EngineContext
+from autodub.engines.roles import EngineContext, Translator
 from autodub.gateway.cancel import Cancel
 from autodub.gateway.gateway import nobody
 from autodub.gateway.store import Store
@@ -56,7 +57,10 @@ def dub(
     refuse_unwritable(request)
     store = Store(settings.data_dir)
     stop = (cancel or Cancel()).child()  # what fails here must not stop the caller's other dubs
-    run = Run(spending.gateway(store, request, settings, listener=listener, cancel=stop), listener)
+    with contextlib.ExitStack() as unfinished:
+        unfinished.callback(store.close)
+        run = Run(spending.gateway(store, request, settings, listener=listener, cancel=stop), listener)
+        unfinished.pop_all()
     try:
         return _dub(run, request, engine_context(settings), listener)
     except BaseException as problem:
@@ -83,8 +87,9 @@ def _dub(run: Run, request: DubRequest, context: EngineContext, listener: Listen
     glossary = _glossary(request, target.tag)
     edits = project.read(outputs.project, source_sha256=opened.sound.digest, target=plan.target.tag)
     key = finished.identity(
-        plan, request, edits, subtitles=_digest(store, request.subtitles), glossary=glossary
-    )
+        plan, request, edits, subtitles=_digest(store, request.subtitles), glossary=glossary,
+        downloader=None if opened.is_here else opened.downloader,
+    )  # fmt: skip
     done = finished.find(store, key)
     is_new = done is None
     if done is None:
@@ -145,6 +150,9 @@ def _make(
             run, delivering.with_picture(run, plan, opened), request, heard, programme
         )
     refuse_same(spoken, plan.target)
+    if plan.spoken is None:  # known now for the first time: nothing is cloned for a pair nobody translates
+        translator: Translator = plan.engines["translator"].engine
+        translator.route(spoken.tag, plan.target.tag)
     plan = replace(plan, spoken=spoken)
 
     revision = revising.revise(heard.lines, edits, path=plan.outputs.project, limit=mix.duration)

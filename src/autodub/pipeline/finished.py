@@ -5,10 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from hashlib import sha256
 from pathlib import Path
+from typing import Any
 
 from autodub.gateway.store import Answer, Store
 from autodub.infra import codec
 from autodub.infra.codec import canonical
+from autodub.model.language import Language
 from autodub.model.media import Blob
 from autodub.model.request import DubRequest
 from autodub.model.speech import Term
@@ -42,21 +44,43 @@ class Finished:
 
 
 def identity(
-    plan: Plan, request: DubRequest, edits: Edits, *, subtitles: str, glossary: tuple[Term, ...] = ()
+    plan: Plan,
+    request: DubRequest,
+    edits: Edits,
+    *,
+    subtitles: str,
+    glossary: tuple[Term, ...] = (),
+    downloader: Any = None,
 ) -> str:
-    """What makes one dub the same as another: everything that can change any of its files."""
+    """What makes one dub the same as another: everything that can change any of its files.
+
+    ``downloader`` is who still fetches the picture, which is therefore not known yet.
+    """
     engines = [
         (role, c.info.name, c.info.version, c.engine.options) for role, c in sorted(plan.engines.items())
     ]
+    picture = (downloader.describe().name, downloader.options) if downloader is not None else None
+    spoken = Language.parse(request.spoken).tag if request.spoken else None
     wishes = (
-        request.target, request.spoken, request.start, request.end, subtitles, request.speakers,
+        plan.target.tag, spoken, request.start, request.end, subtitles, request.speakers,
         request.match_voices, request.clone_voices, request.keep_original_audio, request.loudness,
         request.style, request.terms, request.captions, glossary,
     )  # fmt: skip
     stream = plan.subtitles.index if plan.subtitles else None
     names = (plan.source.url or plan.source.path, plan.outputs.media.name)
     asked = replace(edits, digest="")
-    whole = ("dub", VERSION, plan.source.digest, names, plan.audio.index, stream, wishes, engines, asked)
+    whole = (
+        "dub",
+        VERSION,
+        plan.source.digest,
+        names,
+        plan.audio.index,
+        stream,
+        wishes,
+        engines,
+        asked,
+        picture,
+    )
     return sha256(canonical(whole)).hexdigest()
 
 

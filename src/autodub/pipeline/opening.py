@@ -16,12 +16,14 @@ from autodub.engines.roles import EngineContext
 from autodub.gateway.store import Store
 from autodub.model.calls import Download
 from autodub.model.errors import EngineCannot
+from autodub.model.language import Language
 from autodub.model.media import Blob, Source
 from autodub.model.request import DubRequest
 from autodub.pipeline.run import Run
 
 _ADDRESS = re.compile(r"https?://", re.IGNORECASE)
 _LONGEST_NAME = 80  # characters of a title that become a file name
+_LONGEST_BYTES = 180  # the same in bytes: a file system allows 255, endings and a range included
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,14 +80,24 @@ def open_source(
     ready = engine.readiness()
     if ready.state != "ready":
         raise EngineCannot(f"The downloader {name} cannot run here: {ready.detail}.", hint=ready.fix)
-    first = Download(address, part="sound", language=request.spoken)
+    language = Language.parse(request.spoken).tag if request.spoken else None
+    first = Download(address, part="sound", language=language)
     if meanwhile is not None and not run.is_kept(engine, "download", first):
         meanwhile()
     sound = _fetch(run, engine, first)
     if sound.is_whole or not picture:
         return Opened(sound, engine)
-    asked = Download(address, having=sound, language=request.spoken)
-    return Opened(sound, engine, run.beside(_fetch, run, engine, asked, name="picture"))
+    asked = Download(address, having=sound, language=language)
+    later = run.beside(_fetch, run, engine, asked, name="picture")
+    later.add_done_callback(lambda done: _stop_without(run, done))
+    return Opened(sound, engine, later)
+
+
+def _stop_without(run: Run, picture: Future[Source]) -> None:
+    """Without its picture there is no dub, so nothing more is spent on one."""
+    problem = picture.exception()
+    if problem is not None:
+        run.fail(problem)
 
 
 def captions(run: Run, opened: Opened, language: str) -> Blob:
@@ -105,7 +117,8 @@ def output_name(source: Source) -> Path:
     if not source.url:
         return Path(source.path)
     words = re.sub(r"[^\w\s.-]", " ", source.title).split()
-    stem = " ".join(words)[:_LONGEST_NAME].strip(" .-") or "video"
+    short = " ".join(words)[:_LONGEST_NAME].encode()[:_LONGEST_BYTES].decode(errors="ignore")
+    stem = short.strip(" .-") or "video"
     return Path.cwd() / f"{stem}{'.m4a' if source.is_whole and not source.info.video else '.mp4'}"
 
 

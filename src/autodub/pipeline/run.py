@@ -55,7 +55,8 @@ class Run:
         self.degradations: list[Degradation] = []
         self.stages: list[StageTime] = []
         self.studio = Studio(self.unchanged)
-        self._beside: list[threading.Thread] = []
+        self._beside: list[tuple[threading.Thread, bool]] = []
+        self._paying = 0  # paid calls under way
         self.estimate: Estimate | None = None
         """What the dub was expected to cost."""
         self.failure: BaseException | None = None
@@ -64,14 +65,31 @@ class Run:
         """False once something was done less well for a reason that may pass."""
 
     def call(self, engine: Any, verb: str, request: Any, *, stage: str) -> Any:
-        """Ask an engine through the gateway."""
+        """Ask an engine through the gateway; after a failure beside nobody is asked any more."""
+        info = engine.describe()
+        with self._going_on(is_paid=info.paid):
+            try:
+                return self.gateway.call(engine, verb, request, stage=stage)
+            except (CircuitOpen, EngineError) as problem:
+                if not problem.engine:  # whoever looks for a stand-in must know for whom
+                    problem.engine = f"{info.role}.{info.name}"
+                raise
+
+    @contextlib.contextmanager
+    def _going_on(self, *, is_paid: bool) -> Iterator[None]:
+        with self._lock:
+            is_over = self.failure is not None
+            self._paying += is_paid and not is_over
+        while is_over:  # until what others have paid for is there; then Cancelled is raised
+            self.gateway.cancel.wait(1.0)
         try:
-            return self.gateway.call(engine, verb, request, stage=stage)
-        except (CircuitOpen, EngineError) as problem:
-            if not problem.engine:  # whoever looks for a stand-in must know for whom
-                info = engine.describe()
-                problem.engine = f"{info.role}.{info.name}"
-            raise
+            yield
+        finally:
+            with self._lock:
+                self._paying -= is_paid
+                is_last = self.failure is not None and not self._paying
+            if is_last:
+                self.gateway.cancel.request()
 
     def is_kept(self, engine: Any, verb: str, request: Any) -> bool:
         """Whether the answer is there already."""
@@ -126,8 +144,11 @@ class Run:
                 hint="Leave the file alone and run the same command again.",
             )
 
-    def beside(self, work: Callable[..., T], *arguments: Any, name: str) -> Future[T]:
-        """Do something beside the dub's main thread; ``close`` waits for it."""
+    def beside(self, work: Callable[..., T], *arguments: Any, name: str, is_left: bool = False) -> Future[T]:
+        """Do something beside the dub's main thread; ``close`` waits for it.
+
+        What ``is_left`` touches nothing of the dub's, cannot be stopped, and is left behind by a stop.
+        """
         done: Future[T] = Future()
 
         def body() -> None:
@@ -138,14 +159,16 @@ class Run:
 
         thread = threading.Thread(target=body, name=name, daemon=True)
         with self._lock:
-            self._beside.append(thread)
+            self._beside.append((thread, is_left))
         thread.start()
         return done
 
     def close(self) -> None:
         """Wait for what is still done beside; after a stop, only as long as it takes to notice."""
-        for thread in self._beside:
-            thread.join(_LEAVING if self.gateway.cancel.requested else None)
+        for thread, is_left in self._beside:
+            is_stopped = self.gateway.cancel.requested
+            if not (is_stopped and is_left):
+                thread.join(_LEAVING if is_stopped else None)
 
     def load_ahead(self, engines: Callable[[], Iterable[Any]]) -> None:
         """Have slow engines load while other work goes on."""
@@ -155,7 +178,7 @@ class Run:
                 if isinstance(engine, Ahead):
                     engine.prepare()
 
-        self.beside(load, name="load")
+        self.beside(load, name="load", is_left=True)
 
     def return_voices(self, plan: Hearing, *, keep: bool) -> None:
         """Give back what was rented for this dub, once every line is spoken."""
@@ -164,10 +187,15 @@ class Run:
             self.gateway.give_back(cloner.engine, keep=keep)
 
     def fail(self, problem: BaseException) -> None:
-        """Stop the dub from a thread beside it: whatever is under way ends, and this is why."""
+        """Stop the dub from a thread beside it, and this is why: nothing is begun any more.
+
+        What is being paid for at this moment is waited for, so that it is kept; then everything ends.
+        """
         with self._lock:
             self.failure = self.failure or problem
-        self.gateway.cancel.request()
+            is_idle = not self._paying
+        if is_idle:
+            self.gateway.cancel.request()
 
     def chosen(self, role: str, name: str, why: str) -> None:
         """Announce which engine serves a role, and why."""
