@@ -38,7 +38,7 @@ from autodub.model.errors import (
 )
 from autodub.model.speech import Line, Translations
 from autodub.model.time import Span
-from autodub.testing.loopback import Loopback, Reply
+from autodub.testing.loopback import Loopback, Reply, reply_json
 from autodub.testing.loopback.openai import MODELS, OpenAIService
 from autodub.testing.studio import Studio
 
@@ -464,3 +464,23 @@ def test_a_server_that_points_elsewhere_is_not_followed(scene: Scene) -> None:
             del scene.service.answer
         assert not elsewhere.requests
     assert "OPENAI_BASE_URL" in caught.value.hint
+
+
+@pytest.mark.parametrize(
+    ("field", "option"),
+    [
+        ("temperature", "temperature=-1"),
+        ("reasoning_effort", "effort=unset"),
+        ("response_format", "structured="),
+    ],
+)
+def test_a_field_that_a_model_does_not_take_is_named(scene: Scene, field: str, option: str) -> None:
+    """The hint is the one option that helps, since models and servers differ in what they take."""
+    said = {"error": {"message": f"Unsupported parameter: '{field}'.", "code": "unsupported_parameter"}}
+    scene.service.answer = lambda _request: reply_json(said, status=400)  # type: ignore[method-assign]
+    try:
+        with pytest.raises(Rejected) as caught:
+            scene.ask("Good morning.")
+    finally:
+        del scene.service.answer
+    assert option in caught.value.hint

@@ -368,7 +368,7 @@ class Blind(Account):
 
 
 def test_a_key_that_may_not_look_makes_a_voice_again(rentals, account):
-    """After an answer that never came nobody can look for the voice: another is made, the first remembered."""
+    """After an answer that never came nobody can look for it: another is made, the first remembered."""
 
     def lost(name):
         account.make(name)

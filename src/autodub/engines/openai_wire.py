@@ -6,6 +6,7 @@ Chat Completions, which other servers speak as well. The official SDK carries it
 from __future__ import annotations
 
 import json
+import weakref
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -72,6 +73,8 @@ def client(*, endpoint: str, key: str, timeout: float) -> Any:
     import httpx2
     import openai
 
+    # A script goes to the server that was named, and to no other it may point to.
+    http = openai.DefaultHttpxClient(follow_redirects=False)
     try:
         made = openai.OpenAI(
             api_key=key or "none",  # servers that want no key still want the header
@@ -79,11 +82,12 @@ def client(*, endpoint: str, key: str, timeout: float) -> Any:
             base_url=endpoint,
             max_retries=0,
             timeout=openai.Timeout(timeout, connect=_CONNECT),
-            # A script goes to the server that was named, and to no other it may point to.
-            http_client=openai.DefaultHttpxClient(follow_redirects=False),
+            http_client=http,
         )
     except httpx2.InvalidURL as error:  # of an address in the settings
+        http.close()
         raise unreachable(PROVIDER, error) from None
+    weakref.finalize(made, http.close)  # connections are kept open as long as somebody may need them
     # The SDK reads these from the environment; what is not in our settings is not sent.
     made.organization = made.project = None
     _ = made.chat.completions.with_raw_response  # imported on first use, which would be in the way then
@@ -156,9 +160,18 @@ def translated(error: Any, *, what: str, secret: str, model: str = "") -> Engine
             f"--set translator.model=NAME, and check {ENDPOINT} if it is set.",
             engine=NAME,
         )
-    if isinstance(found, Rejected) and "temperature" in found.message:
-        found.hint = "Leave the temperature to the model: --set translator.temperature=-1"
+    if isinstance(found, Rejected):
+        found.hint = next((hint for word, hint in _UNKNOWN.items() if word in found.message), found.hint)
     return found
+
+
+_UNKNOWN = {
+    "temperature": "Leave the temperature to the model: --set translator.temperature=-1",
+    "reasoning_effort": "This model takes no such effort: --set translator.effort=unset, or another one.",
+    "response_format": "This server holds no reply to a schema: --set translator.structured=json, or off.",
+    "json_schema": "This server holds no reply to a schema: --set translator.structured=json, or off.",
+}
+"""Field that a model or server does not take, as its refusal names it -> what to do."""
 
 
 def _reply(text: str, *, request: str) -> Reply:
