@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from rental_account import ACCOUNT, Account, rent
 
-from autodub.gateway.rentals import PREFIX
+from autodub.gateway.rentals import PREFIX, Rentals
 from autodub.gateway.store import Store
 from autodub.gateway.tenant import Tenant, sweep
 from autodub.model.errors import Busy, Cancelled, Full, Refused, Unreachable
@@ -174,8 +174,6 @@ def test_a_lost_connection_is_looked_into_before_trying_again(rentals, account):
 
 def test_what_never_turned_up_is_looked_for_again(store, account, clock):
     """A request that left no voice may still make one: the record goes only after an hour without one."""
-    from autodub.gateway.rentals import Rentals
-
     rentals = Rentals(store._database, store.data_dir / "rentals", clock=clock)
 
     def cut(name):
@@ -194,6 +192,22 @@ def test_what_never_turned_up_is_looked_for_again(store, account, clock):
     swept = sweep(rentals, ACCOUNT, account)
     assert swept.deleted == (late,)
     assert (account.voices(), rentals.all()) == ({}, ())
+
+
+def test_a_voice_that_was_claimed_counts_as_used(store, tmp_path, clock):
+    """Also by a job whose lines were all spoken before."""
+    rentals = Rentals(store._database, store.data_dir / "rentals", clock=clock)
+    account = Account(tmp_path / "small", slots=2)
+    for identity in ("old", "young"):
+        job = Tenant(rentals)
+        rent(job, account, identity)
+        job.release()
+        clock.now += 86_400
+    again = Tenant(rentals)
+    again.claim(ACCOUNT, "old", check=lambda: None)
+    again.release()
+    rent(Tenant(rentals), account, "new")
+    assert sorted(rental.identity for rental in rentals.all()) == ["new", "old"]
 
 
 @pytest.mark.parametrize("error", [Refused("no cloning", whole_account=False), Busy("later")])

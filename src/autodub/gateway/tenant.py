@@ -26,6 +26,7 @@ from autodub.model.errors import (
 _CERTAIN = (Busy, EngineCannot, Full, Gone, NoCredit, Refused, Rejected, TooLong)
 """Failures after which nothing was made, for certain."""
 
+_STALE = 3600.0  # seconds: that a voice is used is written at most this often
 _SETTLED = 3600.0  # seconds after which a voice that never turned up never will
 
 
@@ -166,6 +167,8 @@ class Tenant:
         lock = self._rentals.use(rental.token)
         taken = lock.take(shared=True)
         assert taken, "only who holds the identity may hold this alone"
+        if self._rentals.now() - rental.used > _STALE:
+            self._rentals.change(rental.token, state=rental.state)
         held = _Held(rental, rental.handle, lock)
         with self._lock:
             if self._is_over:  # an attempt that nobody waits for any more has come to its end
