@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from dataclasses import dataclass, replace
 from typing import Self
 
@@ -59,7 +59,7 @@ class Booth:
         self.lanes = max(1, chosen.info.lanes)
         self.was_away = False
         """True once a line failed in a way that may pass: spoken again, the dub may come out otherwise."""
-        self._pool = ThreadPoolExecutor(max_workers=self.lanes, thread_name_prefix="speak")
+        self._pool = run.pool(self.lanes, name="speak")
 
     def __enter__(self) -> Self:
         return self

@@ -6,7 +6,7 @@ import contextlib
 import threading
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
-from concurrent.futures import Future
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
@@ -56,6 +56,7 @@ class Run:
         self.stages: list[StageTime] = []
         self.studio = Studio(self.unchanged)
         self._beside: list[tuple[threading.Thread, bool]] = []
+        self._pools: list[ThreadPoolExecutor] = []
         self._paying = 0  # paid calls under way
         self.estimate: Estimate | None = None
         """What the dub was expected to cost."""
@@ -163,8 +164,20 @@ class Run:
         thread.start()
         return done
 
+    def pool(self, workers: int, *, name: str) -> ThreadPoolExecutor:
+        """Threads for calls side by side; ``close`` waits for those under way."""
+        pool = ThreadPoolExecutor(max_workers=max(1, workers), thread_name_prefix=name)
+        with self._lock:
+            self._pools.append(pool)
+        return pool
+
     def close(self) -> None:
-        """Wait for what is still done beside; after a stop, only as long as it takes to notice."""
+        """Wait for what is still done beside; after a stop, only as long as it takes to notice.
+
+        Nothing uses the store, and nobody is told anything, afterwards.
+        """
+        for pool in self._pools:
+            pool.shutdown(cancel_futures=True)  # a call notices a stop by itself
         for thread, is_left in self._beside:
             is_stopped = self.gateway.cancel.requested
             if not (is_stopped and is_left):

@@ -7,7 +7,7 @@ whose timing needs them.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from dataclasses import dataclass, field, replace
 from typing import Self
 
@@ -62,7 +62,7 @@ class Wordings:
         self._waiting: dict[str, Future[None]] = {}
         self._script: tuple[str, ...] = ()
         self._summary = ""
-        self._pool = ThreadPoolExecutor(max_workers=max(1, chosen.info.lanes), thread_name_prefix="translate")
+        self._pool = run.pool(chosen.info.lanes, name="translate")
 
     def __enter__(self) -> Self:
         return self
