@@ -233,6 +233,21 @@ def test_only_what_a_model_adds_is_taken_off(text: str, source: str, tidied: str
     assert tidy(text, source=source) == tidied
 
 
+@pytest.mark.parametrize(
+    ("text", "source", "tidied"),
+    [
+        ("S1: Buenos días", "Good morning", "Buenos días"),
+        ("S1 (female): Buenos días", "Good morning", "Buenos días"),
+        ("S1: es la vía", "S1: it is the track", "S1: es la vía"),
+        ("S12: es la vía", "It is the track", "S12: es la vía"),
+        ("Es esto: S1: no", "It is this", "Es esto: S1: no"),
+    ],
+)
+def test_the_speakers_name_is_not_spoken(text: str, source: str, tidied: str) -> None:
+    """Whoever speaks a line was told to the model; said before the line it would be heard."""
+    assert tidy(text, source=source, speaker="S1") == tidied
+
+
 def test_a_summary_is_asked_for_and_read() -> None:
     """The whole script goes in; a short text comes out, or BadAnswer."""
     prompt = summarizing(Summarize(TEXTS, "en"))

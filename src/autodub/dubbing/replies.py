@@ -64,11 +64,13 @@ def read_summary(reply: str, *, engine: str) -> Summary:
     return Summary(" ".join(text.split())[:_SUMMARY_LONGEST])
 
 
-def tidy(text: str, *, source: str) -> str:
-    """A wording without what a model likes to add: quotation marks around it, stage directions, emoji, lines.
+def tidy(text: str, *, source: str, speaker: str = "") -> str:
+    """A wording without what a model likes to add: quotation marks, stage directions, emoji, the speaker.
 
     What the source has as well stays.
     """
+    if speaker and not source.strip().startswith(speaker):
+        text = re.sub(rf"^\s*{re.escape(speaker)}\s*(?:\([^()]*\))?\s*:\s*", "", text)
     text = "".join(c for c in unicodedata.normalize("NFC", text) if not _is_picture(c))
     if not any(c in source for c in "([*（［【〔"):
         bare = _STAGE.sub(" ", text)
@@ -88,7 +90,7 @@ def _natural(request: Translate, found: dict[str, Any]) -> tuple[Translations, l
         if given is None:
             faults.append(f"{line.id} is missing")
             continue
-        text = tidy(given, source=line.text) if isinstance(given, str) else ""
+        text = tidy(given, source=line.text, speaker=line.speaker) if isinstance(given, str) else ""
         fault = _fault(line, text, request)
         if fault:
             faults.append(f"{line.id} {fault}")
@@ -113,7 +115,7 @@ def _wordings(request: Translate, found: dict[str, Any]) -> tuple[Translations, 
         if not isinstance(given, list) or not all(isinstance(text, str) for text in given):
             faults.append(f"{line.id} has no list of wordings")
             continue
-        texts = [tidy(text, source=line.text) for text in given]
+        texts = [tidy(text, source=line.text, speaker=line.speaker) for text in given]
         kept[line.id] = _within(draft, [t for t in texts if not _fault(line, t, request)], request.target)
     return Translations(tuple(Translation(line.id, kept.get(line.id, ())) for line in request.lines)), faults
 

@@ -97,7 +97,7 @@ def _info(server: str) -> Info:
     return Info(
         name="openai",
         role="translator",
-        version=f"1+prompt-{VERSION}" + (f"+server-{server}" if server else ""),
+        version=f"2+prompt-{VERSION}" + (f"+server-{server}" if server else ""),
         summary="OpenAI, or a server with its protocol: translation in context, in several lengths",
         resource="net",
         lanes=LANES,
