@@ -330,3 +330,49 @@ def test_empty_input_makes_an_empty_file() -> None:
     """Nothing spoken gives a valid file without cues."""
     assert format_srt([]) == ""
     assert parse(format_vtt([]).encode()).segments == ()
+
+
+HEAD = "WEBVTT\n\n00:00.000 --> 00:01.000\n"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        HEAD + "<" * 1_000_000,
+        HEAD + "{\\" * 500_000,
+        HEAD + "[" * 1_000_000,
+        HEAD + "<v " * 300_000,
+        HEAD + "A: " * 300_000,
+        HEAD + "hi\n\n" + " " * 1_000_000 + "--> x\n",
+        "[Script Info]\n[Events]\nDialogue: 0,0:00:00.00,0:00:01.00,,,,,,," + "{" * 1_000_000,
+        "[Script Info]\n[Events]\nDialogue: 0," + "9" * 100_000 + ":00:00.00,0:00:01.00,,,,,,,hi",
+        "".join(f"{n}\n00:00:01,000 --> 00:00:00,{n % 1000:03}\nword {n}\n\n" for n in range(30_000)),
+        "".join(
+            f"00:{n // 60 % 60:02}:{n % 60:02},000 --> 02:00:00,000\n{n // 2}\n\n" for n in range(20_000)
+        ),
+    ],
+    ids=lambda text: text[:60] + text[-20:],
+)
+def test_endless_and_hostile_files_are_read_in_linear_time(text: str) -> None:
+    """Captions come from the network; a megabyte of openings must not keep the program busy for an hour."""
+    try:
+        said = "".join(segment.text for segment in parse(text.encode()).segments)
+    except BadSubtitles as problem:
+        said = str(problem)[400:]
+    assert len(said) <= len(text) // 2
+
+
+@pytest.mark.parametrize("sign", ["²", "①", "9" * 5000])
+def test_numbers_that_are_none_are_text(sign: str) -> None:
+    """Footnote signs and endless numbers stand where a cue's number is expected."""
+    found = parse(
+        f"{sign}\n00:00:00,000 --> 00:00:01,000\nOne\n{sign}\n\n00:00:02,000 --> 00:00:03,000\nTwo\n".encode()
+    )
+    assert [segment.text.partition(" ")[0] for segment in found.segments] == ["One", "Two"]
+
+
+def test_a_cue_without_end_is_cut_and_that_is_said() -> None:
+    """Nobody says two thousand characters in one breath; the rest is left out, with a note."""
+    found = parse((HEAD + "word " * 1000).encode())
+    assert len(found.segments[0].text) <= 2000
+    assert any("cut there" in note for note in found.notes)

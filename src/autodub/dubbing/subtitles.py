@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import itertools
 import re
+from bisect import bisect_right
 from collections import Counter
 from dataclasses import dataclass, replace
 
@@ -22,7 +23,10 @@ __all__ = ["Subtitles", "format_srt", "format_vtt", "parse"]
 
 _TIME = r"(-?)\s*(?:(\d{1,4})\s*[:.]\s*)?(\d{1,3})\s*:\s*(\d{1,2})(?:\s*[.,:]\s*(\d{1,9}))?"
 _TIMES = re.compile(rf"\s*{_TIME}\s*(?:-{{1,3}}>|→)\s*{_TIME}(?:\s.*)?")
-_ASS_TIME = re.compile(r"(-?)(?:(\d+):)?(\d{1,2}):(\d{1,2})(?:[.,](\d{1,9}))?")
+_ASS_TIME = re.compile(r"(-?)(?:(\d{1,4}):)?(\d{1,2}):(\d{1,2})(?:[.,](\d{1,9}))?")
+_LONGEST = 2000
+"""Characters of a cue or line that are read: searches in them take the square of their length, and files
+from the network may hold anything."""
 _READING = 60
 """Milliseconds a character takes when a cue's own end cannot be used (about 17 characters a second)."""
 
@@ -130,6 +134,28 @@ def _milliseconds(sign: str, hours: str | None, minutes: str, seconds: str, frac
     return -value if sign else value
 
 
+def _times(line: str) -> re.Match[str] | None:
+    return _TIMES.fullmatch(line.strip()[:_LONGEST])
+
+
+def _number(line: str) -> int | None:
+    """A cue's number; None for what is none, such as footnote signs, which are digits, too."""
+    text = line.strip()
+    return int(text) if text.isdecimal() and len(text) < 10 else None
+
+
+def _cut(text: str, long: list[int]) -> str:
+    """The beginning of a cue's text; what was left out is noted in ``long``."""
+    if len(text) > _LONGEST:
+        long.append(len(text))
+    return text[:_LONGEST]
+
+
+def _tell_cut(long: list[int], notes: list[str]) -> None:
+    if long:
+        notes.append(f"{_count(len(long), 'cue')} longer than {_LONGEST} characters was cut there.")
+
+
 def _read_blocks(lines: list[str], notes: list[str], *, start: int = 0) -> list[_Cue]:
     """Cues of SRT-like lines: a line of times, then text up to the next line of times.
 
@@ -140,28 +166,30 @@ def _read_blocks(lines: list[str], notes: list[str], *, start: int = 0) -> list[
     for at in range(start, len(lines)):
         if "-->" not in lines[at] and "→" not in lines[at]:
             continue
-        match = _TIMES.fullmatch(lines[at])
+        match = _times(lines[at])
         if match:
             heads.append((at, _milliseconds(*match.groups()[:5]), _milliseconds(*match.groups()[5:])))
         elif "-->" in lines[at]:
             heads.append((at, -1, -1))
             broken.append(at + 1)
     cues: list[_Cue] = []
+    long: list[int] = []
     number = 0
     for index, (at, begin, end) in enumerate(heads):
         stop = heads[index + 1][0] if index + 1 < len(heads) else len(lines)
         body = lines[at + 1 : stop]
-        if at > 0 and lines[at - 1].strip().isdigit():
-            number = int(lines[at - 1])
+        if at > 0 and (found := _number(lines[at - 1])) is not None:
+            number = found
         if index + 1 < len(heads) and body and body[-1].strip():
             label = body[-1].strip()
             alone = len(body) == 1 or not body[-2].strip()
-            if label.isdigit() and (alone or int(label) in {number + 1, index + 2}):
+            if (found := _number(label)) is not None and (alone or found in {number + 1, index + 2}):
                 body = body[:-1]
             elif alone and len(body) > 1:
                 body = body[:-1]  # a WebVTT cue identifier
         if at + 1 not in broken:
-            cues.append(_Cue(at + 1, begin, end, "\n".join(body).strip()))
+            cues.append(_Cue(at + 1, begin, end, _cut("\n".join(body).strip(), long)))
+    _tell_cut(long, notes)
     if cues and broken:
         notes.append(
             f"{_count(len(broken), 'time')} could not be read and the text was left out (line {broken[0]})."
@@ -178,7 +206,7 @@ def _read_vtt(lines: list[str], notes: list[str]) -> list[_Cue]:
             skipping = False
         elif at and not lines[at - 1].strip() and re.match(r"(NOTE|STYLE|REGION)(\s|$)", line):
             skipping = True
-        if skipping and "-->" in line and _TIMES.fullmatch(line):
+        if skipping and "-->" in line and _times(line):
             skipping = False
         kept.append("" if skipping else line)
     return _read_blocks(kept, notes)
@@ -189,6 +217,7 @@ def _read_ass(lines: list[str], notes: list[str]) -> list[_Cue]:
     fields = ["layer", "start", "end", "style", "name", "marginl", "marginr", "marginv", "effect", "text"]
     cues: list[_Cue] = []
     broken: list[int] = []
+    long: list[int] = []
     in_events = False
     for number, line in enumerate(lines, start=1):
         if line.startswith("["):
@@ -202,12 +231,13 @@ def _read_ass(lines: list[str], notes: list[str]) -> list[_Cue]:
         if begin is None or end is None or "text" not in values:
             broken.append(number)
             continue
-        text = values["text"]
+        text = _cut(values["text"], long)
         if re.search(r"\{[^}]*\\p[1-9]", text):
             continue  # a drawing
         text = re.sub(r"\\[Nn]", "\n", text).replace("\\h", " ")
         speaker = (values.get("name") or values.get("actor") or "").strip() or None
         cues.append(_Cue(number, _milliseconds(*begin.groups()), _milliseconds(*end.groups()), text, speaker))
+    _tell_cut(long, notes)
     if cues and broken:
         notes.append(f"{_count(len(broken), 'Dialogue line')} could not be read (line {broken[0]}).")
     return cues
@@ -226,7 +256,8 @@ def _repaired(cues: list[_Cue], notes: list[str]) -> list[_Cue]:
             start = 0
         if end <= start:
             inverted.append(cue.line)
-            after = next((s for s in starts if s > start), start + 10_000)
+            later = bisect_right(starts, start)
+            after = starts[later] if later < len(starts) else start + 10_000
             end = min(start + max(500, _READING * len(cue.text)), max(after, start + 1))
         out.append(replace(cue, start=start, end=end))
     if negative:
@@ -250,10 +281,11 @@ def _in_order(cues: list[_Cue], notes: list[str]) -> list[_Cue]:
     out: list[_Cue] = []
     doubled = 0
     for cue in ordered:
-        same = next((c for c in reversed(out[-4:]) if c.text == cue.text and c.end > cue.start), None)
+        last = range(len(out) - 1, max(-1, len(out) - 5), -1)
+        same = next((at for at in last if out[at].text == cue.text and out[at].end > cue.start), None)
         if same is not None and cue.text:
             doubled += 1
-            out[out.index(same)] = replace(same, end=max(same.end, cue.end))
+            out[same] = replace(out[same], end=max(out[same].end, cue.end))
         else:
             out.append(cue)
     if doubled:

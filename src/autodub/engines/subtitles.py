@@ -45,7 +45,7 @@ class Subtitles:
         return Info(
             name="subtitles",
             role="transcriber",
-            version="3",
+            version="4",
             summary="reads .srt, .vtt or .ass subtitles, given or inside the source",
             licence="Apache-2.0",
         )

@@ -36,8 +36,8 @@ _EVERY = 0.2
 """Seconds between two reports of progress."""
 _SAID = 4000
 """Characters of a message that are told."""
-CAPTIONS = 16 << 20
-"""Bytes of captions; those of four hours are a tenth of a hundredth of it."""
+CAPTIONS = 8 << 20
+"""Bytes of captions; those of four hours, every word with its time, are a quarter of it."""
 
 
 @dataclass(frozen=True, slots=True)
