@@ -257,3 +257,30 @@ def test_a_healthy_machine_is_told_in_short(capsys: pytest.CaptureFixture[str], 
     assert "engines are ready (autodub engines lists them)." in shown
     assert "Learns the background" not in shown
     assert all(line == line.rstrip() for line in shown.splitlines())
+
+
+def test_the_doctor_says_who_could_read_the_keys(tmp_path: Path) -> None:
+    """A file that is open to others and an address without encryption are warned of, and nothing else is."""
+    file = tmp_path / "config.toml"
+    file.write_text(
+        '[secrets]\nOPENAI_API_KEY = "sk-secret-value"\n[endpoints]\n'
+        'OPENAI_BASE_URL = "http://models.example:8000/v1"\nDEEPGRAM_BASE_URL = "http://127.0.0.1:9"\n'
+        'ELEVENLABS_BASE_URL = "https://voices.example"\n'
+    )
+    file.chmod(0o644)
+
+    def warned() -> dict[str, str]:
+        found = survey.examine(load(environ={"AUTODUB_CONFIG": str(file)}, data_dir=tmp_path / "data"))
+        assert "sk-secret-value" not in repr(found)
+        return {
+            check.name: check.fix
+            for check in found.checks
+            if "KEY" in check.name or check.name.endswith(("keys", "URL"))
+        }
+
+    assert warned() == {
+        "keys": f"Do this once: chmod 600 {file}",
+        "OPENAI_BASE_URL": "Use an address that begins with https://.",
+    }
+    file.chmod(0o600)
+    assert list(warned()) == ["OPENAI_BASE_URL"]

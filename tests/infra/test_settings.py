@@ -87,6 +87,19 @@ def test_ordinary_sentences_are_left_alone(text):
     assert settings.scrub(text) == text
 
 
+@pytest.mark.parametrize(("mode", "exposed"), [(0o600, False), (0o400, False), (0o640, True), (0o644, True)])
+def test_keys_in_a_file_others_may_read_are_noticed(tmp_path, mode, exposed):
+    """A file with keys is for its owner alone; one without keys may be read by anybody."""
+    file = tmp_path / "config.toml"
+    file.write_text('[secrets]\nOPENAI_API_KEY = "from-file"\n')
+    file.chmod(mode)
+    assert settings.load(environ={"AUTODUB_CONFIG": str(file)}).exposed is exposed
+    file.chmod(0o600)
+    file.write_text("offline = true\n")
+    file.chmod(mode)
+    assert settings.load(environ={"AUTODUB_CONFIG": str(file)}).exposed is False
+
+
 def test_a_misspelt_variable_is_reported(tmp_path):
     """AUTODUB_ variables that mean nothing are listed for the doctor."""
     assert _load(tmp_path, "", {"AUTODUB_DATADIR": "/x"}).unknown == ("AUTODUB_DATADIR",)

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
+from urllib.parse import urlsplit
 
 from autodub.engines import registry
 from autodub.engines.context import engine_context
@@ -107,7 +108,9 @@ def examine(settings: Settings) -> Examination:
     """Look at everything a dub needs on this machine. Nothing is written, installed or downloaded."""
     states = engines(settings)
     return Examination(
-        (*_programs(), _room(settings.data_dir), *_roles(states), *_unknown(settings)), states, settings
+        (*_programs(), _room(settings.data_dir), *_roles(states), *_keys(settings), *_unknown(settings)),
+        states,
+        settings,
     )
 
 
@@ -209,6 +212,24 @@ def _roles(states: tuple[EngineState, ...]) -> tuple[Check, ...]:
             fixes = " Or: ".join(s.readiness.fix for s in able if s.readiness.fix)
             optional = role in ("cloner", "separator", "diarizer", "transcriber")
             checks.append(Check(role, "warning" if optional else "missing", "no engine is ready", fixes))
+    return tuple(checks)
+
+
+def _keys(settings: Settings) -> tuple[Check, ...]:
+    """Ways in which keys could come to others: a file anybody may read, a line anybody may listen to."""
+    checks = []
+    if settings.exposed:
+        file = settings.config_file
+        checks.append(
+            Check(
+                "keys", "warning", f"other users may read those in {file}", f"Do this once: chmod 600 {file}"
+            )
+        )
+    for name, address in settings.endpoints.items():
+        host = urlsplit(address).hostname or ""
+        if address.startswith("http:") and host not in ("localhost", "127.0.0.1", "::1"):
+            said = f"the key and what is sent to {host} can be read on the way"
+            checks.append(Check(name, "warning", said, "Use an address that begins with https://."))
     return tuple(checks)
 
 

@@ -70,6 +70,7 @@ class Settings(BaseModel):
     prices: Path | None = Field(default=None, description="A price table of one's own (TOML).")
     config_file: Path = Field(description="The configuration file that was read, or would be.")
     origins: Mapping[str, str] = Field(description="Setting or secret name -> where its value came from.")
+    exposed: bool = Field(default=False, description="Whether others may read the keys in the file.")
     unknown: tuple[str, ...] = Field(default=(), description="AUTODUB_* variables that mean nothing.")
 
     def secret_values(self) -> dict[str, str]:
@@ -141,9 +142,15 @@ def load(
         height=_number("height", values.get("height"), origins, least=144),
         prices=_folder("prices", values["prices"], origins) if "prices" in values else None,
         config_file=chosen,
+        exposed=bool(table.get("secrets")) and _is_open(chosen),
         origins=origins,
         unknown=tuple(sorted(name for name in env if name.startswith("AUTODUB_") and name not in known)),
     )
+
+
+def _is_open(path: Path) -> bool:
+    """Whether other users of this machine may read a file."""
+    return os.name == "posix" and bool(path.stat().st_mode & 0o077)
 
 
 def _default(kind: str) -> Path:
