@@ -32,7 +32,7 @@ from autodub.model.errors import EngineCannot, Gone, Refused, Rejected
 from autodub.model.language import Language
 from autodub.model.speech import Translation, Translations, Wording
 
-LANES = 32
+LANES, FEW_LANES = 32, 4
 _PER_LINE = 10.0
 """Seconds more that a window may take for each line after its first."""
 _LONGEST = 600.0
@@ -72,7 +72,13 @@ class OpenAIOptions(EngineOptions):
         exclude=True,
         description="Seconds to wait for one line; more lines get more.",
     )
-    lanes: int = Field(default=LANES, ge=1, le=256, exclude=True, description="Requests at a time.")
+    lanes: int | None = Field(
+        default=None,
+        ge=1,
+        le=256,
+        exclude=True,
+        description="Requests at a time; none = 32, or 4 for a server that is not OpenAI's.",
+    )
     structured: Literal["strict", "json", "off"] = Field(
         default="strict",
         description="How the server holds the reply to its form: by schema (strict), as any JSON (json), or "
@@ -89,18 +95,18 @@ class _Facts:
     """``describe`` of the class: the facts of OpenAI's own server; of an engine: those of the one it asks."""
 
     def __get__(self, engine: OpenAI | None, owner: type[OpenAI]) -> Callable[[], Info]:
-        server = "" if engine is None else engine.server
-        return lambda: _info(server)
+        server, lanes = ("", LANES) if engine is None else (engine.server, engine.lanes)
+        return lambda: _info(server, lanes)
 
 
-def _info(server: str) -> Info:
+def _info(server: str, lanes: int) -> Info:
     return Info(
         name="openai",
         role="translator",
         version=f"2+prompt-{VERSION}" + (f"+server-{server}" if server else ""),
         summary="OpenAI, or a server with its protocol: translation in context, in several lengths",
         resource="net",
-        lanes=LANES,
+        lanes=lanes,
         paid=True,
         licence="service",
         contextual=True,
@@ -124,6 +130,7 @@ class OpenAI:
         self._is_openai = options.dialect == "openai" or (options.dialect == "auto" and is_home)
         # Elsewhere any model may answer to any name: what one server said is not what another would say.
         self.server = "" if is_home else sha256(self._endpoint.encode()).hexdigest()[:8]
+        self.lanes = options.lanes or (LANES if self._is_openai else FEW_LANES)
         self._lock = threading.Lock()
         self._client: Any = None
 
@@ -209,8 +216,6 @@ class OpenAI:
         timeout = min(_LONGEST, self.options.timeout + _PER_LINE * (lines - 1))
         reply = wire.ask(self._sdk(), self._request(prompt), timeout=timeout, secret=self._key)
         work.reference(reply.request)
-        if self.options.lanes != LANES:
-            work.allow(self.options.lanes)
         work.meter("tokens_in", reply.fresh)
         work.meter("tokens_cached", reply.cached)
         work.meter("tokens_out", reply.written)

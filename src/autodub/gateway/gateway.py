@@ -158,10 +158,20 @@ class Gateway:
         landlord = _Outside(self, engine)
         return self._tenant.give_back(self._place(engine), landlord, keep=keep, check=self.cancel.check)
 
-    def sweep(self, engine: Any, *, kept: bool = False) -> Returned:
-        """Delete voices at the engine's account that no running job uses; ``kept`` ones only if asked."""
-        landlord = _Outside(self, engine)
-        return sweep(self.store.rentals, self._place(engine), landlord, kept=kept, told=self._rented)
+    def sweep(self, engine: Any, *, kept: bool = False, unused: float = 0.0) -> Returned:
+        """Delete voices at the engine's account that no running job uses; ``kept`` ones only if asked.
+
+        Only those that nobody has used for ``unused`` seconds.
+        """
+        before = time.time() - unused if unused else float("inf")
+        return sweep(
+            self.store.rentals,
+            self._place(engine),
+            _Outside(self, engine),
+            kept=kept,
+            before=before,
+            told=self._rented,
+        )
 
     def close(self) -> None:
         """Say that this job uses nothing any more; what was not given back is there for a later run.

@@ -310,15 +310,25 @@ def free_one(rentals: Rentals, account: str, landlord: Landlord, *, told: Told =
 
 
 def sweep(
-    rentals: Rentals, account: str, landlord: Landlord, *, kept: bool = False, told: Told = silent
+    rentals: Rentals,
+    account: str,
+    landlord: Landlord,
+    *,
+    kept: bool = False,
+    before: float = float("inf"),
+    told: Told = silent,
 ) -> Returned:
     """Delete what nobody uses: voices of jobs that were killed, failures to delete, kept ones if asked.
+
+    Only what was last used ``before`` a time (seconds since 1970).
 
     Rentals under another key of the same provider are deleted too, where this key sees them.
     """
     tidy = _Tidying(rentals, landlord, told=told)
     provider = account.partition(":")[0]
     for rental in rentals.all():
+        if rental.used >= before:
+            continue
         if rental.account != account:
             is_kin = rental.account.partition(":")[0] == provider
             if not is_kin or rental.name not in tidy.seen():

@@ -21,6 +21,8 @@ from autodub.model.media import Source
 from autodub.pipeline.studio import Studio
 
 T = TypeVar("T")
+_ABANDONED = 24 * 3600.0
+"""Seconds after which a rented voice that nobody has used is given back by the next dub that rents one."""
 _LEAVING = 5.0
 """Seconds that work beside a stopped dub is waited for."""
 
@@ -198,6 +200,8 @@ class Run:
         cloner = plan.engines.get("cloner")
         if cloner is not None and isinstance(cloner.engine, Forgetful):
             self.gateway.give_back(cloner.engine, keep=keep)
+            # Voices of jobs that failed stay for whoever goes on with them, but not for ever.
+            self.gateway.sweep(cloner.engine, unused=_ABANDONED)
 
     def fail(self, problem: BaseException) -> None:
         """Stop the dub from a thread beside it, and this is why: nothing is begun any more.
