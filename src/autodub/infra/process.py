@@ -66,6 +66,7 @@ def run(
     env: Mapping[str, str] | None = None,
     keep: Sequence[str] = (),
     limit: int = 1 << 28,
+    give: Sequence[int] = (),
 ) -> Result:
     r"""Run a program to its end; a non-zero exit is returned, not raised.
 
@@ -73,7 +74,7 @@ def run(
     raising. ``memory`` limits the address space in bytes (Linux). ``on_line`` is given every line of
     stderr as it comes (``\r`` ends a line too). ``env`` adds to the reduced environment, ``keep`` the
     variables of our own whose names begin so (in any case of letters). ``limit`` is the most stdout
-    accepted, in bytes.
+    accepted, in bytes. ``give`` are open descriptors the program gets under the same numbers.
 
     Raises Unreachable when the deadline passes, EngineCannot when the program cannot be started,
     BadAnswer when it writes more than ``limit``, and whatever ``check`` or ``on_line`` raise.
@@ -91,6 +92,7 @@ def run(
             cwd=cwd,
             env=_environment(env or {}, tuple(keep)),
             process_group=0,
+            pass_fds=tuple(give),
         )
     except (OSError, ValueError) as error:
         raise EngineCannot(

@@ -38,6 +38,13 @@ def source(path: Path, *, formats: Sequence[str] = FORMATS) -> list[str]:
     ]  # fmt: skip
 
 
+def piped(descriptor: int, *, formats: Sequence[str]) -> list[str]:
+    """The same for an input that comes through a descriptor given to ffmpeg."""
+    return [
+        "-protocol_whitelist", "pipe", "-format_whitelist", ",".join(formats), "-i", f"pipe:{descriptor}",
+    ]  # fmt: skip
+
+
 def name(path: Path) -> str:
     """A path as ffmpeg must be told it: absolute, with its protocol."""
     return f"file:{path.absolute()}"
@@ -77,12 +84,13 @@ def call(
     progress: Callable[[float], None] | None = None,
     memory: int | None = MEMORY,
     speed: float = SPEED,
+    give: Sequence[int] = (),
 ) -> process.Result:
     """Run ffmpeg to its end, whatever the outcome.
 
     ``duration`` is the length of the programme in seconds, for the deadline and for ``progress``
-    (0..1); ``speed`` is the deadline in multiples of it. ``what`` completes the sentence "ffmpeg could
-    not ..." should it be needed.
+    (0..1); ``speed`` is the deadline in multiples of it; ``give`` are descriptors of pipes it reads.
+    ``what`` completes the sentence "ffmpeg could not ..." should it be needed.
     Raises OutputProblem when the disk is full or the output is too large.
     """
 
@@ -99,6 +107,7 @@ def call(
         check=check,
         memory=memory,
         on_line=line if progress is not None else None,
+        give=give,
     )
     raise_if_full(result, what)
     return result

@@ -20,7 +20,7 @@ from autodub.media.containers import container_of
 from autodub.media.edit_list import limit_presentation
 from autodub.media.mux_command import Extras, MuxCommand
 from autodub.media.output_file import atomically, refuse_output
-from autodub.media.sound import store
+from autodub.media.sound import Pipe, store
 from autodub.model.errors import AutodubError, OutputProblem
 from autodub.model.media import AudioStream, MediaInfo
 
@@ -52,7 +52,7 @@ class Muxed:
 def mux(
     source: Path,
     info: MediaInfo,
-    sound: Path,
+    sound: Path | Pipe,
     output: Path,
     *,
     stream: AudioStream,
@@ -64,6 +64,7 @@ def mux(
 ) -> Muxed:
     """Write ``output``: the source's picture with ``sound`` (a float32 WAV on the programme's clock).
 
+    The sound may also come through a pipe, while it is being made.
     ``stream`` is the source's stream that ``sound`` replaces. ``start`` and ``end`` (ms) are the range
     that ``sound`` covers. Raises OutputProblem when the output cannot be written or cannot hold what
     it should, and MediaError when ffmpeg fails for another reason; nothing is left behind then.
@@ -83,6 +84,7 @@ def mux(
             progress=progress,
             memory=None if job.picture == "encoded" else ffmpeg.MEMORY,
             speed=20.0 if job.picture == "encoded" else ffmpeg.SPEED,
+            give=(sound.reading,) if isinstance(sound, Pipe) else (),
         )
         if result.code != 0:
             raise _refusal(result, command, output)

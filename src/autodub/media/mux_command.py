@@ -10,7 +10,7 @@ from typing import Any, Literal
 from autodub.infra import process
 from autodub.media import ffmpeg
 from autodub.media.containers import Container, sound_encoding
-from autodub.media.sound import Reader
+from autodub.media.sound import Pipe, Reader
 from autodub.model.errors import OutputProblem
 from autodub.model.media import AudioStream, MediaInfo
 
@@ -47,7 +47,7 @@ class MuxCommand:
         self,
         source: Path,
         info: MediaInfo,
-        sound: Path,
+        sound: Path | Pipe,
         container: Container,
         stream: AudioStream,
         extras: Extras,
@@ -80,8 +80,13 @@ class MuxCommand:
     def arguments(self) -> list[str]:
         """Everything between ``ffmpeg`` and the output's format and name."""
         extras, container = self.extras, self.container
-        with Reader(self.sound) as reader:
-            rate, channels = reader.rate, reader.channels
+        if isinstance(self.sound, Pipe):
+            rate, channels = self.sound.rate, self.sound.channels
+            heard = ffmpeg.piped(self.sound.reading, formats=("wav", "w64"))
+        else:
+            with Reader(self.sound) as reader:
+                rate, channels = reader.rate, reader.channels
+            heard = ffmpeg.source(self.sound, formats=("wav", "w64"))
         encoding = sound_encoding(container, self.stream, rate=rate, channels=channels)
         if channels > 2 and "libmp3lame" in encoding:
             self.warnings.append("MP3 holds two channels at most: the sound was mixed down to stereo.")
@@ -89,7 +94,7 @@ class MuxCommand:
         args = [*self._cut(), *ffmpeg.offset(self.info), *ffmpeg.source(self.source)]
         if "libopus" in encoding and container.muxer in ("matroska", "webm"):
             args += ["-itsoffset", str(_OPUS_DELAY)]
-        args += ffmpeg.source(self.sound, formats=("wav", "w64"))
+        args += heard
         if spoken is not None:
             args += ffmpeg.source(spoken, formats=("srt",))
         args += self._pictures()

@@ -24,7 +24,7 @@ from autodub.media.loudness import Meter
 from autodub.media.mix_plan import MixPlan, MixSource, plan_mix
 from autodub.media.placing import Sounding, Stem, sounding
 from autodub.media.rendered import LineLevel, Rendered, WindowLevel
-from autodub.media.sound import Samples, Writer
+from autodub.media.sound import Pipe, Samples, Writer
 from autodub.model.errors import MediaError
 from autodub.model.media import Blob, Timeline
 from autodub.model.speech import Line
@@ -45,7 +45,7 @@ def render(
     keep: Sequence[Span],
     timeline: Timeline,
     clip_path: Callable[[Blob], Path],
-    out: Path,
+    out: Path | Pipe,
     bed16: Path,
     target_lufs: float | None,
     layout: str,
@@ -57,11 +57,12 @@ def render(
 ) -> Rendered:
     """Mix a dub; returns what was measured while doing so.
 
-    ``out`` becomes float32 with the mix's rate, channels and frames; ``bed16`` what is in it besides the
-    dub, as 16 kHz mono (the centre, or the mean of all channels) of 16 bits. ``spans`` is where the source
-    speaks (unpadded), ``keep`` where it stays as it is. A placement whose line is among ``lines`` is
-    brought to the level of the original line; ``Placement.gain`` comes on top. ``target_lufs`` None
-    matches the source's loudness. Without a ``background`` the voice is lowered by 15 dB instead.
+    ``out`` (a file, or a pipe to whoever reads it) becomes float32 with the mix's rate, channels and
+    frames; ``bed16`` what is in it besides the dub, as 16 kHz mono (the centre, or the mean of all channels)
+    of 16 bits. ``spans`` is where the source speaks (unpadded), ``keep`` where it stays as it is. A placement
+    whose line is among ``lines`` is brought to the level of the original line; ``Placement.gain`` comes on
+    top. ``target_lufs`` None matches the source's loudness. Without a ``background`` the voice is lowered
+    by 15 dB instead.
 
     Raises MediaError when the parts do not fit together, OutputProblem when there is no room.
     """
@@ -159,12 +160,14 @@ class _Mixer:
         """Sums of squares of the difference, of the mix and of the output where nothing was done."""
         self._null_frames = self._limited = self._dipped = 0
 
-    def run(self, out: Path, bed16: Path, *, tell: Callable[[float], None], ask: Callable[[], None]) -> None:
+    def run(
+        self, out: Path | Pipe, bed16: Path, *, tell: Callable[[float], None], ask: Callable[[], None]
+    ) -> None:
         """Write both files."""
         bed = self._bed
         size, context = _block(bed.channels), round(CONTEXT * bed.rate)
         with (
-            Writer(out, rate=bed.rate, channels=bed.channels) as whole,
+            out if isinstance(out, Pipe) else Writer(out, rate=bed.rate, channels=bed.channels) as whole,
             Writer(bed16, rate=_BED_RATE, channels=1, subtype="PCM_16") as small,
         ):
             narrow = _Narrow(small, bed.rate, bed.frames)

@@ -7,6 +7,7 @@ channel mask of their layout; they turn into RF64 (EBU Tech 3306) when they outg
 from __future__ import annotations
 
 import errno
+import os
 import struct
 from collections.abc import Iterator
 from pathlib import Path
@@ -101,12 +102,13 @@ class Writer:
         self.rate = rate
         self.channels = channels
         self.frames = 0
-        self._tag, self._width = _FORMATS[subtype]
+        self._subtype: Subtype = subtype
+        self._width = _FORMATS[subtype][1]
         try:
             self._file = path.open("wb")
         except OSError as error:
             raise _problem(path, error) from error
-        self._put(self._header())
+        self._put(_header(rate, channels, 0, subtype))
 
     def __enter__(self) -> Self:
         return self
@@ -126,11 +128,7 @@ class Writer:
             block = block[:, np.newaxis]
         if block.ndim != 2 or block.shape[1] != self.channels:
             raise ValueError(f"expected (n, {self.channels}) samples, got {samples.shape}")
-        if not np.isfinite(block).all():
-            raise MediaError(
-                f"Sound for {self.path.name} contains samples that are not numbers.",
-                hint="This is a fault of the engine that made the sound; try another one.",
-            )
+        _finite(block, self.path.name)
         if self._width == 2:
             data = np.clip(np.rint(block * 32768.0), -32768, 32767).astype("<i2")
         else:
@@ -144,7 +142,7 @@ class Writer:
             if self.frames * self.channels * self._width % 2:
                 self._file.write(b"\0")
             self._file.seek(0)
-            self._file.write(self._header())
+            self._file.write(_header(self.rate, self.channels, self.frames, self._subtype))
             self._file.close()
         except OSError as error:
             self._discard()
@@ -165,25 +163,81 @@ class Writer:
         finally:
             self.path.unlink(missing_ok=True)
 
-    def _header(self) -> bytes:
-        frame = self.channels * self._width
-        size = self.frames * frame
-        whole = _HEADER - 8 + size + size % 2
-        large = whole > _LIMIT
-        sizes = struct.pack("<QQQI", whole, size, self.frames, 0)
-        fmt = struct.pack(
-            "<HHIIHHHHIH",
-            0xFFFE, self.channels, self.rate, self.rate * frame, frame, 8 * self._width,
-            22, 8 * self._width, _MASKS.get(self.channels, 0), self._tag,
-        )  # fmt: skip
-        return b"".join(
-            (
-                struct.pack("<4sI4s", b"RF64" if large else b"RIFF", _LIMIT if large else whole, b"WAVE"),
-                struct.pack("<4sI", b"ds64" if large else b"JUNK", 28) + (sizes if large else bytes(28)),
-                struct.pack("<4sI", b"fmt ", 40) + fmt + _SUBFORMAT,
-                struct.pack("<4sI", b"data", _LIMIT if large else size),
-            )
+
+def _header(rate: int, channels: int, frames: int, subtype: Subtype) -> bytes:
+    tag, width = _FORMATS[subtype]
+    frame = channels * width
+    size = frames * frame
+    whole = _HEADER - 8 + size + size % 2
+    large = whole > _LIMIT
+    sizes = struct.pack("<QQQI", whole, size, frames, 0)
+    fmt = struct.pack(
+        "<HHIIHHHHIH",
+        0xFFFE, channels, rate, rate * frame, frame, 8 * width, 22, 8 * width, _MASKS.get(channels, 0), tag,
+    )  # fmt: skip
+    return b"".join(
+        (
+            struct.pack("<4sI4s", b"RF64" if large else b"RIFF", _LIMIT if large else whole, b"WAVE"),
+            struct.pack("<4sI", b"ds64" if large else b"JUNK", 28) + (sizes if large else bytes(28)),
+            struct.pack("<4sI", b"fmt ", 40) + fmt + _SUBFORMAT,
+            struct.pack("<4sI", b"data", _LIMIT if large else size),
         )
+    )
+
+
+def _finite(block: Samples, name: str) -> Samples:
+    if not np.isfinite(block).all():
+        raise MediaError(
+            f"Sound for {name} contains samples that are not numbers.",
+            hint="This is a fault of the engine that made the sound; try another one.",
+        )
+    return block
+
+
+class Pipe:
+    """Sound of known length on its way to a program that reads while it is being made.
+
+    ``reading`` is the descriptor the program is given. Both ends may be closed more than once.
+    """
+
+    def __init__(self, *, rate: int, channels: int, frames: int) -> None:
+        self.rate, self.channels, self.frames = rate, channels, frames
+        self.reading, self._writing = os.pipe()
+        self._open = {self.reading, self._writing}
+        self._is_wanted = True
+
+    def __enter__(self) -> Self:
+        """Begin to write; leaving ends the stream, whatever happened."""
+        self._put(_header(self.rate, self.channels, self.frames, "FLOAT"))
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop_writing()
+
+    def write(self, samples: Samples) -> None:
+        """Append ``(n, channels)`` frames; dropped once nobody reads any more, who says why not."""
+        self._put(np.ascontiguousarray(_finite(samples, "the programme"), dtype="<f4").tobytes())
+
+    def stop_writing(self) -> None:
+        """Tell the program that there is no more."""
+        self._close(self._writing)
+
+    def stop_reading(self) -> None:
+        """Say that the program has ended: whoever writes must not wait for it."""
+        self._close(self.reading)
+
+    def _put(self, data: bytes) -> None:
+        left = memoryview(data)
+        while self._is_wanted and left:
+            try:
+                left = left[os.write(self._writing, left) :]
+            except BrokenPipeError:
+                self._is_wanted = False
+
+    def _close(self, end: int) -> None:
+        if end in self._open:
+            self._open.remove(end)
+            os.close(end)
 
 
 def load(path: Path, *, start: int = 0, frames: int = -1) -> tuple[Samples, int]:

@@ -161,7 +161,7 @@ class _Session:
         """Speak what fits as it is naturally said; ask for other lengths of what does not."""
         count, asked = len(self._lines), set[int]()
         for chunk in chunks(count, least=self._booth.lanes):
-            near = horizon(count, chunk, ahead=_AHEAD if self._booth.paid else 32)
+            near = horizon(count, chunk, ahead=self._ahead(chunk))
             self._read(near)
             while len(self._waiting) > 1:
                 self._collect_portion()
@@ -176,6 +176,12 @@ class _Session:
             self._run.progress("speak", chunk.stop / count, f"{chunk.stop} of {count} lines")
         while self._waiting:
             self._collect_portion()
+
+    def _ahead(self, chunk: range) -> int:
+        """Lines to plan beyond a portion: fewer beyond the first, whose wordings everybody waits for."""
+        if not self._booth.paid:
+            return 32
+        return _AHEAD if chunk.start else self._booth.lanes
 
     def speak_further(self) -> frozenset[int]:
         """Speak the lines that need another length, planned around those that are spoken already.
