@@ -10,6 +10,7 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any, TypeVar
 
@@ -41,6 +42,7 @@ from autodub.model.speech import Voice
 from autodub.model.usage import Bill, Usage
 
 T = TypeVar("T")
+_DOWNLOADS = 3  # attempts at a download, which resumes broken connections by itself
 
 
 def nobody(_event: Event) -> None:
@@ -238,6 +240,8 @@ class Gateway:
 
     def _make(self, call: Call, tries: Tries) -> Known:
         policy = self._retry if call.info.resource == "net" else self._retry.local()
+        if call.verb == "download":  # each attempt begins at the first byte
+            policy = replace(policy, attempts=min(_DOWNLOADS, policy.attempts))
         self._tell(call, "call.started", "")
 
         def finish(result: object, work: CallWork, seconds: float) -> Known:

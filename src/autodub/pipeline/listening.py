@@ -167,23 +167,37 @@ def _separate(run: Run, plan: Hearing, soundtrack: Soundtrack, spans: tuple[Span
     return stems.background
 
 
+def is_transcribed(run: Run, plan: Hearing, request: DubRequest, found: Found) -> bool:
+    """Whether the transcriber answered in an earlier run: then this dub was begun before."""
+    chosen = plan.engines["transcriber"]
+    if chosen.info.name == TEXT_ENGINE:
+        return False
+    return run.is_kept(chosen.engine, "transcribe", _questions(plan, request, found, None)[0])
+
+
+def _questions(
+    plan: Hearing, request: DubRequest, found: Found, subtitles: Blob | None
+) -> tuple[Transcribe, ...]:
+    """What a transcriber is asked, in order."""
+    language = plan.spoken.tag if plan.spoken else None
+    in_parts = plan.engines["transcriber"].info.piecewise and language is not None
+    return tuple(
+        Transcribe(found.soundtrack.speech, language, some, subtitles, offset=plan.start, terms=request.terms)
+        for some in (_parts(found.spans) if in_parts else (found.spans,))
+    )
+
+
 def _transcribe(
     run: Run, plan: Hearing, request: DubRequest, found: Found, captions: Blob | None
 ) -> Transcript:
-    soundtrack, spans = found.soundtrack, found.spans
     chosen = plan.engines["transcriber"]
     with run.stage("transcribe", f"writing down what is said ({chosen.info.name})"):
         subtitles = None
         if chosen.info.name == TEXT_ENGINE:
             subtitles = captions or _subtitles(run, plan, request)
-        language = plan.spoken.tag if plan.spoken else None
-        in_parts = chosen.info.piecewise and language is not None
         parts = []
-        todo = _parts(spans) if in_parts else (spans,)
-        for done, some in enumerate(todo):
-            asked = Transcribe(
-                soundtrack.speech, language, some, subtitles, offset=plan.start, terms=request.terms
-            )
+        todo = _questions(plan, request, found, subtitles)
+        for done, asked in enumerate(todo):
             stage = "transcribe" if len(todo) == 1 else ""  # each part's own progress would start over
             parts.append(run.call(chosen.engine, "transcribe", asked, stage=stage))
             run.progress("transcribe", (done + 1) / len(todo), f"part {done + 1} of {len(todo)}")

@@ -13,7 +13,7 @@ from autodub.model.errors import BudgetExceeded
 from autodub.model.job import Event, Listener
 from autodub.model.request import DubRequest
 from autodub.model.time import total
-from autodub.pipeline.listening import Found
+from autodub.pipeline.listening import Found, is_transcribed
 from autodub.pipeline.plan import Plan
 from autodub.pipeline.run import Run
 
@@ -64,12 +64,12 @@ def tell_estimate(run: Run, plan: Plan, request: DubRequest, found: Found) -> No
             data={"low": float(known.low), "likely": float(known.likely), "high": float(known.high)},
         )
     )
-    if request.budget is not None and known.low > request.budget:
+    is_short = request.budget is not None and known.low > request.budget
+    # A dub that was begun before pays only for the rest, which nobody knows: the budget itself watches.
+    if is_short and not is_transcribed(run, plan, request, found):
         raise BudgetExceeded(
-            f"This dub would cost about ${known.likely:.2f} from the beginning, and ${request.budget:.2f} is "
-            "allowed.",
-            hint="Raise --budget (work kept from an earlier run costs nothing again), dub a part with "
-            "--start and --end, or choose engines that cost nothing.",
+            f"This dub would cost about ${known.likely:.2f}, and ${request.budget:.2f} is allowed.",
+            hint="Raise --budget, dub a part with --start and --end, or choose engines that cost nothing.",
         )
 
 
