@@ -90,10 +90,12 @@ def test_bars_draw_every_stage() -> None:
         view(Event("stage.progress", "translate", "line 3 of 6", 0.5))
         view(Event("stage.finished", "translate"))
         view(Event("degraded", message="no [bold]music[/bold]"))
+        view(Event("account.blocked", "speak", "the account is empty"))
         view.say("Stopping ...")
     shown = stream.getvalue()
     assert "Translating" in shown
     assert "no [bold]music[/bold]" in shown
+    assert "Not asked any more: the account is empty" in shown
     assert "Stopping ..." in shown
 
 

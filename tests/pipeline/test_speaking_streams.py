@@ -11,6 +11,7 @@ import pytest
 from autodub.engines import registry
 from autodub.engines.roles import Info
 from autodub.model.calls import Translate
+from autodub.model.errors import BadAnswer, Unreachable
 from autodub.model.speech import Translation, Translations, Wording
 from autodub.testing.fakes import FakeTranslator
 
@@ -132,3 +133,45 @@ def test_a_line_that_fits_in_no_length_is_asked_for_once_more(stage):
     spoken = [line["spoken"] for line in dubbed.receipt.as_dict()["lines"]]
     assert not any("larga" in text for text in spoken), (spoken, more)
     assert any(text.startswith("Bueno, dos con") for text in spoken)
+
+
+def test_a_translator_that_is_gone_when_asked_for_other_lengths_loses_nothing(stage):
+    """Other lengths are a wish: the natural wordings are spoken, and a later run asks once more."""
+    log: list[Translate] = []
+    there = threading.Event()
+
+    class Leaving(_contextual(log)):
+        def translate(self, request: Translate, work) -> Translations:
+            if request.drafts and not there.is_set():
+                raise Unreachable("no answer")
+            return super().translate(request, work)
+
+    first = _dub(stage, Leaving)
+    assert all(line.status == "spoken" for line in first.receipt.lines)
+    assert any(LONG in line.spoken for line in first.receipt.lines)
+    there.set()
+    count = len(log)
+    second = _dub(stage, Leaving)
+    assert not any(LONG in line.spoken for line in second.receipt.lines)
+    assert all(request.drafts for request in log[count:])
+
+
+def test_a_line_that_was_answered_with_nonsense_is_asked_for_again_by_the_next_run(stage):
+    """Nonsense may pass: the line keeps its sound and is listed, and the same command asks once more."""
+    log: list[Translate] = []
+    there = threading.Event()
+
+    class Confused(_contextual(log, long=())):
+        def translate(self, request: Translate, work) -> Translations:
+            reply = super().translate(request, work)
+            if there.is_set() or not any(line.span.start == 5500 for line in request.lines):
+                return reply
+            raise BadAnswer("this is nonsense")
+
+    first = _dub(stage, Confused)
+    assert [line.status for line in first.receipt.lines].count("kept original") == 1
+    there.set()
+    second = _dub(stage, Confused)
+    assert not second.reused
+    assert all(line.status == "spoken" for line in second.receipt.lines)
+    assert _dub(stage, Confused).reused

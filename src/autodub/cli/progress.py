@@ -100,9 +100,9 @@ class Bars:
 
     def __call__(self, event: Event) -> None:
         """Show an event."""
+        if (text := note(event)) is not None:
+            self.say(text)
         if not event.stage:
-            if (text := note(event)) is not None:
-                self.say(text)
             return
         with self._lock:
             task = self._tasks.get(event.stage)

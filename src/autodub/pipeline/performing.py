@@ -71,7 +71,7 @@ def perform(
         cast: Cast = casting.result()
         with run.stage("speak", f"speaking {plan.target.name}"):
             base = now = speak(run, booth, wordings, cast.voices, programme, paced=frozenset(edits.voices))
-            failed = dict(wordings.failed)
+            failed, was_away = dict(wordings.failed), wordings.was_away
             if edits:
                 changed = [line for line in revision.lines if line.id in revision.translate]
                 texts = wordings.known() | {take.line.id: (take.wording,) for take in base.takes}
@@ -79,6 +79,7 @@ def perform(
                     again.start()
                     fresh = again.known()
                 failed |= again.failed
+                was_away |= again.was_away
                 for name in again.failed:
                     texts.pop(name, None)  # it may never have had one
                 texts |= fresh | revising.texts(revision)
@@ -89,7 +90,7 @@ def perform(
             failed=failed,
             cast=cast,
             tones=speakers.tones,
-            was_away=booth.was_away,
+            was_away=was_away or booth.was_away,
         )
 
 

@@ -128,6 +128,12 @@ def make_hearing(
     notes: list[Degradation] = []
     engines: dict[str, Chosen] = {}
     wanted = request.engines.get("transcriber", "auto")
+    if wanted not in (TEXT_ENGINE, "auto") and (request.subtitles is not None or request.captions):
+        what = "subtitles" if request.subtitles is not None else "captions"
+        raise EngineCannot(
+            f"The {what} are to be spoken, and {wanted} is to listen: only one of both is used.",
+            hint=f"Leave out --transcriber, or leave out --{what}.",
+        )
     if wanted == TEXT_ENGINE or (wanted == "auto" and (request.subtitles or embedded or request.captions)):
         if request.subtitles is None and embedded is None and not request.captions:
             raise EngineCannot(

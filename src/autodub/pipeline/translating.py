@@ -20,14 +20,27 @@ from autodub.dubbing.translation import Window, checked, growing, window, window
 from autodub.dubbing.wording import survivors
 from autodub.engines.roles import Summarizer
 from autodub.model.calls import Draft, Summarize, Summary, Translate
-from autodub.model.errors import AutodubError, BadAnswer, Cancelled, EngineError, Rejected, TooLong
+from autodub.model.errors import (
+    AutodubError,
+    BadAnswer,
+    Busy,
+    Cancelled,
+    CircuitOpen,
+    EngineError,
+    Rejected,
+    TooLong,
+    Unreachable,
+)
 from autodub.model.language import Language
 from autodub.model.speech import Hint, Line, Style, Term, Translation, Translations, Wording
 from autodub.pipeline.choosing import Chosen
+from autodub.pipeline.listening import passes
 from autodub.pipeline.run import Run
 
 OF_ONE_WINDOW = (BadAnswer, Rejected, TooLong)
 """Failures that smaller windows may get past; any other one stops the dub, which can be resumed."""
+AWAY = (Busy, CircuitOpen, Unreachable)
+"""Failures of a translator that does not answer now."""
 _TOLD = 12_000
 """Characters of a script up to which it is told to the translator as a whole; above, a summary is."""
 
@@ -54,6 +67,8 @@ class Wordings:
         self.lines = tuple(lines)
         self.failed: dict[str, str] = {}
         """Id of a line that has no translation that may be spoken -> why."""
+        self.was_away = False
+        """True once the translator failed in a way that may pass: asked again, it may do better."""
         self.asks_further = chosen.info.contextual
         """Whether a line can be had in other lengths."""
         self._model = Duration.of(brief.target.tag)
@@ -181,6 +196,7 @@ class Wordings:
         except OF_ONE_WINDOW as problem:
             if len(one.lines) == 1:
                 self.failed[one.lines[0].id] = problem.message
+                self.was_away |= passes(problem)
             else:
                 for half in _halves(one):
                     self._translate(half)
@@ -201,9 +217,8 @@ class Wordings:
         )
         try:
             reply = self._ask(one, numbered, drafts=drafts)
-        except AutodubError as problem:
-            if not isinstance(problem, OF_ONE_WINDOW):
-                raise
+        except (*OF_ONE_WINDOW, *AWAY) as problem:
+            self.was_away |= passes(problem)
             return
         by_id = {answer.line: answer for answer in reply.lines}
         for number, line in zip(numbered, one.lines, strict=True):
