@@ -138,8 +138,10 @@ def test_untranslated_text_is_recognised() -> None:
         ("Hasta mañana, amigo mío.", "es", "en", True),
         ("Casa de campo.", "es", "pt-BR", False),
         ("No entra nadie aquí hoy.", "es", "gl", True),
-        ("Good morning.", "en", "es", False),
-        ("Anna Berg and Peter Pan.", "en", "es", False),
+        ("Good morning.", "en", "es", True),
+        ("Buenos días.", "es", "ca", False),
+        ("Taxi, taxi!", "en", "es", False),
+        ("Anna Berg, Peter Pan.", "en", "es", False),
         ("Okay, Google.", "en", "de", False),
         ("7 am", "en", "es", False),
     ],
@@ -147,7 +149,7 @@ def test_untranslated_text_is_recognised() -> None:
 def test_a_short_copy_counts_where_languages_are_far_apart(
     text: str, source: str, target: str, is_copy: bool
 ) -> None:
-    """Three ordinary words are a sentence of one language, unless the other one is a near relation."""
+    """Two ordinary words belong to one language, unless the other one is a near relation."""
     assert is_untranslated(text, text, kin=is_kin(source, target)) == is_copy
     assert is_kin(source, target) == is_kin(target, source)
 

@@ -119,7 +119,7 @@ def is_untranslated(source: str, translated: str, *, kin: bool = True) -> bool:
     """Whether a translation is its source again.
 
     Short texts, names and numbers may well be equal in both languages; four ordinary words are not,
-    nor are three where the languages are no ``kin``. A capital at the beginning makes no name.
+    nor are two different ones where the languages are no ``kin``. A capital at the beginning makes no name.
     """
     if not same_words(source, translated):
         return False
@@ -127,8 +127,8 @@ def is_untranslated(source: str, translated: str, *, kin: bool = True) -> bool:
     if source.isupper() or source.islower():
         return len(words) >= 4
     small = [word for word in words if word.islower()]
-    common = len(small) + (words[0] not in small if words else 0)
-    return len(small) >= 4 or (not kin and len(small) >= 2 and common >= 3)
+    ordinary = {word.lower() for word in (*small, *words[:1])}
+    return len(small) >= 4 or (not kin and len(small) >= 1 and len(ordinary) >= 2)
 
 
 def is_shouted(text: str) -> bool:
