@@ -110,6 +110,10 @@ TRAPS = {
             "pipeline/test_dub_pipeline.py::test_nothing_a_translator_refuses_is_spoken",
             "pipeline/test_dub_traps.py::test_what_is_no_translation_is_never_spoken",
             "pipeline/test_dub_traps.py::test_words_of_a_failing_provider_are_never_spoken",
+            "dubbing/test_text.py::test_a_short_copy_counts_where_languages_are_far_apart",
+            "engines/test_openai.py::test_what_is_no_translation_never_comes_back",
+            "e2e/test_cloud_traps.py::test_what_a_model_says_instead_of_a_translation_is_never_spoken",
+            "e2e/test_cloud_traps.py::test_a_line_the_model_will_not_translate_stays_and_is_listed",
         ),
     ),
     "R11": Trap(
@@ -117,9 +121,11 @@ TRAPS = {
         (
             "dubbing/test_text.py::test_text_is_cleaned",
             "dubbing/test_syllables.py::test_what_is_not_spelled_out_is_estimated",
+            "dubbing/test_numerals.py::test_numbers_are_written_as_they_are_read",
+            "engines/test_golden_numbers.py::test_texts_are_sent_as_the_golden_list_says",
+            "engines/test_golden_numbers.py::test_elevenlabs_is_asked_to_read_them",
+            "engines/test_golden_numbers.py::test_the_weights_free_voice_reads_them_in_its_language",
         ),
-        not_yet="no text is rewritten: numbers reach the synthesizer as digits, and it reads them in its own "
-        "language; golden lists come with the first normaliser of our own",
     ),
     "R12": Trap(
         "clipping",
@@ -165,6 +171,8 @@ TRAPS = {
         (
             "gateway/test_gateway_keys.py::test_references_of_two_speakers_are_two_keys",
             "pipeline/test_dub_traps.py::test_one_text_of_two_speakers_is_spoken_twice",
+            "gateway/test_cloud_keys.py::test_references_of_two_speakers_speak_apart",
+            "e2e/test_cloud_jobs.py::test_two_speakers_speak_in_voices_of_their_own",
         ),
     ),
     "R18": Trap(
@@ -174,8 +182,11 @@ TRAPS = {
             "gateway/test_gateway_keys.py::test_name_version_role_and_options_change_the_key",
             "gateway/test_gateway_keys.py::test_context_given_to_a_transcriber_counts",
             "pipeline/test_dub_pipeline.py::test_another_voice_speaks_its_lines_anew",
+            "gateway/test_cloud_keys.py::test_an_option_that_changes_the_answer_changes_the_key",
+            "gateway/test_cloud_keys.py::test_how_long_and_how_many_at_once_changes_nothing",
+            "gateway/test_cloud_keys.py::test_whatever_is_asked_changes_the_key",
+            "gateway/test_cloud_keys.py::test_another_prompt_is_another_answer",
         ),
-        not_yet="prompts and glossaries come with engines that take them",
     ),
     "R19": Trap(
         "lines kept by their number",
@@ -183,7 +194,10 @@ TRAPS = {
     ),
     "R20": Trap(
         "a line spoken again loses its voice",
-        ("pipeline/test_dub_traps.py::test_a_line_spoken_again_keeps_its_voice",),
+        (
+            "pipeline/test_dub_traps.py::test_a_line_spoken_again_keeps_its_voice",
+            "e2e/test_cloud_traps.py::test_a_line_spoken_again_keeps_its_clone",
+        ),
     ),
     "R21": Trap(
         "one edit dubs everything again",
@@ -231,12 +245,15 @@ TRAPS = {
             "dubbing/test_translation.py::test_a_good_reply_passes_in_the_order_of_the_lines",
             "dubbing/test_translation.py::test_a_bad_reply_is_refused",
             "pipeline/test_dub_traps.py::test_a_blank_translation_is_asked_for_again",
+            "dubbing/test_prompting.py::test_wrong_replies_are_refused_with_the_line",
+            "e2e/test_cloud_traps.py::test_what_a_model_says_instead_of_a_translation_is_never_spoken",
         ),
     ),
     "R27": Trap(
         "jobs that collide",
         (
             "pipeline/test_dub_pipeline.py::test_dubs_at_the_same_time_do_not_disturb_each_other",
+            "e2e/test_cloud_jobs.py::test_two_jobs_share_an_account",
             "gateway/test_gateway_store.py::test_two_processes_share_the_work",
         ),
     ),
@@ -246,6 +263,7 @@ TRAPS = {
             "gateway/test_gateway_store.py::test_killed_at_any_instant",
             "pipeline/test_dub_pipeline.py::test_a_stopped_dub_goes_on_where_it_was",
             "e2e/test_real_media.py::test_killed_dubs_go_on_where_they_were",
+            "e2e/test_cloud_jobs.py::test_a_killed_job_pays_again_for_calls_in_flight_only",
         ),
     ),
     "R29": Trap(
@@ -257,9 +275,13 @@ TRAPS = {
             "pipeline/test_dub_traps.py::test_a_key_is_nowhere",
             "test_safety.py::test_no_key_is_in_the_repository",
             "engines/test_local.py::test_other_machines",
+            "infra/test_addresses.py::test_hostile_addresses_are_refused_even_where_every_site_is_allowed",
+            "engines/test_ytdlp_guard.py::test_a_connection_to_this_machine_is_refused",
+            "engines/test_ytdlp.py::test_a_name_that_changes_its_meaning_is_refused",
+            "engines/test_ytdlp.py::test_nothing_inside_a_manifest_leads_elsewhere",
+            "e2e/test_cloud_traps.py::test_keys_are_nowhere_after_a_dub_with_faults",
+            "e2e/test_cloud_traps.py::test_keys_are_nowhere_after_a_refusal",
         ),
-        not_yet="endpoints and the policy for fetched addresses come with the server and a downloader; until "
-        "then nothing is fetched and addresses of other machines are refused",
     ),
     "R30": Trap(
         "data run as code",
