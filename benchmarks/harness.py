@@ -46,23 +46,25 @@ def main(order_path: Path, result_path: Path) -> None:
         _log_answers(Store, Path(log))
     events: list[tuple[float, float, str, str, str]] = []
     flights: dict[str, list[tuple[float, float]]] = {}
-    _time_calls(flights, began)
+    spent: defaultdict[str, float] = defaultdict(float)
+    _time_calls(flights, spent, began)
+
+    def listen(event: Any) -> None:
+        if event.kind != "stage.progress":  # of which there are many
+            now = time.monotonic() - began
+            events.append((now, time.process_time(), event.kind, event.stage, event.message))
+
     with simulated.separator(separation):
-        dubbed = dub(
-            DubRequest(**order), settings=load(environ=environ, data_dir=data_dir),
-            listener=lambda event: events.append(
-                (time.monotonic() - began, time.process_time(), event.kind, event.stage, event.message)
-            ),
-            cancel=Cancel(),
-        )  # fmt: skip
+        settings = load(environ=environ, data_dir=data_dir)
+        dubbed = dub(DubRequest(**order), settings=settings, listener=listen, cancel=Cancel())
     wall = time.monotonic() - began
     most = peak.stop()
     own, children = resource.getrusage(resource.RUSAGE_SELF), resource.getrusage(resource.RUSAGE_CHILDREN)
     result = {
         "wall_s": wall,
-        "cpu_self_s": own.ru_utime + own.ru_stime - peak.spent - simulated.Simulated.spent,
+        "cpu_self_s": own.ru_utime + own.ru_stime - peak.spent,
         "cpu_children_s": children.ru_utime + children.ru_stime,
-        "cpu_separator_s": simulated.Simulated.spent,
+        "cpu_roles_s": dict(spent),
         "cpu_programs_s": dict(programs.spent),
         "peak_self_mb": own.ru_maxrss / 1024,
         "peak_tree_mb": most / 2**20,
@@ -70,7 +72,7 @@ def main(order_path: Path, result_path: Path) -> None:
         "output": str(dubbed.output),
         "project": str(dubbed.project),
         "reused": dubbed.reused,
-        "events": [event for event in events if event[2] != "stage.progress"],
+        "events": events,
         "flights": flights,
         "sha256": hashlib.sha256(Path(dubbed.output).read_bytes()).hexdigest(),
         "receipt": dubbed.receipt.as_dict(),
@@ -154,10 +156,21 @@ def _program(args: Any) -> str:
     return "yt-dlp" if found == "python" and any("ytdlp" in str(word) for word in words) else found
 
 
-def _time_calls(flights: dict[str, list[tuple[float, float]]], began: float) -> None:
-    """Note when each attempt at a call of an engine was under way, by role."""
+def _time_calls(
+    flights: dict[str, list[tuple[float, float]]], spent: defaultdict[str, float], began: float
+) -> None:
+    """Note when each attempt at a call of an engine was under way, and its CPU seconds, by role."""
     from autodub.gateway.door import Door
+    from autodub.gateway.meter import Meter
 
+    meter: Any = Meter
+    count = meter.count
+
+    def counted(self: Any, name: str, version: str, verb: str, **amounts: Any) -> None:
+        spent[name.partition(".")[0]] += amounts.get("cpu", 0.0)
+        count(self, name, version, verb, **amounts)
+
+    meter.count = counted
     door: Any = Door
     send = door._send
 

@@ -19,8 +19,6 @@ class Simulated(Spectral):
 
     pace = 0.0
     """Seconds per minute of sound."""
-    spent = 0.0
-    """CPU seconds its work has taken so far: a real one would take them elsewhere."""
 
     @classmethod
     def describe(cls) -> Info:
@@ -31,12 +29,10 @@ class Simulated(Spectral):
     def separate(self, request: Separate, work: Work) -> Stems:
         """The spectral separator's answer, no sooner than a neural one would have it."""
         until = time.monotonic() + self.pace * request.mix.duration / 60_000
-        before = time.thread_time()
         stems = super().separate(request, work)
         while time.monotonic() < until:
             work.check()
             time.sleep(min(0.05, max(0.0, until - time.monotonic())))
-        Simulated.spent += time.thread_time() - before
         return stems
 
 

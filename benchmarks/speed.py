@@ -186,16 +186,18 @@ def _row(
     asked = after["requests"][len(before["requests"]) :]
     requests = dict(Counter(f"{one['provider']} {one['kind']}" for one in asked))
     programs = dict(result["cpu_programs_s"])
-    fetching = programs.pop("yt-dlp", 0.0)
+    engines = {role: spent for role, spent in result["cpu_roles_s"].items() if role != "studio" and spent}
+    process = result["cpu_self_s"] - sum(engines.values())
+    engines["downloader"] = engines.get("downloader", 0.0) + programs.pop("yt-dlp", 0.0)
     row: dict[str, Any] = {
         "what": what,
         "profile": profile.name,
         "lines": lines,
         "wall_s": result["wall_s"],
-        "cpu_own_s": result["cpu_self_s"] + sum(programs.values()),
-        "cpu_process_s": result["cpu_self_s"],
+        "cpu_own_s": process + sum(programs.values()),
+        "cpu_process_s": process,
         "cpu_programs_s": {name: round(spent, 2) for name, spent in programs.items()},
-        "cpu_engines_s": {"yt-dlp": fetching, "separator": result["cpu_separator_s"]},
+        "cpu_engines_s": {role: round(spent, 2) for role, spent in engines.items()},
         "peak_mb": result["peak_tree_mb"],
         "programs": result["programs"],
         "requests": requests,

@@ -47,6 +47,12 @@ class Answer:
 
 
 _by_key = select(answers).where(answers.c.key == bindparam("wanted"))
+_insert = insert(answers)
+_keep = _insert.on_conflict_do_update(
+    index_elements=["key"],
+    set_={column.name: _insert.excluded[column.name] for column in answers.columns if column.name != "key"},
+)
+"""Put together once: that takes as long as the database takes to carry it out."""
 _by_path = select(files).where(files.c.path == bindparam("wanted"))
 
 
@@ -102,8 +108,7 @@ class Store:
             first = None if row is None else _read(row)
             if first is not None and all(self.blobs.has(blob) for blob in first.blobs):
                 return first
-            statement = insert(answers).values(key=key, **values)
-            connection.execute(statement.on_conflict_do_update(index_elements=["key"], set_=values))
+            connection.execute(_keep, {"key": key} | values)
         return answer
 
     def forget(self, key: str) -> None:
