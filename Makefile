@@ -5,10 +5,10 @@ TO ?= es
 FROM ?=
 BENCH ?=
 
-.PHONY: help setup demo test check bench lock clean
+.PHONY: help setup demo test check bench bench-speed lock clean
 
 help: ## what there is to type
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup: ## install what is missing (idempotent; the second run does nothing)
 	@scripts/setup
@@ -24,6 +24,9 @@ check: setup ## the same without the tests
 
 bench: setup ## measure synchrony, cost and crash safety; BENCH=--quick for the short form
 	@scripts/bench $(BENCH)
+
+bench-speed: setup ## time a link dubbed in cloned voices, against stand-ins of the clouds; BENCH=--quick
+	@.venv/bin/python -m benchmarks.speed $(BENCH)
 
 lock: setup ## resolve the locked requirements again (needs uv)
 	@scripts/lock
