@@ -7,7 +7,7 @@ source's, no line number).
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 from autodub.model.media import Audio, Blob, Source
@@ -128,7 +128,7 @@ class Translate:
     """What the programme is about, where the script is too long to be told."""
     glossary: tuple[Term, ...] = ()
     """Terms that occur in these lines."""
-    style: Style = Style()
+    style: Style = field(default_factory=Style)
     speakers: tuple[Hint, ...] = ()
     """Who speaks the lines."""
     drafts: tuple[Draft, ...] = ()

@@ -54,7 +54,7 @@ class DubRequest:
     """US dollars this dub may cost; None = no limit."""
     glossary: str | None = None
     """Path of a glossary file."""
-    style: Style = Style()
+    style: Style = field(default_factory=Style)
     """How the dub should be worded."""
     terms: tuple[str, ...] = ()
     """Names and words that are likely to be said."""
