@@ -6,6 +6,7 @@ import importlib.util
 import inspect
 import itertools
 import re
+import tomllib
 from pathlib import Path
 from types import ModuleType
 
@@ -127,6 +128,17 @@ def test_python_examples_use_public_names() -> None:
     assert names
     assert {name.strip() for line in names for name in line.split(",")} <= set(__all__)
     compile(example, "README.md", "exec")
+
+
+def test_every_extra_and_environment_is_in_the_readme() -> None:
+    """Whatever can be installed besides has its line, and nothing else is promised."""
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    extras = set(project["optional-dependencies"]) - {"dev"}
+    assert set(re.findall(r"\| `pip install 'autodub\[(\w+)\]'`", text)) == extras
+    kinds = [(role, name) for role in ROLES for name in registry.names(role)]
+    apart = {name for role, name in kinds if getattr(registry.load(role, name), "environment", None)}
+    assert set(re.findall(r"\| `autodub engines install (\w+)`", text)) == apart
 
 
 def test_architecture_names_every_layer() -> None:

@@ -29,14 +29,17 @@ def dub(
     cancel: Cancel | None = None,
     **wishes: Any,
 ) -> Dubbed:
-    """Dub ``source`` into the language ``to``.
+    """Dub ``source``, a file or an address, into the language ``to``.
 
     Further wishes are the other fields of ``DubRequest``:
     ``spoken`` (language of the source, found out when left out), ``start`` and ``end`` (range, ms),
     ``subtitles`` (path of a file to speak instead of recognising), ``speakers`` (how many, when known),
     ``engines`` (role -> name, such as ``{"transcriber": "whisper"}``), ``options`` (role -> option ->
-    value as text), ``match_voices`` (only with the speakers' permission), ``keep_original_audio`` (as a
-    second track), ``loudness`` (LUFS), ``output`` (file to write; beside the source when left out).
+    value as text), ``clone_voices`` or ``match_voices`` (only with the speakers' permission),
+    ``keep_voices`` (leave clones in the account), ``budget`` (US dollars, a ``Decimal``), ``captions`` (those
+    of the source's site), ``terms`` (names likely to be said), ``glossary`` (path of a file), ``style`` (a
+    ``Style``: tone, formality, instructions), ``keep_original_audio`` (as a second track), ``loudness``
+    (LUFS), ``output`` (file to write; beside the source when left out), ``overwrite``.
 
     ``data_dir`` is where finished work is kept, ``listener`` is called with every Event, ``cancel`` stops
     the dub from another thread. Raises RequestError for what the caller can mend before anything is
