@@ -90,12 +90,15 @@ def test_subtitles_inside_the_source_are_read_when_they_are_in_the_spoken_langua
 
 
 @pytest.mark.parametrize("wish", [{"subtitles": "/films/clip.srt"}, {"captions": True}])
-def test_either_a_text_is_spoken_or_somebody_listens(wish: dict[str, Any]) -> None:
-    """A text given beside a transcriber that would take no notice of it is refused, not left out."""
+def test_a_text_nobody_reads_is_told(wish: dict[str, Any]) -> None:
+    """A text given beside a transcriber that takes no notice of it is not left out in silence."""
     request = DubRequest("/films/clip.wav", "es", spoken="en", engines={"transcriber": "sphinx"}, **wish)
     source = Source("/films/clip.wav", "a" * 64, MediaInfo("wav", 60_000, (), (sound(0, None),), ()), "clip")
-    with pytest.raises(EngineCannot, match=f"{next(iter(wish))} are to be spoken"):
-        make_plan(request, source, Outputs(Path("/films/clip.es.wav")), CONTEXT)
+    plan = make_plan(request, source, Outputs(Path("/films/clip.es.wav")), CONTEXT)
+    (note,) = [note for note in plan.notes if note.what == "transcript"]
+    assert next(iter(wish)) in note.message
+    assert "sphinx" in note.reason
+    assert not plan.captions
 
 
 def test_subtitles_need_a_language() -> None:

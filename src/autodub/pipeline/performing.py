@@ -71,7 +71,7 @@ def perform(
         cast: Cast = casting.result()
         with run.stage("speak", f"speaking {plan.target.name}"):
             base = now = speak(run, booth, wordings, cast.voices, programme, paced=frozenset(edits.voices))
-            failed, was_away = dict(wordings.failed), wordings.was_away
+            failed, passing = dict(wordings.failed), set(wordings.passing)
             if edits:
                 changed = [line for line in revision.lines if line.id in revision.translate]
                 texts = wordings.known() | {take.line.id: (take.wording,) for take in base.takes}
@@ -79,18 +79,19 @@ def perform(
                     again.start()
                     fresh = again.known()
                 failed |= again.failed
-                was_away |= again.was_away
+                passing |= again.passing
                 for name in again.failed:
                     texts.pop(name, None)  # it may never have had one
                 texts |= fresh | revising.texts(revision)
                 now = revising.respeak(booth, base, revision, texts, cast.voices, programme)
+        passing -= {take.line.id for take in now.takes} | revision.keep.keys()
         return Performance(
             now=now,
             wordings={take.line.id: take.wording.text for take in base.takes},
             failed=failed,
             cast=cast,
             tones=speakers.tones,
-            was_away=was_away or booth.was_away,
+            was_away=bool(passing) or wordings.was_away or booth.was_away,
         )
 
 

@@ -128,12 +128,6 @@ def make_hearing(
     notes: list[Degradation] = []
     engines: dict[str, Chosen] = {}
     wanted = request.engines.get("transcriber", "auto")
-    if wanted not in (TEXT_ENGINE, "auto") and (request.subtitles is not None or request.captions):
-        what = "subtitles" if request.subtitles is not None else "captions"
-        raise EngineCannot(
-            f"The {what} are to be spoken, and {wanted} is to listen: only one of both is used.",
-            hint=f"Leave out --transcriber, or leave out --{what}.",
-        )
     if wanted == TEXT_ENGINE or (wanted == "auto" and (request.subtitles or embedded or request.captions)):
         if request.subtitles is None and embedded is None and not request.captions:
             raise EngineCannot(
@@ -167,10 +161,15 @@ def make_hearing(
                 f"nothing says which language it is, and {heard_by.name} understands {spoken.name} only",
             )
         )
+    is_read = heard_by.name == TEXT_ENGINE
+    if not is_read and (request.subtitles is not None or request.captions):
+        what = "subtitles" if request.subtitles is not None else "captions"
+        why = f"the transcriber {heard_by.name} was asked for, and it listens"
+        notes.append(Degradation("transcript", f"the {what} are not used", why))
     notes += [Degradation("source", warning, "as the site offers it") for warning in source.warnings]
     return Hearing(
         source, spoken, start, end, audio, embedded, engines, tuple(notes),
-        captions=request.captions and request.subtitles is None,
+        captions=request.captions and request.subtitles is None and is_read,
     )  # fmt: skip
 
 

@@ -67,8 +67,10 @@ class Wordings:
         self.lines = tuple(lines)
         self.failed: dict[str, str] = {}
         """Id of a line that has no translation that may be spoken -> why."""
+        self.passing: set[str] = set()
+        """Those of them for a reason that may pass."""
         self.was_away = False
-        """True once the translator failed in a way that may pass: asked again, it may do better."""
+        """True once other lengths were not to be had for such a reason."""
         self.asks_further = chosen.info.contextual
         """Whether a line can be had in other lengths."""
         self._model = Duration.of(brief.target.tag)
@@ -196,7 +198,8 @@ class Wordings:
         except OF_ONE_WINDOW as problem:
             if len(one.lines) == 1:
                 self.failed[one.lines[0].id] = problem.message
-                self.was_away |= passes(problem)
+                if passes(problem):
+                    self.passing.add(one.lines[0].id)
             else:
                 for half in _halves(one):
                     self._translate(half)
