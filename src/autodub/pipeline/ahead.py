@@ -1,6 +1,6 @@
-"""What a first run needs and takes long to load: loaded beside the download, and not one line later.
+"""What making a dub needs and takes long to load: loaded beside the download, or beside the first wait.
 
-A second run needs none of it, so the modules that use these load them where they are used.
+An unchanged dub needs none of it, so the modules that use these load them where they are used.
 """
 
 from __future__ import annotations
@@ -12,29 +12,29 @@ from autodub.engines.roles import EngineContext
 from autodub.model.request import DubRequest
 from autodub.pipeline.choosing import likely
 
-LIBRARIES = (  # in the order in which a dub comes to need them
+ALWAYS = (  # in the order in which a dub comes to need them
+    "autodub.pipeline.performing",
+    "scipy.optimize",
     "soundfile",
     "soxr",
-    "onnxruntime",
-    "autodub.pipeline.performing",
-    "pyworld",
+    "autodub.pipeline.delivering",
     "scipy.fft",
     "scipy.ndimage",
-    "scipy.cluster.hierarchy",
-    "scipy.optimize",
-    "autodub.pipeline.delivering",
+    "onnxruntime",
 )
+FIRST = ("soundfile", "soxr", "onnxruntime", "pyworld", "scipy.cluster.hierarchy")
+"""What only listening to a source needs, or needs sooner."""
 
 
 def load(request: DubRequest, context: EngineContext) -> Iterable[object]:
     """Load the libraries; the answer are the engines that will probably be asked."""
-    load_libraries()
+    load_libraries(FIRST + ALWAYS)
     return likely(request, context)
 
 
-def load_libraries() -> None:
-    """Load everything that can be had; whoever needs what cannot says so then."""
-    for name in LIBRARIES:
+def load_libraries(names: Iterable[str] = ALWAYS) -> None:
+    """Load whatever of it can be had; whoever needs what cannot says so then."""
+    for name in names:
         try:
             importlib.import_module(name)
         except ImportError:

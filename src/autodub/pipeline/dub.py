@@ -129,7 +129,7 @@ def _make(
 
     if not is_decoded(run, plan) or not plan.outputs.project.exists():  # so hardly anything is kept yet
         run.load_ahead(lambda: [chosen.engine for chosen in plan.engines.values()])
-        run.beside(ahead.load_libraries, name="libraries")
+    run.beside(ahead.load_libraries, name="libraries")
     rehearsal = (
         run.beside(delivering.rehearse, run, plan, request, name="rehearse") if opened.is_here else None
     )

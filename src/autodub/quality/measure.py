@@ -52,6 +52,7 @@ def measure(
     facts: DubFacts | None = None,
     bed: Path | None = None,
     sound: SourceSound | None = None,
+    info: MediaInfo | None = None,
     transcript: Transcript | None = None,
     start: int = 0,
     end: int | None = None,
@@ -68,8 +69,9 @@ def measure(
     mono of everything in the output but the dub) speech is detected on the delivered dub alone.
     Times are the picture's: where it starts later than the source's did, so does the programme.
     Without facts, a ``transcript`` of the source gives figures per line and no transcript figures for
-    the file. ``sound`` saves decoding the source again; ``start``, ``end`` (ms) and ``stream`` say
-    which part and sound stream of the source was dubbed. Temporary files go below ``scratch``.
+    the file. ``sound`` saves decoding the source again, ``info`` looking into it; ``start``, ``end`` (ms)
+    and ``stream`` say which part and sound stream of the source was dubbed. Temporary files go below
+    ``scratch``.
 
     Raises UnsupportedSource when one of the files cannot be decoded, Cancelled through ``check``.
     """
@@ -81,7 +83,7 @@ def measure(
         def part(low: float, high: float) -> Progress:
             return lambda fraction: tell(low + (high - low) * fraction)
 
-        info = probe(source, check=check)
+        info = info or probe(source, check=check)
         finished = probe(dub, check=check)
         late = _picture_start(finished) - (_picture_start(info) if start == 0 else 0)
         out = decoded(
