@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Self, TypeVar
 
-from autodub.infra.http import Kind, Provider, failure, unreachable
+from autodub.infra.http import Kind, Provider, failure, importing, unreachable
 from autodub.media.sound import Reader
 from autodub.model.errors import AutodubError, BadAnswer, MediaError
 
@@ -60,8 +60,9 @@ def client(*, key: str, base: str, timeout: float) -> DeepgramClient:
     ``timeout`` = seconds without a sign of the answer. Takes half a second where the SDK was not
     imported before.
     """
-    import httpx
-    from deepgram import DeepgramClient, DeepgramClientEnvironment
+    with importing():
+        import httpx
+        from deepgram import DeepgramClient, DeepgramClientEnvironment
 
     transport = httpx.HTTPTransport(socket_options=_socket_options(), limits=httpx.Limits(max_connections=32))
     http = httpx.Client(

@@ -111,8 +111,9 @@ class Client:
 
     def prepare(self) -> None:
         """Import the SDK and open its connections, as far as there is a key; nothing is sent."""
-        import elevenlabs.text_to_speech.client
-        import elevenlabs.voices.client  # noqa: F401
+        with http.importing():
+            import elevenlabs.text_to_speech.client
+            import elevenlabs.voices.client  # noqa: F401
 
         if re.fullmatch(r"[!-~]+", self._key):
             self.open()
@@ -164,10 +165,11 @@ class _Connections:
     """One SDK client of an account; closed when the last engine that uses it is gone."""
 
     def __init__(self, endpoint: str, key: str) -> None:
-        import httpx
+        with http.importing():
+            import httpx
 
-        # The plain client: the one of `elevenlabs.client` adds live conversations and twice the imports.
-        from elevenlabs.base_client import BaseElevenLabs
+            # The plain client: the one of `elevenlabs.client` adds live conversations and twice the imports.
+            from elevenlabs.base_client import BaseElevenLabs
 
         client = httpx.Client(
             follow_redirects=False,

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from autodub.dubbing.prompting import Prompt
-from autodub.infra.http import Kind, Provider, failure, unreachable
+from autodub.infra.http import Kind, Provider, failure, importing, unreachable
 from autodub.model.errors import BadAnswer, EngineError, Gone, Rejected, TooLong
 
 NAME = "openai"
@@ -70,8 +70,9 @@ def client(*, endpoint: str, key: str, timeout: float) -> Any:
 
     Raises Rejected for an address that is none.
     """
-    import httpx2
-    import openai
+    with importing():
+        import httpx2
+        import openai
 
     # A script goes to the server that was named, and to no other it may point to.
     http = openai.DefaultHttpxClient(follow_redirects=False)
@@ -90,7 +91,8 @@ def client(*, endpoint: str, key: str, timeout: float) -> Any:
     weakref.finalize(made, http.close)  # connections are kept open as long as somebody may need them
     # The SDK reads these from the environment; what is not in our settings is not sent.
     made.organization = made.project = None
-    _ = made.chat.completions.with_raw_response  # imported on first use, which would be in the way then
+    with importing():
+        _ = made.chat.completions.with_raw_response  # imported on first use, which would be in the way then
     return made
 
 

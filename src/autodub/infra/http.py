@@ -7,9 +7,11 @@ carry. The body decides before the status does, since the same status means diff
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import socket
 import ssl
+import threading
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
@@ -232,6 +234,21 @@ def _chain(error: BaseException) -> Iterator[BaseException]:
         seen.add(id(link))
         yield link
         link = link.__cause__ or link.__context__
+
+
+_importing = threading.RLock()
+
+
+@contextlib.contextmanager
+def importing() -> Iterator[None]:
+    """Import one SDK at a time, httpx whole before any of them.
+
+    SDKs look whether httpx is loaded, and stumble over one that another thread has only begun to load.
+    """
+    with _importing:
+        import httpx  # noqa: F401 - loading it is the point
+
+        yield
 
 
 def account(provider: str, *, endpoint: str, key: str) -> str:

@@ -28,6 +28,7 @@ class Event:
       pause: seconds for which nobody begins);
     - ``estimate``: what the dub will cost, US dollars (low, likely, high);
     - ``budget.spent``, ``budget.exhausted``: US dollars (spent, cap);
+    - ``voices.left``: a dub that ended early leaves cloned voices at an account (the message says so);
     - ``voice.rented``, ``voice.returned``: a cloned voice at a provider's account (role, engine, name).
     """
 

@@ -6,6 +6,7 @@ import contextlib
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any, cast
+from urllib.parse import urlsplit
 
 from autodub.engines import registry
 from autodub.engines.roles import EngineContext, Info, Stocked
@@ -27,6 +28,8 @@ class Chosen:
     named: bool
     """True when the user named it: then it is never silently replaced."""
 
+
+_LAST = 2
 
 Builder = Callable[[str, str], Any]
 
@@ -114,9 +117,22 @@ def builder(request: DubRequest, context: EngineContext) -> Builder:
         )
 
     def build(role: str, name: str) -> Any:
-        return registry.build(role, name, request.options.get(role, {}), context)
+        engine = registry.build(role, name, request.options.get(role, {}), context)
+        if context.offline and engine.describe().resource == "net" and not _is_local(engine, context):
+            raise EngineCannot(
+                f"The {role} {name} is reached over the network, which is switched off.",
+                hint="Unset AUTODUB_OFFLINE (or `offline` in the settings file), or choose another one.",
+            )
+        return engine
 
     return build
+
+
+def _is_local(engine: Any, context: EngineContext) -> bool:
+    """Whether an engine of the network is really a server of this machine."""
+    setting = str(engine.describe().key).replace("_API_KEY", "_BASE_URL")
+    host = urlsplit(context.endpoints.get(setting, "")).hostname or ""
+    return host in ("localhost", "127.0.0.1", "::1")
 
 
 def named(role: str, name: str, build: Builder, *, why: str, by_user: bool) -> Chosen:
@@ -132,9 +148,14 @@ def _serves(info: Info, language: Language | None) -> bool:
     return language is None or info.languages is None or language.primary in info.languages
 
 
+def is_last_resort(info: Info) -> bool:
+    """Whether an engine makes do without account and weights, and with much less."""
+    return _rank(info) == _LAST
+
+
 def _rank(info: Info) -> int:
     """Order of ``auto``: a cloud account first, then a local model, then what needs nothing."""
-    return 0 if info.resource == "net" else 1 if info.needs_weights else 2
+    return 0 if info.resource == "net" else 1 if info.needs_weights else _LAST
 
 
 def _known(role: str) -> tuple[dict[str, Info], list[str]]:

@@ -96,7 +96,8 @@ def _consent(request: DubRequest) -> tuple[str, ...]:
     if not request.match_voices and not request.clone_voices:
         return ()
     how = "cloned from" if request.clone_voices else "matched to"
-    return (f"Voices were {how} the speakers; whoever asked for it states to have their permission.",)
+    kept = ("The cloned voices stay in the account, as was asked.",) if request.keep_voices else ()
+    return (f"Voices were {how} the speakers; whoever asked for it states to have their permission.", *kept)
 
 
 def untouched(run: Run, plan: Plan, request: DubRequest, heard: Heard, programme: Programme) -> Finished:

@@ -65,6 +65,7 @@ def dub(
         return _dub(run, request, engine_context(settings), listener)
     except BaseException as problem:
         stop.request()  # nothing beside may go on
+        run.tell_rented()
         if isinstance(problem, Cancelled) and run.failure is not None:
             raise run.failure from None
         raise

@@ -77,13 +77,14 @@ def open_source(
         allowed = context.fetching
         networks = Networks.of(allowed.addresses)
         address = one_video(permit(address, sites=allowed.sites, networks=networks))
-    ready = engine.readiness()
-    if ready.state != "ready":
-        raise EngineCannot(f"The downloader {name} cannot run here: {ready.detail}.", hint=ready.fix)
     language = Language.parse(request.spoken).tag if request.spoken else None
     first = Download(address, part="sound", language=language)
-    if meanwhile is not None and not run.is_kept(engine, "download", first):
-        meanwhile()
+    if not run.is_kept(engine, "download", first):
+        ready = engine.readiness()
+        if ready.state != "ready":
+            raise EngineCannot(f"The downloader {name} cannot run here: {ready.detail}.", hint=ready.fix)
+        if meanwhile is not None:
+            meanwhile()
     sound = _fetch(run, engine, first)
     if sound.is_whole or not picture:
         return Opened(sound, engine)

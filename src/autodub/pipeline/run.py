@@ -198,10 +198,29 @@ class Run:
     def return_voices(self, plan: Hearing, *, keep: bool) -> None:
         """Give back what was rented for this dub, once every line is spoken."""
         cloner = plan.engines.get("cloner")
-        if cloner is not None and isinstance(cloner.engine, Forgetful):
-            self.gateway.give_back(cloner.engine, keep=keep)
-            # Voices of jobs that failed stay for whoever goes on with them, but not for ever.
-            self.gateway.sweep(cloner.engine, unused=_ABANDONED)
+        if cloner is None or not isinstance(cloner.engine, Forgetful):
+            return
+        returned = self.gateway.give_back(cloner.engine, keep=keep)
+        if returned.failed:
+            self.degrade(
+                "voice",
+                f"{_voices(len(returned.failed))} could not be deleted from the account",
+                "`autodub voices --forget` tries again",
+            )
+        # Voices of jobs that failed stay for whoever goes on with them, but not for ever.
+        self.gateway.sweep(cloner.engine, unused=_ABANDONED)
+
+    def tell_rented(self) -> None:
+        """Say what a dub that ended early leaves in an account."""
+        left = len(self.gateway.rented())
+        if left:
+            self._listener(
+                Event(
+                    "voices.left",
+                    message=f"{_voices(left)} left in the account for when you go on; "
+                    "`autodub voices --forget` deletes what you do not need",
+                )
+            )
 
     def fail(self, problem: BaseException) -> None:
         """Stop the dub from a thread beside it, and this is why: nothing is begun any more.
@@ -224,3 +243,7 @@ class Run:
                 data={"role": role, "engine": name},
             )
         )
+
+
+def _voices(count: int) -> str:
+    return f"{count} cloned voice{'s' if count > 1 else ''}"

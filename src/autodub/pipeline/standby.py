@@ -10,7 +10,7 @@ from autodub.engines.roles import EngineContext, Translator
 from autodub.model.errors import AutodubError, Busy, CircuitOpen, RequestError, TooLong, Unreachable
 from autodub.model.language import Language
 from autodub.model.request import DubRequest
-from autodub.pipeline.choosing import Chosen, stand_in
+from autodub.pipeline.choosing import Chosen, is_last_resort, stand_in
 from autodub.pipeline.listening import passes
 from autodub.pipeline.plan import Plan
 from autodub.pipeline.run import Run
@@ -65,6 +65,8 @@ def _stand_in(
     language: dict[str, Language | None] = {"transcriber": plan.spoken, "synthesizer": plan.target}
     try:
         new = stand_in(role, request, context, language=language.get(role), without=frozenset(down[role]))
+        if _is_wasted(plan, role, new):
+            raise problem
         if role == "translator" and plan.spoken is not None:
             translator: Translator = new.engine
             translator.route(plan.spoken.tag, plan.target.tag)
@@ -73,6 +75,12 @@ def _stand_in(
     except RequestError:
         raise problem from None
     return {role: new}
+
+
+def _is_wasted(plan: Plan, role: str, new: Chosen) -> bool:
+    """Whether somebody would be paid to speak what a last resort understood or translated."""
+    later = {"transcriber": ("translator", "synthesizer"), "translator": ("synthesizer",)}.get(role, ())
+    return is_last_resort(new.info) and any(plan.engines[name].info.paid for name in later)
 
 
 def _taken_over(run: Run, plan: Plan, new: dict[str, Chosen], problem: AutodubError) -> Plan:
