@@ -85,8 +85,9 @@ class CallWork:
         return self._blobs.path(blob)
 
     def keep(self, path: Path) -> Blob:
-        """Move a finished file into the store."""
-        self.check()
+        """Move a finished file into the store; also after a request to stop: it may have been paid for."""
+        if self._abandoned:
+            self.check()
         return self._blobs.keep(path)
 
     def progress(self, fraction: float, message: str = "") -> None:

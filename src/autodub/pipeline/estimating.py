@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import dataclass
 
 from autodub.dubbing.cost import Estimate
@@ -47,7 +48,10 @@ def foretell(
     refuse_unwritable(request)
     store = Store(settings.data_dir)
     stop = cancel or Cancel()
-    run = Run(spending.gateway(store, request, settings, listener=listener, cancel=stop), listener)
+    with contextlib.ExitStack() as unfinished:
+        unfinished.callback(store.close)
+        run = Run(spending.gateway(store, request, settings, listener=listener, cancel=stop), listener)
+        unfinished.pop_all()
     try:
         target, _ = languages(request)
         context = engine_context(settings)

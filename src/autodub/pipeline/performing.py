@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass
 
+from autodub.model.errors import NoCredit, Refused
 from autodub.model.language import Language
 from autodub.model.request import DubRequest
 from autodub.model.speech import Term, Tone, Voice
@@ -133,8 +134,12 @@ def _cast(
 def _watch(run: Run, wordings: Wordings, target: Language) -> None:
     """Announce the translation as a stage of its own, though nobody waits for all of it."""
     with run.stage("translate", f"translating into {target.name}"):
-        for line in wordings.lines:
-            wordings.natural(line)
+        try:
+            for line in wordings.lines:
+                wordings.natural(line)
+        except (NoCredit, Refused) as problem:  # before anybody waits for voices that nobody will need
+            run.fail(problem)
+            raise
 
 
 def _brief(
