@@ -384,7 +384,7 @@ def test_outputs_that_cannot_hold_it(
     assert outcome.code == 2
     assert outcome.error["code"] == "output_problem"
     assert ".mkv" in outcome.error["hint"]
-    assert "Decoding" not in outcome.stderr
+    assert "Transcribing" not in outcome.stderr
     assert list(desk.out.iterdir()) == []
 
 
@@ -599,7 +599,7 @@ def test_a_broken_engine(
     hung = VERBS[role]  # only this one is in a hurry: the others are real, and may be slow
     hurried = functools.partial(Gateway, deadline=lambda verb, _: 0.3 if verb == hung else 60.0, grace=0.1)
     if way == "hang":
-        monkeypatch.setattr("autodub.pipeline.dub.Gateway", hurried)
+        monkeypatch.setattr("autodub.pipeline.spending.Gateway", hurried)
     try:
         with registry.registered(role, "broken", scripted(role, steps)):
             began = time.monotonic()
