@@ -87,13 +87,19 @@ def delete(store: Store, settings: Settings) -> Deleted:
             (*done.unsure, *returned.unsure),
         )
     told = {*done.deleted, *done.in_use, *done.unsure, *(name for name, _ in done.failed)}
-    why = "It is in an account whose key is not set."
+    asked = {provider_of(account_of(engine)): engine.describe().key for engine in cloners(settings)}
     out_of_reach = [
-        (rental.name, why)
+        (rental.name, _out_of_reach(asked.get(provider_of(rental.account))))
         for rental in store.rentals.all()
         if rental.name not in told and provider_of(rental.account) not in refused
     ]
     return replace(done, failed=(*done.failed, *out_of_reach))
+
+
+def _out_of_reach(key: str | None) -> str:
+    if key is None:
+        return "It is in an account whose key is not set."
+    return f"It is in an account that {key} does not open."
 
 
 def cloners(settings: Settings) -> tuple[Any, ...]:

@@ -112,10 +112,10 @@ class Loopback:
 
     @property
     def requests(self) -> tuple[Recording, ...]:
-        """Every request that ended, in the order they ended."""
+        """Every request that ended, in the order they began."""
         with self._lock:
             self._settle()
-            return tuple(self._recordings)
+            return tuple(sorted(self._recordings, key=lambda one: one.began))
 
     def asked(self, provider: str, kind: str | None = None) -> tuple[Recording, ...]:
         """The requests of one provider, and of one kind where that is given."""
@@ -205,6 +205,8 @@ class Loopback:
     def is_empty(self, provider: str, charges: Mapping[str, float]) -> bool:
         """True when the account cannot pay for an answer."""
         with self._lock:
+            if self.faults.credit.get(provider):
+                self._settle()  # what was answered before counts, even if its record is still on its way
             return self.faults.is_empty(provider, self._charged[provider], charges)
 
     def speaking(self, change: int) -> None:
