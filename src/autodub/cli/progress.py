@@ -157,6 +157,8 @@ def note(event: Event) -> str | None:
         return f"Cost: {event.message}"
     if event.kind == "account.blocked":
         return f"Not asked any more: {event.message}"
+    if event.kind == "voices.left":
+        return f"Note: {event.message}"
     return None
 
 
