@@ -106,3 +106,33 @@ def test_quiet_says_only_what_must_be_said() -> None:
         view(Event("stage.started", "speak"))
         view.say("Stopping ...")
     assert stream.getvalue() == "Stopping ...\n"
+
+
+def test_the_same_sentence_is_not_repeated_over_and_over() -> None:
+    """A sentence is said once in ten seconds, then with how often it came; the rest is told at the end."""
+    stream, clock = io.StringIO(), Clock()
+    view = progress.Lines(stream, clock=clock)
+    again = Event("call.retried", "translate", message="nobody answers")
+    for tenth in range(125):
+        clock.now = tenth / 10
+        view(again)
+    view(Event("call.retried", "speak", message="the server was busy"))
+    view.close()
+    view.close()
+    assert stream.getvalue().splitlines() == [
+        "Trying again: nobody answers",
+        "Trying again: nobody answers (100 times)",
+        "Trying again: the server was busy",
+        "Trying again: nobody answers (24 times)",
+    ]
+
+
+def test_bars_do_not_repeat_a_sentence_either() -> None:
+    """Above the bars, too, a flood of retries is two lines: the first, and how many followed."""
+    stream = io.StringIO()
+    with progress.bars(stream) as view:
+        for _ in range(50):
+            view(Event("call.retried", "translate", message="nobody answers"))
+        view.close()
+    told = [line for line in stream.getvalue().splitlines() if line.startswith("Trying again")]
+    assert told == ["Trying again: nobody answers", "Trying again: nobody answers (49 times)"]

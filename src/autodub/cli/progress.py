@@ -43,9 +43,44 @@ def shown(stream: IO[str], *, quiet: bool = False) -> Iterator[View]:
         yield Lines(stream, clock=time.monotonic, quiet=True)
     elif stream.isatty():
         with bars(stream) as view:
-            yield view
+            try:
+                yield view
+            finally:
+                view.close()
     else:
-        yield Lines(stream, clock=time.monotonic)
+        lines = Lines(stream, clock=time.monotonic)
+        try:
+            yield lines
+        finally:
+            lines.close()
+
+
+class Repeats:
+    """Keeps the same sentence from being said over and over; not for several threads at once."""
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self._clock = clock
+        self._said: dict[str, tuple[float, int]] = {}
+
+    def let(self, text: str) -> str | None:
+        """The sentence, with how often it came since it was last said; None while that is too recent."""
+        now = self._clock()
+        last, waiting = self._said.get(text, (now - _PAUSE, 0))
+        if now - last < _PAUSE:
+            self._said[text] = (last, waiting + 1)
+            return None
+        self._said[text] = (now, 0)
+        return _counted(text, waiting + 1)
+
+    def rest(self) -> list[str]:
+        """What was held back and has not been counted yet; told at the end."""
+        held = [_counted(text, waiting) for text, (_, waiting) in self._said.items() if waiting]
+        self._said.clear()
+        return held
+
+
+def _counted(text: str, times: int) -> str:
+    return text if times == 1 else f"{text} ({times} times)"
 
 
 class Lines:
@@ -56,6 +91,7 @@ class Lines:
         self._clock = clock
         self._quiet = quiet
         self._lock = threading.Lock()
+        self._repeats = Repeats(clock)
         self._began: dict[str, float] = {}
         self._spoke: dict[str, float] = {}
 
@@ -78,12 +114,18 @@ class Lines:
                 took = now - self._began.get(event.stage, now)
                 if took >= 1.0:
                     self._write(f"{name}: done in {duration(took)}")
-            elif (text := note(event)) is not None:
+            elif (text := note(event)) is not None and (text := self._repeats.let(text)) is not None:
                 self._write(text)
 
     def say(self, text: str) -> None:
         """Show a sentence of its own."""
         self._write(text)
+
+    def close(self) -> None:
+        """Tell what was said too often to be shown every time."""
+        with self._lock:
+            for text in self._repeats.rest():
+                self._write(text)
 
     def _write(self, text: str) -> None:
         self._stream.write(safe(text) + "\n")
@@ -93,15 +135,19 @@ class Lines:
 class Bars:
     """One bar per stage on a terminal, with what is happening and the time left."""
 
-    def __init__(self, bars: Progress) -> None:
+    def __init__(self, bars: Progress, *, clock: Callable[[], float] = time.monotonic) -> None:
         self._bars = bars
+        self._repeats = Repeats(clock)
         self._tasks: dict[str, TaskID] = {}
         self._lock = threading.Lock()
 
     def __call__(self, event: Event) -> None:
         """Show an event."""
         if (text := note(event)) is not None:
-            self.say(text)
+            with self._lock:
+                text = self._repeats.let(text)
+            if text is not None:
+                self.say(text)
         if not event.stage:
             return
         with self._lock:
@@ -117,6 +163,13 @@ class Bars:
     def say(self, text: str) -> None:
         """Show a sentence of its own, above the bars."""
         self._bars.console.print(safe(text), markup=False, highlight=False)
+
+    def close(self) -> None:
+        """Tell what was said too often to be shown every time."""
+        with self._lock:
+            held = self._repeats.rest()
+        for text in held:
+            self.say(text)
 
 
 @contextlib.contextmanager
