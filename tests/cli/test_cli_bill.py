@@ -1,8 +1,9 @@
 """What a dub cost, on the terminal."""
 
 import pytest
-from test_cli_show import receipt, shown
+from test_cli_show import dubbed, receipt, shown
 
+from autodub.cli import show_dub
 from autodub.quality.facts import BillFact, CostFact
 
 
@@ -33,3 +34,14 @@ def test_the_bill_and_its_items_are_printed(capsys):
 def test_nothing_is_said_of_money_where_none_is_spent(capsys):
     """A dub by engines of this machine has no line about cost."""
     assert "Cost" not in shown(receipt(), capsys)
+
+
+def test_a_dub_that_was_there_costs_nothing_again(tmp_path, capsys):
+    """What an earlier run paid is not shown as if it were paid again."""
+    paid = receipt(bill=BillFact(0.12, "2026-11-22", (), 0.1, 0.08, 0.2))
+    show_dub.show(dubbed(tmp_path, receipt=paid, reused=True))
+    out = capsys.readouterr().out
+    assert [line.split() for line in out.splitlines() if "Cost" in line] == [
+        ["Cost", "nothing", "this", "time"]
+    ]
+    assert "$" not in out

@@ -29,7 +29,7 @@ def show(dubbed: Dubbed) -> None:
     from rich.console import Console
 
     console = Console(highlight=False, markup=False)
-    show_receipt.body(dubbed.receipt, console, times=not dubbed.reused)
+    show_receipt.body(dubbed.receipt, console, reused=dubbed.reused)
     if dubbed.reused:
         console.print("Nothing to do anew since the last run; these are its figures and its files.")
     files = (

@@ -35,10 +35,10 @@ def show(receipt: Receipt) -> None:
     body(receipt, console)
 
 
-def body(receipt: Receipt, console: Console, *, times: bool = True) -> None:
+def body(receipt: Receipt, console: Console, *, reused: bool = False) -> None:
     """Print lines, engines, degradations, figures and stages: what a dub and a measurement share.
 
-    ``times`` is false where the stages were those of an earlier run.
+    ``reused``: times and bill were those of an earlier run, so neither is told as if it were this one's.
     """
     from rich.table import Table
 
@@ -60,10 +60,11 @@ def body(receipt: Receipt, console: Console, *, times: bool = True) -> None:
         facts.add_row("" if number else "Degraded", sentence)
     for number, note in enumerate(receipt.notes):
         facts.add_row("" if number else "Notes", safe(note))
-    if times and receipt.stages:
+    if receipt.stages and not reused:
         stages = (f"{safe(s.stage)} {duration(s.seconds)}" for s in receipt.stages)
         facts.add_row("Time", packed(stages, columns=console.width - _LABEL))
-    for number, item in enumerate(_cost(receipt)):
+    cost = _cost(receipt)
+    for number, item in enumerate(["nothing this time"] if cost and reused else cost):
         facts.add_row("" if number else "Cost", safe(item))
     printed(console, facts)
     printed(console, _figures(receipt))
