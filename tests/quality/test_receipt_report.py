@@ -318,3 +318,10 @@ def test_facts_survive_json() -> None:
     adapter = TypeAdapter(DubFacts)
     assert adapter.validate_json(adapter.dump_json(facts)) == facts
     assert json.loads(json.dumps(asdict(facts)))["lines"][0]["flags"] == ["hurried"]
+
+
+def test_a_note_is_no_shortfall() -> None:
+    """What is on record, such as a consent, has a heading of its own and blames nobody."""
+    page = report(replace(receipt_of([line(1)]), degradations=(), notes=("They agreed.",)))
+    assert "Done less well" not in page
+    assert "<h2>Notes</h2><p>They agreed.</p>" in page

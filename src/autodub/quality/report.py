@@ -200,12 +200,15 @@ def _words(line: LineRow) -> str:
 def _making(receipt: Receipt) -> str:
     out = []
     shortfalls = ""
-    if receipt.degradations or receipt.notes:
-        rows = [(d.message, d.reason) for d in receipt.degradations] + [(note, "") for note in receipt.notes]
+    if receipt.degradations:
         body = "".join(
-            f'<tr><td>{escape(what)}</td><td class="soft">{escape(why)}</td></tr>' for what, why in rows
+            f'<tr><td>{escape(d.message)}</td><td class="soft">{escape(d.reason)}</td></tr>'
+            for d in receipt.degradations
         )
         shortfalls = f"<section><h2>Done less well than asked</h2><table>{body}</table></section>"
+    if receipt.notes:
+        body = "".join(f"<p>{escape(note)}</p>" for note in receipt.notes)
+        shortfalls += f"<section><h2>Notes</h2>{body}</section>"
     if receipt.engines:
         body = "".join(
             f'<tr><td class="soft">{escape(e.role)}</td><td>{escape(e.name)} '
