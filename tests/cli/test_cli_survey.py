@@ -284,3 +284,14 @@ def test_the_doctor_says_who_could_read_the_keys(tmp_path: Path) -> None:
     }
     file.chmod(0o600)
     assert list(warned()) == ["OPENAI_BASE_URL"]
+
+
+def test_the_doctor_asks_about_a_key_that_is_nearly_known(tmp_path: Path) -> None:
+    """A misspelt key is warned of with the name that was meant; a name of one's own is not."""
+    file = tmp_path / "config.toml"
+    file.write_text('[secrets]\nDEEPGRAM_KEY = "dg-secret"\nMY_TOKEN = "m"\nOPENAI_API_KEY = "o"\n')
+    file.chmod(0o600)
+    found = survey.examine(load(environ={"AUTODUB_CONFIG": str(file)}, data_dir=tmp_path / "data"))
+    named = [c for c in found.checks if c.name in ("DEEPGRAM_KEY", "MY_TOKEN", "OPENAI_API_KEY")]
+    assert [(c.state, c.fix) for c in named] == [("warning", "Did you mean DEEPGRAM_API_KEY?")]
+    assert "dg-secret" not in repr(found)

@@ -112,6 +112,7 @@ def test_a_misspelt_variable_is_reported(tmp_path):
         ("data_dir = 3", "must be a folder"),
         ('offline = "perhaps"', "must be true or false"),
         ("data_dir = ", "not valid TOML"),
+        ('offline = true\nsites = ["a",\n', "end of the file, line 2"),
         ("secrets = 3", "must be a table"),
         ("[secrets]\nA = 3", "must be a table"),
     ],
@@ -198,6 +199,13 @@ def test_a_wrong_download_setting_is_named(tmp_path, text, named):
     """Whatever makes no sense in the file is an error that says where."""
     with pytest.raises(BadOption, match=named):
         _load(tmp_path, text)
+
+
+def test_a_number_that_makes_no_sense_is_told_with_its_unit(tmp_path):
+    """Somebody who wrote 2h learns that seconds are meant."""
+    with pytest.raises(BadOption, match="longest must be a whole number") as caught:
+        _load(tmp_path, "", {"AUTODUB_LONGEST": "2h"})
+    assert "seconds: 7200" in caught.value.hint
 
 
 def test_a_key_with_a_newline_is_the_key(tmp_path):

@@ -7,6 +7,7 @@ import re
 import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Literal
 from urllib.parse import urlsplit
@@ -15,7 +16,7 @@ from autodub.engines import registry
 from autodub.engines.context import engine_context
 from autodub.engines.roles import EngineContext, Readiness
 from autodub.infra import process
-from autodub.infra.settings import Settings
+from autodub.infra.settings import ENDPOINTS, SECRETS, Settings
 from autodub.model.errors import AutodubError
 from autodub.model.request import ROLES
 
@@ -234,7 +235,18 @@ def _keys(settings: Settings) -> tuple[Check, ...]:
 
 
 def _unknown(settings: Settings) -> tuple[Check, ...]:
-    return tuple(
+    """Names that mean nothing; any name may stand among keys and addresses, so only a near miss is told."""
+    near = [
+        (name, found[0], settings.origins.get(name, ""))
+        for given, known in ((settings.secrets, SECRETS), (settings.endpoints, ENDPOINTS))
+        for name in given
+        if name not in known and (found := get_close_matches(name.upper(), known, n=1, cutoff=0.8))
+    ]
+    misspelt = tuple(
+        Check(name, "warning", f"no engine asks for it; {origin}", f"Did you mean {meant}?")
+        for name, meant, origin in near
+    )
+    return misspelt + tuple(
         Check(name, "warning", "is set but means nothing", f"Check the spelling, or unset {name}.")
         for name in settings.unknown
         if name != "AUTODUB_DEBUG"

@@ -36,6 +36,12 @@ _VARIABLES = {
 }
 _DOWNLOADS = ("sites", "addresses", "longest", "largest", "height")
 """Settings that stand in the file's ``[download]``."""
+_NUMBERS = {
+    "longest": "It is in seconds: 7200 is two hours.",
+    "largest": "It is in bytes: 2000000000 is 2 GB.",
+    "height": "It is in lines of picture: 1080 is full HD.",
+}
+"""Unit of a setting, and an example."""
 _CONFIG = "AUTODUB_CONFIG"
 _CREDENTIAL = re.compile(
     r"""(?ix)
@@ -162,8 +168,9 @@ def _default(kind: str) -> Path:
 
 
 def _read(path: Path, *, must_exist: bool) -> dict[str, Any]:
+    text = ""
     try:
-        text = path.read_text("utf-8")
+        text = path.read_text("utf-8").rstrip("\n")
         import tomllib  # here and not above: most runs have no file, and this is slow to load
 
         table = tomllib.loads(text)
@@ -176,9 +183,12 @@ def _read(path: Path, *, must_exist: bool) -> dict[str, Any]:
             f"The settings file {path} cannot be read ({error.strerror}).", hint="Check its permissions."
         ) from error
     except ValueError as error:  # not TOML, or not UTF-8
-        place = re.search(r"at line \d+, column \d+", str(error))  # never the text: it may be a key
+        # never the text: it may be a key
+        place = re.search(r"at line \d+, column \d+|at end of document", str(error))
+        where = place.group() if place else "it is not text in UTF-8"
+        where = where.replace("end of document", f"the end of the file, line {text.count(chr(10)) + 1}")
         raise BadOption(
-            f"The settings file {path} is not valid TOML ({place.group() if place else 'unreadable text'}).",
+            f"The settings file {path} is not valid TOML ({where}).",
             hint='A line looks like: data_dir = "/path/to/folder"',
         ) from None
     plain = [name for name in _VARIABLES if name not in _DOWNLOADS]
@@ -239,7 +249,7 @@ def _number(name: str, value: object, origins: Mapping[str, str], *, least: int)
         number = least - 1
     if number < least:
         raise BadOption(
-            f"{name} must be a whole number of at least {least} ({origins[name]}).", hint="Correct it."
+            f"{name} must be a whole number of at least {least} ({origins[name]}).", hint=_NUMBERS[name]
         )
     return number
 
