@@ -211,6 +211,32 @@ def test_a_private_address_needs_both_settings() -> None:
     assert permit("http://localhost:8000/", sites=("localhost",)).host == "localhost"
 
 
+@pytest.mark.parametrize(
+    "host",
+    ["169.254.169.254", "168.63.129.16", "100.100.100.200", "[fe80::1]", "[fd00:ec2::254]",
+     "[::ffff:169.254.169.254]", "[64:ff9b::a9fe:a9fe]"],
+)  # fmt: skip
+def test_nobody_is_led_to_allow_where_clouds_keep_keys(host: str) -> None:
+    """Link-local and metadata addresses are refused without a word on how to let them through."""
+    for sites in (YOUTUBE, ("*",), (host.strip("[]"),)):
+        with pytest.raises(UnsupportedSource) as refusal:
+            permit(f"http://{host}/latest/meta-data", sites=sites)
+        assert "AUTODUB_" not in refusal.value.hint
+        assert "download." not in refusal.value.hint
+        assert "public link" in refusal.value.hint
+    with pytest.raises(UnsupportedSource) as refusal:
+        Networks().check("169.254.169.254", name="video.example")
+    assert "AUTODUB_" not in refusal.value.hint
+
+
+def test_the_hint_shows_the_whole_new_list() -> None:
+    """A setting replaces the list, so what was allowed before is in what to set."""
+    with pytest.raises(UnsupportedSource) as refusal:
+        permit("https://video.example/1", sites=("youtube.com", "youtu.be"))
+    assert 'download.sites = ["youtube.com", "youtu.be", "video.example"]' in refusal.value.hint
+    assert "AUTODUB_SITES=youtube.com,youtu.be,video.example" in refusal.value.hint
+
+
 @pytest.mark.parametrize("address", ["", "youtube.com", "/run/socket", "127.1", "0x7f000001", "1", "::g"])
 def test_what_is_no_literal_address_is_not_connected_to(address: str) -> None:
     """A connection to a name would be resolved out of sight."""

@@ -11,7 +11,9 @@ Reserved networks: IANA special-purpose address registries for IPv4 and IPv6 (RF
 from __future__ import annotations
 
 import ipaddress
+import json
 import re
+import shlex
 import unicodedata
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -39,6 +41,9 @@ _RESERVED = tuple(
         "168.63.129.16/32",  # a cloud's own services, on an address that looks public
     )
 )  # fmt: skip
+_METADATA = ("168.63.129.16", "100.100.100.200", "192.0.0.192", "fd00:ec2::254", "fd20:ce::254")
+"""Where clouds answer their own machines, with keys among other things; the usual one is link-local."""
+_ELSEWHERE = "No video is there. Give the public link of one, or download the file and give its path."
 _GLOBAL = ipaddress.IPv6Network("2000::/3")
 """Everything else in IPv6 is local, multicast, or not given out."""
 _RESERVED_6 = tuple(ipaddress.IPv6Network(text) for text in ("2001::/23", "2001:db8::/32", "3fff::/20"))
@@ -104,7 +109,9 @@ class Networks:
         whose = f"{name} leads to {address}, which" if name and name != address else address
         raise UnsupportedSource(
             f"{whose} is not a public address of the internet; nothing is fetched from there.",
-            hint="If this is a machine of yours, its operator can allow it: download.addresses in the "
+            hint=_ELSEWHERE
+            if _is_never_offered(address)
+            else "If this is a machine of yours, its operator can allow it: download.addresses in the "
             f'configuration file, or AUTODUB_ADDRESSES, with "{address}".',
         )
 
@@ -126,10 +133,11 @@ def permit(text: str, *, sites: Sequence[str], networks: Networks | None = None)
         known = ", ".join(site for site in sites if site != "*") or "none"
         raise UnsupportedSource(
             f"{address.host} is not among the sites that may be fetched from ({known}).",
-            hint=f'An operator can add it: download.sites = ["{address.host}"] in the configuration file, '
-            f"or AUTODUB_SITES={address.host}; or download the file and give its path.",
+            hint=_ELSEWHERE
+            if _is_literal(address.host) and _is_never_offered(address.host)
+            else _longer((*sites, address.host)),
         )
-    if ":" in address.host or _NUMBER.fullmatch(address.host.rpartition(".")[2]):
+    if _is_literal(address.host):
         (networks or Networks()).check(address.host)
     return address
 
@@ -233,6 +241,28 @@ def _is_local(host: str) -> bool:
     if ":" in host:
         return False
     return "." not in host or any(host == name or host.endswith("." + name) for name in _LOCAL)
+
+
+def _is_literal(host: str) -> bool:
+    return ":" in host or bool(_NUMBER.fullmatch(host.rpartition(".")[2]))
+
+
+def _is_never_offered(address: str) -> bool:
+    """Whether nobody should be led to allow an address: no literal one, or one where clouds give out keys."""
+    try:
+        found = ipaddress.ip_address(address.partition("%")[0])
+    except ValueError:
+        return True
+    return any(each.is_link_local or str(each) in _METADATA for each in (found, *_meanings(found)))
+
+
+def _longer(sites: Sequence[str]) -> str:
+    """How an operator allows one more site: the settings replace the list, so all of it is shown."""
+    return (
+        f"An operator can add it: download.sites = {json.dumps(list(sites), ensure_ascii=False)} in the "
+        f"configuration file, or AUTODUB_SITES={shlex.quote(','.join(sites))} (this replaces the list, so "
+        "all of it is here); or download the file and give its path."
+    )
 
 
 def _is_public(address: IPv4Address | IPv6Address) -> bool:
