@@ -61,6 +61,17 @@ def test_bad_places_are_refused_with_a_hint(tmp_path: Path) -> None:
         assert caught.value.hint
 
 
+def test_a_folder_that_is_missing_is_called_one(tmp_path: Path) -> None:
+    """A name that ends with a slash means a folder: it is to be made, not given an ending."""
+    source = tmp_path / "clip.mp4"
+    source.touch()
+    with pytest.raises(OutputProblem, match=r"folder .*/g does not exist") as caught:
+        outputs_for(source, "es", f"{tmp_path}/g/")
+    assert f"mkdir -p {tmp_path}/g" in caught.value.hint
+    with pytest.raises(OutputProblem, match=r"clip\.mp4 is not a folder"):
+        outputs_for(source, "es", f"{source}/")
+
+
 def test_place_replaces_completely(tmp_path: Path) -> None:
     """A finished file takes the final name; nothing else is left in the folder."""
     made, wanted = tmp_path / "made", tmp_path / "out.bin"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import shlex
 import shutil
 import stat
 import tempfile
@@ -78,6 +79,8 @@ def outputs_for(
     span = f".{start / 1000:g}-{end / 1000:g}" if end is not None else f".{start / 1000:g}-" if start else ""
     name = f"{source.stem}{span}.{target}{source.suffix}"
     media = path_of(wanted) if wanted else source.with_name(name)
+    if wanted and wanted.endswith(os.sep):
+        _refuse_folder(media, hint=f"Make it: mkdir -p {shlex.quote(str(media))}, or give another -o.")
     if os.path.isdir(media):  # noqa: PTH112 - a name too long for the system is refused below, in words
         media = media / name
     if not media.suffix:
@@ -105,11 +108,12 @@ def require_place(wanted: Path) -> None:
         raise _problem(wanted, problem) from problem
 
 
-def _refuse_folder(folder: Path) -> None:
+def _refuse_folder(folder: Path, *, hint: str = "Make it, or give another -o.") -> None:
     if os.path.isdir(folder):  # noqa: PTH112 - as above
         return
-    what = "is not a folder" if os.path.lexists(folder) else "does not exist"
-    raise OutputProblem(f"The folder {folder} {what}.", hint="Make it, or give another -o.")
+    if os.path.lexists(folder):
+        raise OutputProblem(f"{folder} is not a folder.", hint="Give another place with -o.")
+    raise OutputProblem(f"The folder {folder} does not exist.", hint=hint)
 
 
 def _refuse_name(path: Path, source: Path) -> None:
