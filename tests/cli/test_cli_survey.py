@@ -295,3 +295,17 @@ def test_the_doctor_asks_about_a_key_that_is_nearly_known(tmp_path: Path) -> Non
     named = [c for c in found.checks if c.name in ("DEEPGRAM_KEY", "MY_TOKEN", "OPENAI_API_KEY")]
     assert [(c.state, c.fix) for c in named] == [("warning", "Did you mean DEEPGRAM_API_KEY?")]
     assert "dg-secret" not in repr(found)
+
+
+def test_the_doctor_breaks_no_address(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """A setting stands on its line in one piece, however narrow the terminal; its origin may follow below."""
+    address = "http://127.0.0.1:43210/a-rather-long-mount-point/that-does-not-fit/deepgram"
+    monkeypatch.setenv("DEEPGRAM_BASE_URL", address)
+    monkeypatch.setenv("COLUMNS", "60")
+    main(["doctor", "--data-dir", str(tmp_path)])
+    lines = capsys.readouterr().out.splitlines()
+    at = next(i for i, line in enumerate(lines) if line.startswith("DEEPGRAM_BASE_URL"))
+    assert lines[at].split() == ["DEEPGRAM_BASE_URL", address]
+    assert lines[at + 1].strip() == "(environment)"

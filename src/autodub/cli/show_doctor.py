@@ -7,7 +7,7 @@ from typing import Any
 
 from autodub.cli import show_engines
 from autodub.cli.survey import Examination
-from autodub.cli.text import printed, safe, wrapped
+from autodub.cli.text import safe, width, wrapped
 from autodub.infra.settings import Settings
 
 _MARKS = {"ok": ("✓", "green"), "warning": ("!", "yellow"), "missing": ("✗", "red")}
@@ -29,7 +29,6 @@ def as_json(examination: Examination) -> dict[str, Any]:
 def show(examination: Examination) -> None:
     """Print checks with their fixes, settings with their origins, and the engines that are not ready."""
     from rich.console import Console
-    from rich.table import Table
     from rich.text import Text
 
     console = Console(highlight=False, markup=False)
@@ -40,15 +39,23 @@ def show(examination: Examination) -> None:
         if check.fix:
             console.print(f"    {safe(check.fix)}", soft_wrap=True)
     console.print()
-    table = Table(box=None, pad_edge=False)
-    for column in ("setting", "value", "from"):
-        table.add_column(column, overflow="fold")
-    for row in _values(examination.settings):
-        table.add_row(*(safe(cell) for cell in row))
-    printed(console, table)
+    for line in _lines(_values(examination.settings)):
+        console.print(line, soft_wrap=True)
     ready = sum(engine.is_ready for engine in examination.engines)
     console.print(f"\n{ready} of {len(examination.engines)} engines are ready (autodub engines lists them).")
     show_engines.waiting(examination.engines, console)
+
+
+def _lines(rows: list[tuple[str, str, str]]) -> list[str]:
+    """Settings in lines: values are never broken, so that an address or a path can be copied."""
+    names = max(len(name) for name, _, _ in rows)
+    lines = []
+    for name, value, origin in rows:
+        told = f"{safe(name):<{names}}  {safe(value)}"
+        whence = f"({safe(origin)})" if origin else ""
+        together = f"{told}  {whence}".rstrip()
+        lines += [together] if len(together) <= width() else [told, " " * (names + 2) + whence]
+    return [line.rstrip() for line in lines]
 
 
 def _values(settings: Settings) -> list[tuple[str, str, str]]:
