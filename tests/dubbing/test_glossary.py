@@ -154,3 +154,24 @@ def test_any_text_is_read_or_refused(text: str) -> None:
         return
     assert all(t.source and t.target for t in terms)
     occurring(terms, [text])
+
+
+@pytest.mark.parametrize(
+    ("text", "number"),
+    [
+        ("stream = flujo\ncat,gato\n", 2),
+        ("cat,gato\nbird,ave\n# more\nstream = flujo\n", 4),
+        ("cat\tgato\nbird\tave\nstream;flujo\n", 3),
+    ],
+)
+def test_two_layouts_in_one_file_are_refused(text: str, number: int) -> None:
+    """A line in another layout would silently become a term that nobody says."""
+    with pytest.raises(BadOption, match=f"Line {number} .* where other lines have") as caught:
+        parse(text, target="es")
+    assert "same way" in caught.value.hint
+
+
+def test_a_term_may_hold_the_sign_of_another_layout() -> None:
+    """Told to stay as it is, a term with a comma or an equals sign is a term; so is one in quotes."""
+    assert parse("a = b\nParis, Texas = !", target="es")[1] == Term("Paris, Texas", "Paris, Texas")
+    assert parse('a,b\nc,d\n"x=y",!\n"p=q"', target="es")[2:] == (Term("x=y", "x=y"), Term("p=q", "p=q"))

@@ -31,6 +31,8 @@ MOST = 5_000
 LONGEST = 200
 """Characters a term or a translation may have."""
 _KEEP = "!"
+_MARKS = {"\t": "a tab", "=": "an equals sign", ",": "a comma", ";": "a semicolon"}
+"""What may stand between a term and its translation, and what people call it."""
 _SOURCE = {"term", "source", "word", "original", "from"}
 _TARGET = {"translation", "target", "to", "meaning"}
 _CASE = {"case", "case sensitive", "case_sensitive", "exact"}
@@ -129,12 +131,30 @@ def _rows(text: str) -> list[Row]:
         if any(unicodedata.category(c) == "Cc" and c != "\t" for c in line):
             raise _bad(number, "it holds control characters", "Save the glossary as plain text in UTF-8.")
     mark = _mark([line for _, line in lines])
+    if any(mark in line for _, line in lines):
+        for number, line in lines:
+            _refuse_other(number, line, mark)
     return [(number, _cells(number, line, mark)) for number, line in lines]
+
+
+def _refuse_other(number: int, line: str, mark: str) -> None:
+    """A line without the file's sign but with another one was meant in another layout."""
+    if mark in line or (mark != "=" and line.lstrip().startswith('"')):
+        return
+    other = next((sign for sign in _MARKS if sign in line), None)
+    if other is not None:
+        term = line.strip()
+        alone = f"{term} = {_KEEP}" if mark == "=" else f'"{term}"{mark}{_KEEP}'
+        raise _bad(
+            number,
+            f"it has {_MARKS[other]} where other lines have {_MARKS[mark]}",
+            f"Write every line in the same way; a term that is to stay as it is: {alone}",
+        )
 
 
 def _mark(lines: Sequence[str]) -> str:
     """What stands between term and translation: the sign that most lines hold; tab before the others."""
-    counts = {mark: sum(mark in line for line in lines) for mark in ("\t", "=", ",", ";")}
+    counts = {mark: sum(mark in line for line in lines) for mark in _MARKS}
     return max(counts, key=lambda mark: (counts[mark], mark == "\t", mark == "=", mark == ","))
 
 
