@@ -132,7 +132,7 @@ def test_a_card_without_memory_leaves_the_work_to_the_cpu(studio: Studio, tmp_pa
     (note,) = stems.notes  # the windows are whole again
     assert "the graphics card (cuda)" in note
     assert "on the CPU instead" in note
-    assert sum("asking for less" in event.message for event in events) == 4
+    assert any("asking for less" in event.message for event in events)  # views are told ten times a second
     _, plain = separated(studio, noise(), recipe({"device": "cpu"}))
     assert np.array_equal(out, plain)
 

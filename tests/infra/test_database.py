@@ -140,3 +140,30 @@ def test_an_index_of_the_first_format_keeps_what_it_has(tmp_path):
         assert connection.execute(select(func.count()).select_from(rentals)).scalar_one() == 0
         assert connection.exec_driver_sql("PRAGMA user_version").scalar_one() == SCHEMA
     old.close()
+
+
+def test_a_new_index_may_be_opened_by_many_at_once(tmp_path):
+    """Whoever comes while the index is being made waits, and nobody is told that it is locked."""
+    import threading
+
+    for attempt in range(12):
+        path = tmp_path / f"index-{attempt}.sqlite"
+        databases = [Database(path) for _ in range(6)]
+        start, problems = threading.Barrier(len(databases)), []
+
+        def use(database, start=start, problems=problems):
+            start.wait()
+            try:
+                with database.reading() as connection:
+                    connection.exec_driver_sql("SELECT count(*) FROM answers")
+            except Exception as problem:  # noqa: BLE001 - told below
+                problems.append(problem)
+
+        threads = [threading.Thread(target=use, args=(database,)) for database in databases]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        for database in databases:
+            database.close()
+        assert problems == []

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import sqlite3
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -178,12 +179,22 @@ class Database:
 
 
 _PATIENCE_MS = 30_000
+_GLANCE = 0.02  # seconds
 
 
 def _configure(connection: sqlite3.Connection, _record: object) -> None:
     connection.isolation_level = None  # transactions begin where we say so, not where the driver guesses
     connection.execute(f"PRAGMA busy_timeout = {_PATIENCE_MS}")
-    connection.execute("PRAGMA journal_mode = WAL")
+    # Two processes that open a new index at once: SQLite does not wait for this one, whatever the timeout.
+    end = time.monotonic() + _PATIENCE_MS / 1000
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+            break
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() > end:
+                raise
+            time.sleep(_GLANCE)
     connection.execute("PRAGMA synchronous = NORMAL")
 
 
