@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+import sys
 import threading
 from pathlib import Path
 
@@ -10,7 +12,9 @@ import pytest
 from recordings import Clip, noise
 
 from autodub.media import sound
-from autodub.media.mux import mux
+from autodub.media.containers import container_of
+from autodub.media.mux import Extras, mux
+from autodub.media.mux_command import MuxCommand
 from autodub.media.probe import probe
 from autodub.media.sound import Pipe
 from autodub.model.errors import MediaError
@@ -58,6 +62,30 @@ def test_who_writes_is_not_held_up_by_a_reader_that_has_gone() -> None:
     pipe.stop_reading()
     thread.join(timeout=30)
     assert not thread.is_alive()
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="only Linux makes pipes larger")
+def test_whoever_mixes_is_ahead_of_the_encoder() -> None:
+    """Half a megabyte fits into a pipe that nobody reads: mixing and encoding need not take turns."""
+    pipe = Pipe(rate=48_000, channels=2, frames=1 << 16)
+    with pipe:
+        pipe.write(np.zeros((1 << 16, 2), dtype=np.float32))
+    pipe.stop_reading()
+
+
+def test_ffmpeg_takes_a_piped_mix_in_large_bites(clip: Clip, tmp_path: Path) -> None:
+    """Trap: it sleeps 10 ms whenever its queue is empty, which by default holds 4096 samples."""
+    source = clip("stereo.mp4")
+    info = probe(source)
+    pipe = Pipe(rate=48_000, channels=2, frames=0)
+    job = MuxCommand(source, info, pipe, container_of(tmp_path / "a.mp4"), info.audio[0], Extras(), 0, None)
+    arguments = job.arguments()
+    pipe.stop_writing()
+    pipe.stop_reading()
+    heard = arguments[: arguments.index(f"pipe:{pipe.reading}")]
+    asked = dict(itertools.pairwise(heard[len(heard) - 12 :]))
+    queue = int(asked["-thread_queue_size"]) * int(asked["-max_size"])
+    assert queue >= 1 << 21, "a block of the mixer"
 
 
 def test_an_encoder_that_gets_too_little_does_not_wait_for_more(clip: Clip, tmp_path: Path) -> None:

@@ -82,7 +82,7 @@ class MuxCommand:
         extras, container = self.extras, self.container
         if isinstance(self.sound, Pipe):
             rate, channels = self.sound.rate, self.sound.channels
-            heard = ffmpeg.piped(self.sound.reading, formats=("wav", "w64"))
+            heard = ffmpeg.piped_wav(self.sound.reading)
         else:
             with Reader(self.sound) as reader:
                 rate, channels = reader.rate, reader.channels

@@ -6,7 +6,9 @@ channel mask of their layout; they turn into RF64 (EBU Tech 3306) when they outg
 
 from __future__ import annotations
 
+import contextlib
 import errno
+import fcntl
 import os
 import struct
 from collections.abc import Iterator
@@ -31,6 +33,8 @@ _SUBFORMAT = bytes.fromhex("000000001000800000aa00389b71")
 _HEADER = 12 + (8 + 28) + (8 + 40) + 8
 """RIFF, room for ds64 (JUNK until needed), an extensible fmt chunk, the data chunk's head."""
 _LIMIT = 0xFFFFFFFF
+_AHEAD = 1 << 20
+"""Bytes a writer may be ahead of the program that reads: what Linux allows everybody."""
 
 
 class Reader:
@@ -203,6 +207,7 @@ class Pipe:
     def __init__(self, *, rate: int, channels: int, frames: int) -> None:
         self.rate, self.channels, self.frames = rate, channels, frames
         self.reading, self._writing = os.pipe()
+        _widen(self._writing)
         self._open = {self.reading, self._writing}
         self._is_wanted = True
 
@@ -238,6 +243,13 @@ class Pipe:
         if end in self._open:
             self._open.remove(end)
             os.close(end)
+
+
+def _widen(pipe: int) -> None:
+    """Let a writer be a block ahead of its reader, where the system can: both then work at once."""
+    if hasattr(fcntl, "F_SETPIPE_SZ"):
+        with contextlib.suppress(OSError):  # the system's limit for all pipes of a user: the default does
+            fcntl.fcntl(pipe, fcntl.F_SETPIPE_SZ, _AHEAD)
 
 
 def load(path: Path, *, start: int = 0, frames: int = -1) -> tuple[Samples, int]:
