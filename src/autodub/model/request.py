@@ -66,3 +66,7 @@ class DubRequest:
     """Where to write the result; None = beside the source."""
     overwrite: bool = False
     """Write over a file that is there already and was not made here."""
+    title: str | None = None
+    """What the source is called where its path does not say, such as ``Talk.mp4`` for an upload.
+
+    Shown instead of the path, and what outputs are named after; never part of what an engine is asked."""

@@ -16,7 +16,7 @@ from autodub.pipeline import facts
 from autodub.pipeline.facts import Kept
 from autodub.pipeline.finished import Finished, Making, keep_text, remember
 from autodub.pipeline.listening import Heard
-from autodub.pipeline.opening import Opened, shown_name
+from autodub.pipeline.opening import Opened, shown_name, shown_place
 from autodub.pipeline.performing import Performance
 from autodub.pipeline.plan import Plan
 from autodub.pipeline.project import Project, dump
@@ -87,7 +87,7 @@ def deliverables(
         programme=programme, voices=spoken.voices, tones=show.tones, notes=_consent(request),
     )  # fmt: skip
     known = replace(known, sound=sound_fact(produced.rendered), picture_copied=produced.picture_copied)
-    receipt = _receipt(run, plan, heard, produced.file, produced.bed.blob, known)
+    receipt = _receipt(run, plan, request, heard, produced.file, produced.bed.blob, known)
     return _finished(run, produced.file, srt, vtt, receipt, record)
 
 
@@ -127,9 +127,9 @@ def untouched(run: Run, plan: Plan, request: DubRequest, heard: Heard, programme
         tones={}, notes=(f"Nothing was dubbed: {reason}.",),
     )  # fmt: skip
     known = replace(known, sound=sound, picture_copied=picture)
-    receipt = _receipt(run, plan, heard, media, bed, known)
+    receipt = _receipt(run, plan, request, heard, media, bed, known)
     record = Project(
-        source=plan.source.url or plan.source.path,
+        source=shown_place(plan.source, request.title),
         source_sha256=plan.source.digest,
         spoken=heard.spoken.tag if heard.spoken else "und",
         target=plan.target.tag,
@@ -168,7 +168,9 @@ def _produce(
     )
 
 
-def _receipt(run: Run, plan: Plan, heard: Heard, media: Blob, bed: Blob | None, known: DubFacts) -> Receipt:
+def _receipt(
+    run: Run, plan: Plan, request: DubRequest, heard: Heard, media: Blob, bed: Blob | None, known: DubFacts
+) -> Receipt:
     """Measure the finished file, and keep what it takes to measure it again."""
     store = run.gateway.store
     blobs, track = store.blobs, heard.soundtrack
@@ -189,7 +191,7 @@ def _receipt(run: Run, plan: Plan, heard: Heard, media: Blob, bed: Blob | None, 
             check=run.gateway.cancel.check,
             progress=lambda fraction: run.progress("measure", fraction, "measuring"),
         )
-    return replace(receipt, source=shown_name(plan.source), dub=plan.outputs.media.name)
+    return replace(receipt, source=shown_name(plan.source, request.title), dub=plan.outputs.media.name)
 
 
 def _finished(

@@ -16,9 +16,9 @@ from autodub.model.request import DubRequest
 from autodub.model.time import total
 from autodub.pipeline import spending
 from autodub.pipeline.listening import find_speech
-from autodub.pipeline.names import refuse_unwritable
+from autodub.pipeline.names import one_line, refuse_unwritable
 from autodub.pipeline.opening import open_source, output_name
-from autodub.pipeline.outputs import outputs_for
+from autodub.pipeline.outputs import outputs_for, outputs_named
 from autodub.pipeline.plan import languages, make_plan
 from autodub.pipeline.run import Run
 
@@ -58,13 +58,18 @@ def foretell(
         with run.stage("open", "looking at the source"):
             opened = open_source(run, request, context, picture=False)
         part = (request.start or 0, request.end)
-        outputs = outputs_for(output_name(opened.sound), target.tag, request.output, part=part)
+        place = output_name(opened.sound, request.title)
+        if request.title is None:
+            outputs = outputs_for(place, target.tag, request.output, part=part, given=[request.subtitles])
+        else:
+            outputs = outputs_named(place, target.tag, request.output, part=part)
         plan = make_plan(request, opened.sound, outputs, context)
         found = find_speech(run, plan)
         spending.tell_estimate(run, plan, request, found)
         engines = tuple((role, chosen.info.name) for role, chosen in plan.engines.items())
         duration, speech = found.soundtrack.mix.duration, total(found.spans)
-        return Foretold(opened.sound.title, duration, speech, engines, run.estimate)
+        title = opened.sound.title if request.title is None else one_line(request.title)
+        return Foretold(title, duration, speech, engines, run.estimate)
     finally:
         run.close()
         run.gateway.close()

@@ -13,6 +13,7 @@ from autodub.model.language import Language
 from autodub.model.media import Source
 from autodub.model.speech import Line, Segment, Tone, Voice
 from autodub.model.time import Span, padded, subtract
+from autodub.pipeline.opening import shown_place
 from autodub.pipeline.plan import Plan
 from autodub.pipeline.project import CastEntry, Edits, LineEntry, Project, Timing, VoiceEntry
 from autodub.pipeline.project import Wording as Made
@@ -275,6 +276,7 @@ def project(
     edits: Edits,
     voices: Mapping[str, Voice],
     rate: int,
+    title: str | None = None,
 ) -> Project:
     """The project file: what was made by itself beside what a person made of it.
 
@@ -332,7 +334,7 @@ def project(
             current_voice = _entry(wanted if wanted is not None and is_lost else voice)
             cast[speaker] = CastEntry(**current_voice.model_dump(), made=own)
     return Project(
-        source=source.url or source.path, source_sha256=source.digest,
+        source=shown_place(source, title), source_sha256=source.digest,
         spoken=spoken.tag, target=plan.target.tag,
         voices=cast, lines=sorted(entries, key=lambda entry: (entry.start_ms, entry.id)),
         made_lines={line.id: line.text for line in made},

@@ -14,6 +14,7 @@ from autodub.model.language import Language
 from autodub.model.media import Blob
 from autodub.model.request import DubRequest
 from autodub.model.speech import Term
+from autodub.pipeline.opening import shown_name, shown_place
 from autodub.pipeline.outputs import place
 from autodub.pipeline.plan import Plan
 from autodub.pipeline.project import Edits
@@ -67,7 +68,9 @@ def identity(
         request.style, request.terms, request.captions, glossary,
     )  # fmt: skip
     stream = plan.subtitles.index if plan.subtitles else None
-    names = (plan.source.url or plan.source.path, plan.outputs.media.name)
+    names: tuple[str, ...] = (shown_place(plan.source, request.title), plan.outputs.media.name)
+    if request.title is not None:
+        names = (*names, shown_name(plan.source, request.title))
     asked = replace(edits, digest="")
     whole = (
         "dub",
@@ -102,6 +105,16 @@ def keep(store: Store, key: str, done: Finished) -> None:
     store.put(key, Answer("studio.studio", VERSION, "dub", codec.dump(done), blobs, (), 0.0))
 
 
+def named(done: Finished, media: Path) -> dict[str, tuple[Path, Blob]]:
+    """Every file by its kind, with the path it gets beside ``media``."""
+    files = {"media": (media, done.media)}
+    for kind, suffix in SUFFIXES.items():
+        blob: Blob | None = getattr(done, kind)
+        if blob is not None:
+            files[kind] = (media.with_name(media.stem + suffix), blob)
+    return files
+
+
 def deliver(store: Store, done: Finished, media: Path, *, read: str) -> bool:
     """Put every file in its place beside ``media``; what is there already and equal is left alone.
 
@@ -109,12 +122,7 @@ def deliver(store: Store, done: Finished, media: Path, *, read: str) -> bool:
     is left alone, too, and the answer is False.
     """
     is_complete = True
-    files = [(done.media, media)]
-    for name, suffix in SUFFIXES.items():
-        blob: Blob | None = getattr(done, name)
-        if blob is not None:
-            files.append((blob, media.with_name(media.stem + suffix)))
-    for blob, path in files:
+    for path, blob in named(done, media).values():
         if blob == done.project and path.is_file():
             now = sha256(path.read_bytes()).hexdigest()
             if now not in (read, blob.digest):

@@ -14,11 +14,13 @@ from autodub.engines import registry
 from autodub.engines.local import path_of as local_path
 from autodub.engines.roles import EngineContext
 from autodub.gateway.store import Store
+from autodub.media.containers import CONTAINERS
 from autodub.model.calls import Download
 from autodub.model.errors import EngineCannot
 from autodub.model.language import Language
 from autodub.model.media import Blob, Source
 from autodub.model.request import DubRequest
+from autodub.pipeline.names import one_line
 from autodub.pipeline.run import Run
 
 _ADDRESS = re.compile(r"https?://", re.IGNORECASE)
@@ -113,19 +115,43 @@ def captions(run: Run, opened: Opened, language: str) -> Blob:
     return fetched.files[0]
 
 
-def output_name(source: Source) -> Path:
-    """The path outputs are named after: the file itself, or the title of what came from an address."""
-    if not source.url:
+def output_name(source: Source, title: str | None = None) -> Path:
+    """The path outputs are named after: the file itself, or the title of what came from elsewhere."""
+    if not source.url and title is None:
         return Path(source.path)
-    words = re.sub(r"[^\w\s.-]", " ", source.title).split()
+    said, ending = (source.title, "") if title is None else _ending(title, source)
+    words = re.sub(r"[^\w\s.-]", " ", said).split()
     short = " ".join(words)[:_LONGEST_NAME].encode()[:_LONGEST_BYTES].decode(errors="ignore")
     stem = short.strip(" .-") or "video"
-    return Path.cwd() / f"{stem}{'.m4a' if source.is_whole and not source.info.video else '.mp4'}"
+    usual = ".m4a" if source.is_whole and not source.info.video else ".mp4"
+    return Path.cwd() / f"{stem}{ending or usual}"
 
 
-def shown_name(source: Source) -> str:
+def _ending(title: str, source: Source) -> tuple[str, str]:
+    """A title without its ending, and the ending of the kind of file it says, or else the file has.
+
+    The ending is empty where files of that kind cannot be written.
+    """
+    said = Path(title).suffix
+    here = "" if source.url else Path(source.path).suffix
+    if said and said.lower() in (*CONTAINERS, here.lower()):
+        title = title[: -len(said)]
+    kinds = (said.lower(), here.lower())
+    return title, next((kind for kind in kinds if kind in CONTAINERS), "")
+
+
+def shown_name(source: Source, title: str | None = None) -> str:
     """A source's name on a receipt."""
+    if title is not None:
+        return one_line(title)
     return source.title if source.url else Path(source.path).name
+
+
+def shown_place(source: Source, title: str | None = None) -> str:
+    """Where a source is, for a project file: its address or path; its title where it has one of ours."""
+    if source.url:
+        return source.url
+    return source.path if title is None else one_line(title)
 
 
 def _local(run: Run, engine: Any, address: str) -> Source:

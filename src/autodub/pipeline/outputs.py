@@ -9,7 +9,7 @@ import shlex
 import shutil
 import stat
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -69,31 +69,58 @@ class Outputs:
 
 
 def outputs_for(
-    source: Path, target: str, wanted: str | None, *, part: tuple[int, int | None] = (0, None)
+    source: Path,
+    target: str,
+    wanted: str | None,
+    *,
+    part: tuple[int, int | None] = (0, None),
+    given: Iterable[str | None] = (),
 ) -> Outputs:
     """Where the dub of ``source`` goes. Raises OutputProblem before any work is done.
 
-    ``part`` is the range dubbed, ms: a range has a name of its own and never replaces the whole.
+    ``part`` is the range dubbed, ms: a range has a name of its own and never replaces the whole. ``given``
+    are files that nothing may be written over.
     """
-    start, end = part
-    span = f".{start / 1000:g}-{end / 1000:g}" if end is not None else f".{start / 1000:g}-" if start else ""
-    name = f"{source.stem}{span}.{target}{source.suffix}"
+    name = _name(source, target, part)
     media = path_of(wanted) if wanted else source.with_name(name)
     if wanted and wanted.endswith(os.sep):
         _refuse_folder(media, hint=f"Make it: mkdir -p {shlex.quote(str(media))}, or give another -o.")
     if os.path.isdir(media):  # noqa: PTH112 - a name too long for the system is refused below, in words
         media = media / name
+    outputs = _writable(media)
+    require_place(media)
+    for path in outputs.all:
+        _refuse_name(path, source)
+    for other in given:
+        if other is not None:
+            outputs.keep_clear_of(path_of(other))
+    return outputs
+
+
+def outputs_named(
+    source: Path, target: str, wanted: str | None, *, part: tuple[int, int | None] = (0, None)
+) -> Outputs:
+    """Names for a dub that is delivered nowhere; of ``wanted`` only the name counts, not the folder.
+
+    Raises OutputProblem when no file of that kind can be written.
+    """
+    return _writable(Path(path_of(wanted).name if wanted else _name(source, target, part)))
+
+
+def _name(source: Path, target: str, part: tuple[int, int | None]) -> str:
+    start, end = part
+    span = f".{start / 1000:g}-{end / 1000:g}" if end is not None else f".{start / 1000:g}-" if start else ""
+    return f"{source.stem}{span}.{target}{source.suffix}"
+
+
+def _writable(media: Path) -> Outputs:
     if not media.suffix:
         raise OutputProblem(
             f"The output name {media.name!r} has no ending that says what kind of file to write.",
             hint=f"Give one, such as {media.name}.mp4.",
         )
     container_of(media)
-    outputs = Outputs(media)
-    require_place(media)
-    for path in outputs.all:
-        _refuse_name(path, source)
-    return outputs
+    return Outputs(media)
 
 
 def require_place(wanted: Path) -> None:

@@ -18,7 +18,6 @@ from autodub.model.media import AudioStream, MediaInfo, Source, SubtitleStream
 from autodub.model.request import DubRequest
 from autodub.model.speech import Style
 from autodub.pipeline.choosing import TEXT_ENGINE, Chosen, builder, choose, choose_speaking, named
-from autodub.pipeline.names import path_of
 from autodub.pipeline.outputs import Outputs
 
 
@@ -78,8 +77,6 @@ def refuse_same(spoken: Language, target: Language) -> None:
 def make_plan(request: DubRequest, source: Source, outputs: Outputs, context: EngineContext) -> Plan:
     """Choose streams and engines. Raises a RequestError that says what is missing and how to get it."""
     target, _ = languages(request)
-    if request.subtitles is not None:
-        outputs.keep_clear_of(path_of(request.subtitles))
     hearing = make_hearing(request, source, context, target=target)
     build = builder(request, context)
     engines = dict(hearing.engines)

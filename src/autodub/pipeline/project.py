@@ -151,6 +151,11 @@ def read(path: Path, *, source_sha256: str, target: str) -> Edits:
         return Edits()
     except (OSError, UnicodeDecodeError) as problem:
         raise BadProject(f"The project file {path} cannot be read ({problem}).", hint=_HINT) from problem
+    return parse(text, path=path, source_sha256=source_sha256, target=target)
+
+
+def parse(text: str, *, path: Path, source_sha256: str, target: str) -> Edits:
+    """The edits in a project file's text; ``path`` is what it is called. Raises BadProject as ``read``."""
     try:
         project = Project.model_validate_json(text)
     except ValidationError as problem:
@@ -163,7 +168,7 @@ def read(path: Path, *, source_sha256: str, target: str) -> Edits:
         raise BadProject(
             f"The project file {path} has the format {project.format!r}, not {FORMAT!r}.", hint=_HINT
         )
-    edits = replace(_edits(project, path), digest=sha256(data).hexdigest())
+    edits = replace(_edits(project, path), digest=sha256(text.encode()).hexdigest())
     if project.source_sha256 != source_sha256 or project.target != target:
         if not edits:
             return Edits(digest=edits.digest)

@@ -14,6 +14,7 @@ from autodub.model.job import Event, Listener
 from autodub.model.request import DubRequest
 from autodub.model.time import total
 from autodub.pipeline.listening import Found, is_transcribed
+from autodub.pipeline.names import discreet
 from autodub.pipeline.plan import Plan
 from autodub.pipeline.run import Run
 
@@ -29,7 +30,7 @@ def gateway(
         store,
         listener=listener,
         cancel=cancel,
-        redact=settings.redact,
+        redact=discreet(request, settings),
         prices=price_list.table(settings.prices),
         cap=request.budget,
     )
