@@ -113,6 +113,7 @@ def load(
     must_exist = config_file is not None or _CONFIG in env
     table = _read(chosen, must_exist=must_exist)
     table |= _table(table.pop("download", {}), "download", _DOWNLOADS, chosen)
+    table.pop("server", None)  # read by server_settings
     given = dict.fromkeys(_VARIABLES) | {"data_dir": data_dir, "models_dir": models_dir, "offline": offline}
     origins: dict[str, str] = {}
     values: dict[str, Any] = {}
@@ -135,6 +136,11 @@ def load(
     for name in {*ENDPOINTS, *endpoints} & env.keys():
         endpoints[name], origins[name] = env[name], "environment"
     known = {*_VARIABLES.values(), _CONFIG}
+    unknown = sorted(name for name in env if name.startswith("AUTODUB_") and name not in known)
+    if unknown:  # a server's settings are only looked at where there are any
+        from autodub.infra.server_settings import VARIABLES
+
+        unknown = [name for name in unknown if name not in VARIABLES.values()]
     return Settings(
         data_dir=data,
         models_dir=_folder("models_dir", values.get("models_dir", data / "models"), origins),
@@ -150,13 +156,18 @@ def load(
         config_file=chosen,
         exposed=bool(table.get("secrets")) and _is_open(chosen),
         origins=origins,
-        unknown=tuple(sorted(name for name in env if name.startswith("AUTODUB_") and name not in known)),
+        unknown=tuple(unknown),
     )
 
 
 def _is_open(path: Path) -> bool:
     """Whether other users of this machine may read a file."""
     return os.name == "posix" and bool(path.stat().st_mode & 0o077)
+
+
+def server_table(settings: Settings) -> dict[str, Any]:
+    """The ``[server]`` of the settings file as it stands there; empty where there is none."""
+    return dict(_read(settings.config_file, must_exist=False).get("server", {}))
 
 
 def _default(kind: str) -> Path:
@@ -192,7 +203,7 @@ def _read(path: Path, *, must_exist: bool) -> dict[str, Any]:
             hint='A line looks like: data_dir = "/path/to/folder"',
         ) from None
     plain = [name for name in _VARIABLES if name not in _DOWNLOADS]
-    known = _table(table, "", (*plain, "secrets", "endpoints", "download"), path)
+    known = _table(table, "", (*plain, "secrets", "endpoints", "download", "server"), path)
     _texts(known.get("secrets", {}), "secrets", path)
     return known
 

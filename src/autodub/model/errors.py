@@ -12,6 +12,14 @@
         BadProject          the project file beside the output cannot be read
         EngineCannot        the engine named cannot do this (language, missing data, missing key)
         OutputProblem       the output cannot be written (permission, no room, would overwrite the source)
+        NotFound            no such job, file, user ... or none that this user may see
+        Conflict            the state of things does not allow it (a job under way, an edit of an old revision)
+        Unauthenticated     nobody is logged in, or the key is not (or no longer) good
+        Forbidden           this user may not
+        ConsentMissing      a voice is to be cloned, and nobody stated that it may
+        ContentRefused      what is said in the source is against the operator's policy
+        QuotaExceeded       the user's minutes or money of this month are used up
+        TooMany             asked too often; ``retry_after`` seconds
       EngineError           an engine failed; ``transient`` says whether trying again makes sense
         Unreachable         no answer, crash, time-out                       (transient)
         Busy                told to slow down; ``retry_after`` seconds       (transient)
@@ -25,6 +33,7 @@
       CircuitOpen           the engine failed so often that it is not asked any more
       BudgetExceeded        the job would cost more than allowed
       Cancelled             somebody asked to stop
+      Unavailable           the platform's database or queue does not answer
       MediaError            ffmpeg said no; carries the command and its last lines
 
 Each class has a stable ``code``; each error a sentence for people and a ``hint`` that says how to
@@ -104,6 +113,59 @@ class OutputProblem(RequestError):
     """The output cannot be written."""
 
     code = "output_problem"
+
+
+class NotFound(RequestError):
+    """Nothing of that name, or nothing that this user may see."""
+
+    code = "not_found"
+
+
+class Conflict(RequestError):
+    """The state of things does not allow it."""
+
+    code = "conflict"
+
+
+class Unauthenticated(RequestError):
+    """Nobody is logged in, or the key is not good."""
+
+    code = "unauthenticated"
+
+
+class Forbidden(RequestError):
+    """This user may not."""
+
+    code = "forbidden"
+
+
+class ConsentMissing(RequestError):
+    """A voice is to be cloned, and nobody stated that it may."""
+
+    code = "consent_missing"
+
+
+class ContentRefused(RequestError):
+    """What is said in the source is against the operator's policy."""
+
+    code = "content_refused"
+
+
+class QuotaExceeded(RequestError):
+    """The user's minutes or money are used up."""
+
+    code = "quota_exceeded"
+
+
+class TooMany(RequestError):
+    """Asked too often."""
+
+    code = "too_many"
+
+    def __init__(self, message: str, *, hint: str = "", retry_after: float | None = None) -> None:
+        super().__init__(message, hint=hint)
+        self.retry_after = retry_after
+        """Seconds after which asking again makes sense."""
 
 
 class EngineError(AutodubError):
@@ -212,6 +274,12 @@ class Cancelled(AutodubError):
     """Somebody asked to stop; finished work is kept."""
 
     code = "cancelled"
+
+
+class Unavailable(AutodubError):
+    """The platform's database or queue does not answer."""
+
+    code = "unavailable"
 
 
 class MediaError(AutodubError):

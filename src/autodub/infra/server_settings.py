@@ -1,0 +1,164 @@
+"""Settings of a server and its workers: the file's ``[server]``, or ``AUTODUB_*`` in the environment.
+
+Each field is one setting; its description is what the documentation says of it. ``AUTODUB_`` and the
+name in capitals is its variable.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from decimal import Decimal
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
+
+from autodub.infra.settings import Settings, server_table
+from autodub.model.errors import BadOption
+
+GIB = 1 << 30
+
+
+class ServerSettings(BaseModel):
+    """What the operator of a server decided."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    # --- where it runs
+    host: str = Field(
+        "127.0.0.1", description="Address to listen at. Any but a loopback address needs accounts."
+    )
+    port: int = Field(5000, ge=0, le=65535, description="Port to listen at.")
+    public_url: str = Field(
+        "",
+        description="Address people reach the server by, such as https://dub.example.org.",
+    )
+    database: SecretStr = Field(
+        SecretStr(""),
+        description="postgresql://user:password@host/name; empty: SQLite in the data directory.",
+    )
+    threads: int = Field(160, ge=4, le=2000, description="Requests and open event streams served at once.")
+    proxies: int = Field(
+        0, ge=0, le=10, description="Reverse proxies in front whose X-Forwarded-* headers are believed."
+    )
+
+    # --- jobs
+    slots: int = Field(
+        2, ge=0, le=64, description="Jobs that run at once on this machine; 0: this server runs none."
+    )
+    running: int = Field(64, ge=1, description="Jobs that run at once on all machines together.")
+    user_running: int = Field(2, ge=1, description="Jobs of one user that run at once.")
+    queued: int = Field(1000, ge=1, description="Jobs of one user that may wait.")
+    crashes: int = Field(4, ge=1, description="Times a job is taken up again after its worker died with it.")
+    lease: float = Field(
+        30.0, ge=2.0, description="Seconds after which a job of a silent worker is taken up again."
+    )
+    retention: float = Field(
+        7.0, ge=0.0, description="Days after which a finished job is removed with all its files; 0: never."
+    )
+    spare: int = Field(GIB, ge=0, description="Bytes that must be free on the disk for a job to begin.")
+
+    # --- uploads
+    upload: int = Field(500 * 10**6, ge=1, description="Bytes an upload may have.")
+    uploads: int = Field(
+        20 * 10**9, ge=1, description="Bytes that all uploads of one user may have together."
+    )
+    upload_hours: float = Field(24.0, gt=0, description="Hours after which an upload nobody used is removed.")
+
+    # --- accounts
+    accounts: bool = Field(
+        False, description="Whether people must log in. Always so when listening at more than loopback."
+    )
+    session_days: float = Field(14.0, gt=0, description="Days a login lasts without use.")
+    minutes: float = Field(
+        0.0, ge=0, description="Minutes of programme a user may dub in a month; 0: no limit."
+    )
+    dollars: Decimal = Field(
+        Decimal(0), ge=0, description="US dollars a user's dubs may cost in a month; 0: no limit."
+    )
+    job_dollars: Decimal = Field(Decimal(0), ge=0, description="US dollars one dub may cost; 0: no limit.")
+
+    # --- the interface
+    rates: str = Field("100 per hour; 10 per minute", description="Requests of one user or address.")
+    create_rates: str = Field("5 per minute", description="Jobs one user or address may create.")
+    login_rates: str = Field("10 per minute; 50 per hour", description="Tries to log in from one address.")
+    limits: str = Field(
+        "memory://", description="Where requests are counted: memory://, or redis://host for several servers."
+    )
+    origins: tuple[str, ...] = Field(
+        (), description="Origins whose pages may use the interface (CORS); * = any."
+    )
+
+    # --- policy
+    consent: bool = Field(
+        True, description="Whether cloning a voice needs a recorded statement that it may be."
+    )
+    prohibited: tuple[str, ...] = Field((), description="Words that must not be said in what is dubbed.")
+    prohibited_file: Path | None = Field(None, description="A file of such words, one on a line.")
+    moderation: Literal["", "openai"] = Field(
+        "", description="Who else looks at what is said before it is translated."
+    )
+    hook_addresses: tuple[str, ...] = Field(
+        (), description="Networks that webhooks may be sent to although they are not public."
+    )
+    c2pa_certificate: Path | None = Field(
+        None, description="Certificate chain (PEM) that outputs are signed with."
+    )
+    c2pa_key: Path | None = Field(None, description="Its private key (PEM).")
+
+    # --- operations
+    log: Literal["text", "json"] = Field("text", description="How the log is written.")
+    log_level: Literal["debug", "info", "warning", "error"] = Field(
+        "info", description="What is logged at least."
+    )
+    metrics: Literal["open", "admin", "off"] = Field(
+        "admin",
+        description="Who may read /metrics: anybody, an admin's key, nobody. Without accounts: anybody.",
+    )
+    traces: str = Field(
+        "", description="Address of an OpenTelemetry collector (OTLP over HTTP); empty: no traces."
+    )
+
+
+VARIABLES = {name: f"AUTODUB_{name.upper()}" for name in ServerSettings.model_fields}
+"""Setting -> environment variable."""
+_LISTS = ("origins", "prohibited", "hook_addresses")
+
+
+def load(
+    settings: Settings, *, environ: Mapping[str, str] | None = None, given: Mapping[str, Any] | None = None
+) -> ServerSettings:
+    """Read the server's settings; ``given`` are those of the command line.
+
+    Raises BadOption for what is unknown in the file, and for a value that has no meaning, naming its place.
+    """
+    env = os.environ if environ is None else environ
+    table = server_table(settings)
+    values: dict[str, Any] = {}
+    origins: dict[str, str] = {}
+    for name, value in table.items():
+        if name not in VARIABLES:
+            near = get_close_matches(name, VARIABLES, n=1)
+            raise BadOption(
+                f"The [server] of the settings file {settings.config_file} has an unknown setting {name!r}.",
+                hint=f"Did you mean {near[0]!r}?" if near else f"It may have: {', '.join(VARIABLES)}.",
+            )
+        values[name], origins[name] = value, f"file ({settings.config_file})"
+    for name, variable in VARIABLES.items():
+        if text := env.get(variable, "").strip():
+            values[name] = text.replace(",", " ").split() if name in _LISTS else text
+            origins[name] = f"environment ({variable})"
+    for name, value in (given or {}).items():
+        if value is not None:
+            values[name], origins[name] = value, "command line"
+    try:
+        return ServerSettings.model_validate(values)
+    except ValidationError as problem:
+        first = problem.errors()[0]
+        name = str(first["loc"][0])
+        raise BadOption(  # never the value: it may hold a password
+            f"The setting {name} ({origins.get(name, 'default')}) is not right: {first['msg']}.",
+            hint=ServerSettings.model_fields[name].description or "",
+        ) from None

@@ -1,0 +1,160 @@
+"""The platform's database: SQLite in the data directory by default, PostgreSQL where an address is set.
+
+SQLAlchemy Core throughout; no ORM. A transaction that writes has the one writer's place from its first
+statement on SQLite, so that nobody is refused at its end; on PostgreSQL rows are locked by who changes them.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, TypeVar
+
+from sqlalchemy import Connection, Engine, Table, create_engine, event, text
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.engine import URL, make_url
+from sqlalchemy.exc import DBAPIError, OperationalError
+
+from autodub.infra.database import configure
+from autodub.model.errors import Unavailable
+
+T = TypeVar("T")
+
+_POOL, _MORE = 8, 40
+"""Connections kept open, and how many more may be opened for a moment."""
+_AGAIN = ("40001", "40P01")
+"""What PostgreSQL says when transactions got in each other's way: the loser begins anew."""
+_TRIES = 5
+
+
+class Sql:
+    """Connections to the platform's database, opened on first use; every thread may use it."""
+
+    def __init__(self, address: str) -> None:
+        self._address: URL = make_url(address)
+        self._engine: Engine | None = None
+        self._lock = threading.Lock()
+        self.is_postgres = self._address.get_backend_name() == "postgresql"
+
+    @classmethod
+    def in_folder(cls, folder: Path) -> Sql:
+        """The SQLite database of a data directory."""
+        return cls(str(URL.create("sqlite", database=str(folder / "platform.sqlite"))))
+
+    @property
+    def name(self) -> str:
+        """The address without its password, for people."""
+        return self._address.render_as_string(hide_password=True)
+
+    @contextmanager
+    def reading(self) -> Iterator[Connection]:
+        """A connection for SELECT; sees the last committed state. Raises Unavailable."""
+        with self._errors(), self.engine().connect() as connection:
+            yield connection
+
+    @contextmanager
+    def writing(self) -> Iterator[Connection]:
+        """A transaction: all of it is kept, or nothing. Raises Unavailable."""
+        with self._errors(), self.engine().connect() as connection:
+            if self.is_postgres:
+                with connection.begin():
+                    yield connection
+                return
+            connection.exec_driver_sql("BEGIN IMMEDIATE")
+            try:
+                yield connection
+            except BaseException:  # also Ctrl-C: an open transaction would lock everybody out
+                connection.exec_driver_sql("ROLLBACK")
+                raise
+            connection.exec_driver_sql("COMMIT")
+
+    def again(self, work: Callable[[Connection], T]) -> T:
+        """Do ``work`` in a transaction, anew when PostgreSQL found it in another one's way."""
+        for left in reversed(range(_TRIES)):
+            try:
+                with self.writing() as connection:
+                    return work(connection)
+            except Unavailable as problem:
+                code = getattr(getattr(problem.__cause__, "orig", None), "sqlstate", None)
+                if code not in _AGAIN or not left:
+                    raise
+                time.sleep(0.005 * (_TRIES - left))
+        raise AssertionError("not reached")
+
+    def insert(self, table: Table) -> Any:
+        """An INSERT that knows ``on_conflict_do_nothing`` and ``on_conflict_do_update``."""
+        return postgresql.insert(table) if self.is_postgres else sqlite.insert(table)
+
+    def alone(self, connection: Connection, what: int) -> None:
+        """Keep everybody else who asks for the same number out until this transaction ends."""
+        if self.is_postgres:  # on SQLite a writer is alone anyhow
+            connection.execute(text("SELECT pg_advisory_xact_lock(:number)"), {"number": what})
+
+    def ping(self) -> None:
+        """Raise Unavailable when the database does not answer."""
+        with self.reading() as connection:
+            connection.exec_driver_sql("SELECT 1")
+
+    def close(self) -> None:
+        """Close every connection."""
+        with self._lock:
+            if self._engine is not None:
+                self._engine.dispose()
+                self._engine = None
+
+    def engine(self) -> Engine:
+        """SQLAlchemy's engine, for migrations."""
+        with self._lock:
+            if self._engine is None:
+                self._engine = self._open()
+            return self._engine
+
+    def _open(self) -> Engine:
+        if self.is_postgres:
+            address = self._address.set(drivername="postgresql+psycopg")
+            try:
+                return create_engine(
+                    address, pool_size=_POOL, max_overflow=_MORE, pool_pre_ping=True,
+                    connect_args={"connect_timeout": 5},
+                )  # fmt: skip
+            except ModuleNotFoundError as error:
+                raise Unavailable(
+                    "The database is PostgreSQL, and its driver is not installed.",
+                    hint="Install it: pip install 'autodub[postgres]'",
+                ) from error
+        if self._address.get_backend_name() != "sqlite":
+            raise Unavailable(
+                f"{self.name} is neither SQLite nor PostgreSQL.",
+                hint="It looks like postgresql://user:password@host/name.",
+            )
+        if self._address.database:
+            Path(self._address.database).parent.mkdir(parents=True, exist_ok=True)
+        engine = create_engine(self._address, pool_size=_POOL, max_overflow=_MORE)
+        event.listen(engine, "connect", _configure)
+        return engine
+
+    @contextmanager
+    def _errors(self) -> Iterator[None]:
+        try:
+            yield
+        except OperationalError as error:
+            raise Unavailable(
+                f"The database {self.name} cannot be used ({_first_line(error)}).",
+                hint="Check that it runs, that it may be reached and written, and that its disk has room.",
+            ) from error
+        except DBAPIError as error:
+            if getattr(error.orig, "sqlstate", None) in _AGAIN:
+                raise Unavailable("The database asked to begin anew.") from error
+            raise
+
+
+def _configure(connection: Any, record: object) -> None:
+    configure(connection, record)
+    connection.execute("PRAGMA foreign_keys = ON")
+
+
+def _first_line(error: DBAPIError) -> str:
+    return str(error.orig).strip().partition("\n")[0]

@@ -1,0 +1,140 @@
+"""What a job must pass before it is queued: everything that can be refused is refused here, at no cost."""
+
+from __future__ import annotations
+
+import secrets
+import time
+from collections.abc import Callable, Sequence
+
+from sqlalchemy import Connection, func, insert, select
+
+from autodub.engines import registry
+from autodub.engines.context import engine_context
+from autodub.infra.addresses import Networks, permit
+from autodub.infra.server_settings import ServerSettings
+from autodub.infra.settings import Settings
+from autodub.infra.sql import Sql
+from autodub.jobs.quotas import Quotas
+from autodub.jobs.records import Actor
+from autodub.jobs.spec import JobSpec
+from autodub.jobs.tables import consents, glossaries, jobs, uploads
+from autodub.model.errors import (
+    BadOption,
+    ConsentMissing,
+    Forbidden,
+    NotFound,
+    QuotaExceeded,
+    UnknownLanguage,
+)
+from autodub.model.language import Language
+
+_UNTITLED = "video"
+
+
+class Admission:
+    """The rules of one server."""
+
+    def __init__(
+        self, sql: Sql, settings: Settings, server: ServerSettings, quotas: Quotas, *,
+        clock: Callable[[], float] = time.time,
+    ) -> None:  # fmt: skip
+        self._sql, self._settings, self._server, self._quotas = sql, settings, server, quotas
+        self._clock = clock
+
+    def examined(self, actor: Actor, spec: JobSpec, *, kind: str) -> JobSpec:
+        """The request with everything checked that needs nobody else. Raises RequestError."""
+        target = Language.parse(spec.target)
+        if spec.spoken is not None and Language.parse(spec.spoken).tag == target.tag:
+            raise UnknownLanguage(
+                f"Source and target are both {target.name}.", hint="Choose another target language."
+            )
+        if spec.source is not None:
+            allowed = engine_context(self._settings).fetching
+            permit(spec.source, sites=allowed.sites, networks=Networks.of(allowed.addresses))
+        self._engines(actor, spec)
+        if spec.clone_voices and kind == "dub":
+            if "voices" not in actor.scopes:
+                raise Forbidden(
+                    "This key may not clone voices.",
+                    hint="Make one with the scope 'voices', or do without clones.",
+                )
+            if self._server.consent and spec.consent is None:
+                raise ConsentMissing(
+                    "Cloning a voice needs a statement that it may be cloned.",
+                    hint="Send consent: whose voices they are, and what was agreed.",
+                )
+        if kind == "dub":
+            self._quotas.check(actor)
+        with self._sql.reading() as connection:
+            self._belongings(connection, actor, spec)
+        return spec.model_copy(update={"target": target.tag})
+
+    def _engines(self, actor: Actor, spec: JobSpec) -> None:
+        context = engine_context(self._settings)
+        for role, name in spec.engines.items():
+            registry.load(role, name)
+        for role, options in spec.options.items():
+            if role not in spec.engines:
+                raise BadOption(
+                    f"Options are given for the {role}, but no {role} is named.",
+                    hint="Name one under engines, too: it is its options that count.",
+                )
+            engine = registry.build(role, spec.engines[role], options, context)
+            own = [
+                option.name for option in registry.describe_options(type(engine))
+                if option.name in options and option.kind == "a path"
+            ]  # fmt: skip
+            if own and not actor.is_admin:
+                raise Forbidden(
+                    f"The option {own[0]} of {role}.{spec.engines[role]} is a path of the server's machine.",
+                    hint="Only an admin may set it.",
+                )
+
+    def _belongings(self, connection: Connection, actor: Actor, spec: JobSpec) -> None:
+        for upload, kind in ((spec.upload, "media"), (spec.subtitles, "subtitles")):
+            if upload is None:
+                continue
+            mine = select(uploads).where(uploads.c.id == upload, uploads.c.owner == actor.id)
+            row = connection.execute(mine).one_or_none()
+            if row is None:
+                raise NotFound(f"There is no upload {upload}.", hint="Upload the file first.")
+            if row.state != "ready" or row.kind != kind:
+                why = row.why or ("it is not complete" if row.state == "receiving" else f"it is {row.kind}")
+                raise BadOption(f"The upload {upload} cannot be used: {why}.", hint="Upload another file.")
+        if spec.glossary is not None:
+            mine = select(glossaries.c.id).where(
+                glossaries.c.id == spec.glossary, glossaries.c.owner == actor.id
+            )
+            if connection.execute(mine).first() is None:
+                raise NotFound(f"There is no glossary {spec.glossary}.", hint="Make it first.")
+
+    def counted(self, connection: Connection, actor: Actor, *, specs: Sequence[JobSpec], fresh: int) -> None:
+        """Raise QuotaExceeded when more jobs would wait than one user may have."""
+        waiting = connection.execute(
+            select(func.count()).where(jobs.c.owner == actor.id, jobs.c.state == "queued")
+        ).scalar_one()
+        if fresh and waiting > self._server.queued + (0 if specs else -1):
+            raise QuotaExceeded(
+                f"{waiting - len(specs)} of your jobs are waiting, and {self._server.queued} may.",
+                hint="Wait until some are done, or cancel some.",
+            )
+
+    def title(self, connection: Connection, spec: JobSpec) -> str:
+        """What a job is called: as the user says, else by its upload or address."""
+        if spec.title:
+            return spec.title
+        if spec.upload:
+            name = connection.execute(select(uploads.c.name).where(uploads.c.id == spec.upload)).scalar()
+            return str(name or _UNTITLED)
+        return str(spec.source)[:300]
+
+    def kept(self, connection: Connection, actor: Actor, job: str, spec: JobSpec, *, at: float) -> None:
+        """Record what was stated with a job."""
+        if spec.consent is None:
+            return
+        connection.execute(
+            insert(consents).values(
+                id=secrets.token_hex(16), owner=actor.id, job=job, who=spec.consent.who,
+                statement=spec.consent.statement, address=actor.address, created=at,
+            )
+        )  # fmt: skip

@@ -1,0 +1,68 @@
+"""Events of jobs: numbered 1, 2, 3 ... within each, written in the transaction that changes the job.
+
+The number is counted in the job's own row, which whoever writes has locked: a reader that asks for all
+numbers after the last it has seen misses none and sees none twice, also where transactions end in
+another order than they began.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, insert, select, update
+
+from autodub.infra.sql import Sql
+from autodub.jobs.records import Happening, happening_of
+from autodub.jobs.tables import events, jobs
+from autodub.model.job import Event
+
+PAGE = 500
+
+
+def change(
+    connection: Connection,
+    job: str,
+    *told: Event,
+    at: float,
+    where: Sequence[ColumnElement[bool]] = (),
+    **values: Any,
+) -> int | None:
+    """Change a job's row and tell of it; the number of its last event, or None where ``where`` is not met."""
+    row = connection.execute(
+        update(jobs)
+        .where(jobs.c.id == job, *where)
+        .values(events=jobs.c.events + len(told), updated=at, **values)
+        .returning(jobs.c.events, jobs.c.attempt)
+    ).one_or_none()
+    if row is None:
+        return None
+    first = row.events - len(told) + 1
+    if told:
+        connection.execute(
+            insert(events),
+            [
+                {
+                    "job": job, "number": first + index, "at": at, "attempt": row.attempt, "kind": one.kind,
+                    "stage": one.stage, "message": one.message, "fraction": one.fraction,
+                    "data": json.dumps(dict(one.data), ensure_ascii=False),
+                }
+                for index, one in enumerate(told)
+            ],
+        )  # fmt: skip
+    return int(row.events)
+
+
+def after(sql: Sql, job: str, number: int, *, limit: int = PAGE) -> list[Happening]:
+    """The events of a job after a number, in order."""
+    asked = select(events).where(events.c.job == job, events.c.number > number)
+    with sql.reading() as connection:
+        return [happening_of(row) for row in connection.execute(asked.order_by(events.c.number).limit(limit))]
+
+
+def last(sql: Sql, wanted: Sequence[str]) -> Mapping[str, tuple[int, str]]:
+    """Job -> number of its last event and its state; jobs that are gone are left out."""
+    asked = select(jobs.c.id, jobs.c.events, jobs.c.state).where(jobs.c.id.in_(wanted))
+    with sql.reading() as connection:
+        return {row.id: (row.events, row.state) for row in connection.execute(asked)}

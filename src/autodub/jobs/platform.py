@@ -1,0 +1,87 @@
+"""The platform put together: one object per process that knows every part. The only place that does."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+from sqlalchemy import select
+
+from autodub.gateway.store import Store
+from autodub.infra import server_settings
+from autodub.infra.server_settings import ServerSettings
+from autodub.infra.settings import Settings
+from autodub.infra.sql import Sql
+from autodub.jobs import schema
+from autodub.jobs.admission import Admission
+from autodub.jobs.claiming import Claims
+from autodub.jobs.doorbell import Doorbell
+from autodub.jobs.erasing import Erasing
+from autodub.jobs.quotas import Quotas
+from autodub.jobs.records import LOCAL, Actor
+from autodub.jobs.service import Jobs
+from autodub.jobs.tables import users
+
+
+class Platform:
+    """Everything a server, a worker or a command needs of the platform."""
+
+    def __init__(self, settings: Settings, server: ServerSettings) -> None:
+        """Open the database, migrating it where that is due. Raises Unavailable, OutputProblem."""
+        self.settings, self.server = settings, server
+        address = server.database.get_secret_value()
+        settings.data_dir.mkdir(parents=True, exist_ok=True)
+        self.sql = Sql(address) if address else Sql.in_folder(settings.data_dir)
+        schema.upgrade(self.sql)
+        self.store = Store(settings.data_dir)
+        """Kept answers and files, as nobody's: for reading results."""
+        self.queue = Doorbell(self.bells)
+        self.quotas = Quotas(self.sql, server)
+        self.admission = Admission(self.sql, settings, server, self.quotas)
+        self.jobs = Jobs(self.sql, server, self.queue, self.admission)
+        self.claims = Claims(self.sql, server)
+        self.erasing = Erasing(self)
+        self._local()
+
+    @classmethod
+    def open(cls, settings: Settings, **given: object) -> Platform:
+        """The platform of the settings; ``given`` are server settings of the command line."""
+        return cls(settings, server_settings.load(settings, given=given))
+
+    @property
+    def bells(self) -> Path:
+        """Where the workers of this machine wait to be woken."""
+        return self.settings.data_dir / "bells"
+
+    @property
+    def alive(self) -> Path:
+        """Where the workers of this machine show that they live."""
+        return self.settings.data_dir / "workers"
+
+    def folder(self, job: str) -> Path:
+        """A job's own folder: what it is given as files. Its results are in the store."""
+        return self.settings.data_dir / "jobs" / job
+
+    def has_room(self) -> bool:
+        """Whether the disk has room for another job."""
+        return shutil.disk_usage(self.settings.data_dir).free >= self.server.spare
+
+    def close(self) -> None:
+        """Let go of the store and the database."""
+        self.store.close()
+        self.sql.close()
+
+    def _local(self) -> None:
+        """The one user there is without accounts."""
+        with self.sql.reading() as connection:
+            if connection.execute(select(users.c.id).where(users.c.id == LOCAL)).first():
+                return
+        import time
+
+        row = {"id": LOCAL, "name": LOCAL, "role": "admin", "active": True, "created": time.time()}
+        with self.sql.writing() as connection:
+            connection.execute(self.sql.insert(users).values(**row).on_conflict_do_nothing())
+
+
+LOCAL_ACTOR = Actor(LOCAL, LOCAL, "admin")
+"""Who asks on a server without accounts."""

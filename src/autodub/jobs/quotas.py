@@ -1,0 +1,81 @@
+"""What users may consume in a calendar month (UTC): minutes of programme and money."""
+
+from __future__ import annotations
+
+import calendar
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from decimal import Decimal
+
+from sqlalchemy import func, select
+
+from autodub.infra.server_settings import ServerSettings
+from autodub.infra.sql import Sql
+from autodub.jobs.records import Actor
+from autodub.jobs.tables import usage, users
+from autodub.model.errors import QuotaExceeded
+
+
+@dataclass(frozen=True, slots=True)
+class Month:
+    """What a user has consumed this month, and may in all."""
+
+    begins: float
+    """Seconds since 1970."""
+    seconds: float
+    """Of programme dubbed."""
+    dollars: Decimal
+    jobs: int
+    minutes_allowed: float | None
+    """None = no limit."""
+    dollars_allowed: Decimal | None
+
+    @property
+    def seconds_left(self) -> float | None:
+        """None = no limit; never below 0."""
+        return None if self.minutes_allowed is None else max(0.0, self.minutes_allowed * 60 - self.seconds)
+
+    @property
+    def dollars_left(self) -> Decimal | None:
+        """None = no limit; never below 0."""
+        return None if self.dollars_allowed is None else max(Decimal(0), self.dollars_allowed - self.dollars)
+
+
+class Quotas:
+    """The quotas of one platform."""
+
+    def __init__(self, sql: Sql, settings: ServerSettings, *, clock: Callable[[], float] = time.time) -> None:
+        self._sql, self._settings, self._clock = sql, settings, clock
+
+    def month(self, user: str) -> Month:
+        """What a user has consumed. Jobs under way count once they are over, whatever became of them."""
+        now = time.gmtime(self._clock())
+        begins = float(calendar.timegm((now.tm_year, now.tm_mon, 1, 0, 0, 0)))
+        used = select(func.sum(usage.c.seconds), func.sum(usage.c.dollars), func.count()).where(
+            usage.c.owner == user, usage.c.at >= begins
+        )
+        with self._sql.reading() as connection:
+            seconds, dollars, count = connection.execute(used).one()
+            own = connection.execute(
+                select(users.c.minutes, users.c.dollars).where(users.c.id == user)
+            ).one_or_none()
+        minutes = self._settings.minutes if own is None or own.minutes is None else own.minutes
+        money = self._settings.dollars if own is None or own.dollars is None else Decimal(own.dollars)
+        return Month(
+            begins, float(seconds or 0), Decimal(dollars or 0), count, minutes or None, money or None
+        )
+
+    def check(self, actor: Actor) -> None:
+        """Raise QuotaExceeded when nothing is left of a quota."""
+        month = self.month(actor.id)
+        if month.seconds_left is not None and month.seconds_left <= 0:
+            raise QuotaExceeded(
+                f"Your {month.minutes_allowed:g} minutes of this month are used up.",
+                hint="They begin anew with the month; an admin can allow more.",
+            )
+        if month.dollars_left is not None and month.dollars_left <= 0:
+            raise QuotaExceeded(
+                f"Your ${month.dollars_allowed:.2f} of this month are used up.",
+                hint="They begin anew with the month; an admin can allow more.",
+            )

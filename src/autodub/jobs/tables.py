@@ -1,0 +1,297 @@
+"""The platform's tables. Times are seconds since 1970 (UTC), money US dollars, JSON is kept as text.
+
+Every change of this module needs a migration in ``migrations/versions``; a test compares the two.
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    Float,
+    ForeignKey,
+    Index,
+    Integer,
+    MetaData,
+    Numeric,
+    String,
+    Table,
+    Text,
+    UniqueConstraint,
+)
+
+metadata = MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+ID = String(40)
+MONEY = Numeric(14, 6, asdecimal=True)
+
+
+def _owner(*, index: bool = True) -> Column[str]:
+    return Column("owner", ID, ForeignKey("users.id", ondelete="CASCADE"), nullable=False, index=index)
+
+
+def _job() -> Column[str]:
+    return Column("job", ID, ForeignKey("jobs.id", ondelete="CASCADE"), nullable=False, index=True)
+
+
+users = Table(
+    "users",
+    metadata,
+    Column("id", ID, primary_key=True),
+    Column("name", String(200), nullable=False, unique=True),  # lower case; an e-mail address or any word
+    Column("password", String(300), nullable=True),  # Argon2; None: cannot log in with one
+    Column("role", String(16), nullable=False),  # user, admin
+    Column("active", Boolean, nullable=False),
+    Column("created", Float, nullable=False),
+    Column("minutes", Float, nullable=True),  # quota per calendar month; None = the setting's
+    Column("dollars", MONEY, nullable=True),
+    Column("running", Integer, nullable=True),  # jobs at once; None = the setting's
+)
+
+sessions = Table(  # of browsers
+    "sessions",
+    metadata,
+    Column("digest", String(64), primary_key=True),  # sha256 of the cookie's secret
+    _owner(),
+    Column("created", Float, nullable=False),
+    Column("used", Float, nullable=False),
+    Column("expires", Float, nullable=False),
+    Column("agent", String(200), nullable=False),
+)
+
+keys = Table(
+    "keys",
+    metadata,
+    Column("id", ID, primary_key=True),
+    _owner(),
+    Column("name", String(100), nullable=False),
+    Column("digest", String(64), nullable=False, unique=True),  # sha256 of the key, which is shown once
+    Column("hint", String(16), nullable=False),  # its first characters
+    Column("scopes", Text, nullable=False),  # words with spaces between
+    Column("created", Float, nullable=False),
+    Column("used", Float, nullable=True),
+    Column("expires", Float, nullable=True),
+    Column("revoked", Float, nullable=True),
+)
+
+batches = Table(
+    "batches",
+    metadata,
+    Column("id", ID, primary_key=True),
+    _owner(),
+    Column("name", String(200), nullable=False),
+    Column("created", Float, nullable=False),
+)
+
+jobs = Table(
+    "jobs",
+    metadata,
+    Column("id", ID, primary_key=True),
+    _owner(index=False),
+    Column("batch", ID, ForeignKey("batches.id", ondelete="SET NULL"), nullable=True, index=True),
+    Column("idempotency", String(200), nullable=True),
+    Column("asked", String(64), nullable=True),  # digest of the request that came with that key
+    Column("kind", String(16), nullable=False),  # dub, estimate
+    Column("state", String(16), nullable=False),
+    Column("priority", Integer, nullable=False),
+    Column("title", String(300), nullable=False),
+    Column("spec", Text, nullable=False),  # JSON of autodub.jobs.spec.JobSpec
+    Column("created", Float, nullable=False),
+    Column("queued", Float, nullable=False),  # when it last entered the queue
+    Column("started", Float, nullable=True),
+    Column("finished", Float, nullable=True),
+    Column("updated", Float, nullable=False),
+    Column("expires", Float, nullable=True),  # when retention removes it; None = never
+    Column("attempt", Integer, nullable=False),  # times a worker has taken it
+    Column("crashes", Integer, nullable=False),  # times a worker died with it, in a row
+    Column("holder", ID, nullable=True),  # the worker that has it
+    Column("lease", Float, nullable=True),  # until when
+    Column("stopping", String(16), nullable=False),  # "", cancel, delete
+    Column("progress", Float, nullable=False),  # 0..1 of the whole job
+    Column("stage", String(32), nullable=False),
+    Column("message", Text, nullable=False),
+    Column("error", Text, nullable=True),  # JSON: code, message, hint
+    Column("result", Text, nullable=True),  # JSON of autodub.jobs.results.Result
+    Column("revision", Integer, nullable=False),  # of the project, as a person left it
+    Column("made", Integer, nullable=False),  # the revision that the result was made of
+    Column("duration", Float, nullable=True),  # seconds of programme
+    Column("spent", MONEY, nullable=False),  # dollars, all attempts together
+    Column("events", BigInteger, nullable=False),  # number of the last event
+    Column("seen", Text, nullable=False),  # JSON of what metrics need of a finished job: seconds by stage
+    UniqueConstraint("owner", "idempotency"),
+    Index("ix_jobs_claim", "state", "owner", "priority", "queued"),
+    Index("ix_jobs_list", "owner", "created"),
+    Index("ix_jobs_holder", "holder"),
+    Index("ix_jobs_expires", "expires"),
+)
+
+projects = Table(  # the editable text of a dub, every revision
+    "projects",
+    metadata,
+    Column("job", ID, ForeignKey("jobs.id", ondelete="CASCADE"), primary_key=True),
+    Column("revision", Integer, primary_key=True),
+    Column("text", Text, nullable=False),
+    Column("created", Float, nullable=False),
+    Column("author", ID, nullable=True),  # None: made by a dub
+    Column("what", String(300), nullable=False),  # what was changed, without words of the dub
+)
+
+locks = Table(  # lines a person locked against changes
+    "locks",
+    metadata,
+    Column("job", ID, ForeignKey("jobs.id", ondelete="CASCADE"), primary_key=True),
+    Column("line", String(64), primary_key=True),
+    Column("author", ID, nullable=False),
+    Column("created", Float, nullable=False),
+)
+
+events = Table(
+    "events",
+    metadata,
+    Column("job", ID, ForeignKey("jobs.id", ondelete="CASCADE"), primary_key=True),
+    Column("number", BigInteger, primary_key=True),  # 1, 2, 3 ... of its job, without holes
+    Column("at", Float, nullable=False),
+    Column("attempt", Integer, nullable=False),
+    Column("kind", String(32), nullable=False),
+    Column("stage", String(32), nullable=False),
+    Column("message", Text, nullable=False),
+    Column("fraction", Float, nullable=True),
+    Column("data", Text, nullable=False),  # JSON
+)
+
+workers = Table(
+    "workers",
+    metadata,
+    Column("id", ID, primary_key=True),
+    Column("host", String(200), nullable=False),
+    Column("process", Integer, nullable=False),
+    Column("slots", Integer, nullable=False),
+    Column("started", Float, nullable=False),
+    Column("seen", Float, nullable=False),
+)
+
+uploads = Table(
+    "uploads",
+    metadata,
+    Column("id", ID, primary_key=True),
+    _owner(),
+    Column("name", String(300), nullable=False),  # as the user called it; never a path
+    Column("kind", String(16), nullable=False),  # media, subtitles
+    Column("size", BigInteger, nullable=False),
+    Column("received", BigInteger, nullable=False),
+    Column("blob", String(100), nullable=True),  # digest + suffix, once it is complete and was examined
+    Column("info", Text, nullable=False),  # JSON: duration, streams
+    Column("state", String(16), nullable=False),  # receiving, ready, refused
+    Column("why", Text, nullable=False),
+    Column("created", Float, nullable=False),
+    Column("expires", Float, nullable=False),
+)
+
+glossaries = Table(
+    "glossaries",
+    metadata,
+    Column("id", ID, primary_key=True),
+    _owner(),
+    Column("name", String(100), nullable=False),
+    Column("text", Text, nullable=False),
+    Column("created", Float, nullable=False),
+    Column("updated", Float, nullable=False),
+    UniqueConstraint("owner", "name"),
+)
+
+consents = Table(  # statements that a voice may be cloned; they outlive the job
+    "consents",
+    metadata,
+    Column("id", ID, primary_key=True),
+    _owner(),
+    Column("job", ID, nullable=True, index=True),
+    Column("who", String(300), nullable=False),  # whose voice it is, as stated
+    Column("statement", Text, nullable=False),
+    Column("sample", String(64), nullable=False, server_default=""),  # digest, once the sample is cut
+    Column("voice", String(100), nullable=False, server_default=""),
+    Column("address", String(64), nullable=False),
+    Column("created", Float, nullable=False),
+    Column("withdrawn", Float, nullable=True),
+)
+
+usage = Table(  # what a finished attempt consumed; rows stay when the job goes
+    "usage",
+    metadata,
+    Column("id", ID, primary_key=True),
+    _owner(),
+    Column("job", ID, nullable=False),
+    Column("at", Float, nullable=False, index=True),
+    Column("seconds", Float, nullable=False),  # of programme dubbed
+    Column("dollars", MONEY, nullable=False),
+    Column("compute", Float, nullable=False),  # wall seconds of a slot
+)
+
+hooks = Table(
+    "hooks",
+    metadata,
+    Column("id", ID, primary_key=True),
+    _owner(),
+    Column("url", Text, nullable=False),
+    Column("kinds", Text, nullable=False),  # words with spaces between
+    Column("secret", Text, nullable=False),  # signs; shown once
+    Column("active", Boolean, nullable=False),
+    Column("created", Float, nullable=False),
+)
+
+deliveries = Table(
+    "deliveries",
+    metadata,
+    Column("id", ID, primary_key=True),
+    Column("hook", ID, ForeignKey("hooks.id", ondelete="CASCADE"), nullable=False, index=True),
+    Column("job", ID, nullable=False),
+    Column("kind", String(32), nullable=False),
+    Column("body", Text, nullable=False),
+    Column("state", String(16), nullable=False),  # waiting, sent, failed
+    Column("tries", Integer, nullable=False),
+    Column("due", Float, nullable=False),
+    Column("status", Integer, nullable=True),
+    Column("trouble", Text, nullable=False),
+    Column("created", Float, nullable=False),
+    Index("ix_deliveries_due", "state", "due"),
+)
+
+audit = Table(  # append-only; each row's digest covers the one before it
+    "audit",
+    metadata,
+    Column("number", BigInteger, primary_key=True, autoincrement=False),
+    Column("at", Float, nullable=False),
+    Column("actor", ID, nullable=False),  # user id, or "system"
+    Column("action", String(64), nullable=False),
+    Column("subject", String(100), nullable=False),  # job:..., user:..., key:...
+    Column("address", String(64), nullable=False),
+    Column("data", Text, nullable=False),  # JSON; never words of the dub, never a secret
+    Column("previous", String(64), nullable=False),
+    Column("digest", String(64), nullable=False),
+)
+
+giving = Table(  # cloned voices of deleted jobs that a provider has still to delete
+    "giving",
+    metadata,
+    Column("id", ID, primary_key=True),
+    Column("engine", String(100), nullable=False),
+    Column("identity", Text, nullable=False),
+    Column("tries", Integer, nullable=False),
+    Column("due", Float, nullable=False),
+    Column("trouble", Text, nullable=False),
+)
+
+counters = Table(  # metrics that outlive a process
+    "counters",
+    metadata,
+    Column("name", String(100), primary_key=True),
+    Column("labels", String(300), primary_key=True),
+    Column("value", Float, nullable=False),
+)

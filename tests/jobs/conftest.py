@@ -1,0 +1,64 @@
+"""Platforms for tests: on SQLite and on a real PostgreSQL, with engines that need nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import pytest
+from postgres import cluster
+from sqlalchemy import text
+
+from autodub.infra import server_settings, settings
+from autodub.infra.sql import Sql
+from autodub.jobs.platform import Platform
+
+Opening = Callable[..., Platform]
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[str]:
+    """Address of a PostgreSQL that all tests of a process share; each empties it."""
+    with cluster() as address:
+        yield address
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def address(request: pytest.FixtureRequest) -> str:
+    """Address of an empty database, of either kind; empty for the SQLite of the data directory."""
+    if request.param == "sqlite":
+        return ""
+    return emptied(request.getfixturevalue("postgres"))
+
+
+def emptied(found: str) -> str:
+    """The same address, nothing in its database."""
+    sql = Sql(found)
+    with sql.writing() as connection:
+        connection.execute(text("DROP SCHEMA public CASCADE"))
+        connection.execute(text("CREATE SCHEMA public"))
+    sql.close()
+    return found
+
+
+@pytest.fixture
+def opening(tmp_path: Path, address: str) -> Iterator[Opening]:
+    """Open platforms over one database and data directory, as several processes would."""
+    with ExitStack() as stack:
+
+        def open_(**given: Any) -> Platform:
+            known = settings.load(environ={"HOME": str(tmp_path)}, data_dir=tmp_path / "data")
+            values = {"database": address, "spare": 0} | given
+            platform = Platform(known, server_settings.load(known, environ={}, given=values))
+            stack.callback(platform.close)
+            return platform
+
+        yield open_
+
+
+@pytest.fixture
+def platform(opening: Opening) -> Platform:
+    """One platform with default settings."""
+    return opening()

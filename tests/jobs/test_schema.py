@@ -1,0 +1,52 @@
+"""The platform's tables and their migrations."""
+
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+
+import pytest
+from sqlalchemy import text
+
+from autodub.infra.sql import Sql
+from autodub.jobs import schema
+from autodub.jobs.platform import Platform
+from autodub.model.errors import Unavailable
+
+
+def test_a_new_database_has_every_table(platform: Platform) -> None:
+    """Migrations end in exactly the tables that the code knows, on SQLite and on PostgreSQL."""
+    assert schema.differences(platform.sql) == []
+
+
+def test_many_processes_may_open_a_new_database_at_once(tmp_path: Path, address: str) -> None:
+    """One migrates, the others wait for it; nobody fails."""
+    failures: list[BaseException] = []
+
+    def open_() -> None:
+        sql = Sql(address) if address else Sql.in_folder(tmp_path)
+        try:
+            schema.upgrade(sql)
+        except BaseException as problem:  # told by the assertion below
+            failures.append(problem)
+        finally:
+            sql.close()
+
+    threads = [threading.Thread(target=open_) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert failures == []
+
+
+def test_a_database_of_a_later_release_is_refused(tmp_path: Path) -> None:
+    """It is not guessed at, and nothing in it is changed."""
+    sql = Sql.in_folder(tmp_path)
+    schema.upgrade(sql)
+    with sql.writing() as connection:
+        connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+    with pytest.raises(Unavailable, match="newer Autodub"):
+        schema.upgrade(sql)
+    assert schema.revision(sql) == "9999"
+    sql.close()
