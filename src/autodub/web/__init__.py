@@ -1,0 +1,1 @@
+"""The server: REST interface, streams of events, and the pages that come with them."""

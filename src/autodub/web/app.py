@@ -1,0 +1,61 @@
+"""The app factory: one Flask app over one platform."""
+
+from __future__ import annotations
+
+import secrets
+from importlib import import_module
+
+from flask import Response, g, request
+from flask_openapi3.models import Info
+from flask_openapi3.openapi import OpenAPI
+from werkzeug.middleware.proxy_fix import ProxyFix
+
+from autodub import __version__
+from autodub.jobs.platform import Platform
+from autodub.web import problems
+
+_ROUTES = ("jobs",)
+"""Modules of this package with a ``blueprint``."""
+SECURITY = {
+    "key": {"type": "http", "scheme": "bearer", "description": "A key: `Authorization: Bearer adk_...`"},
+    "session": {"type": "apiKey", "in": "cookie", "name": "autodub_session"},
+}
+
+
+def create_app(platform: Platform) -> OpenAPI:
+    """The server's app. ``platform`` must outlive it."""
+    app = OpenAPI(
+        "autodub.web",
+        info=Info(
+            title="Autodub", version=__version__,
+            description="Dub videos into other languages: submit, watch, edit, download.",
+        ),
+        security_schemes=SECURITY,  # type: ignore[arg-type]
+        validation_error_status=422,
+        validation_error_model=problems.Problem,
+        validation_error_callback=problems.of_validation,
+        doc_ui=False,
+        static_folder=None,
+    )  # fmt: skip
+    app.extensions["autodub"] = platform
+    app.json.sort_keys = False  # type: ignore[attr-defined]
+    if platform.server.proxies:
+        count = platform.server.proxies
+        app.wsgi_app = ProxyFix(  # type: ignore[method-assign]
+            app.wsgi_app, x_for=count, x_proto=count, x_host=count, x_prefix=count
+        )
+
+    @app.before_request
+    def named() -> None:
+        given = request.headers.get("X-Request-Id", "")
+        g.request_id = given if 8 <= len(given) <= 64 and given.isalnum() else secrets.token_hex(8)
+
+    @app.after_request
+    def tagged(answer: Response) -> Response:
+        answer.headers["X-Request-Id"] = g.get("request_id", "")
+        return answer
+
+    problems.install(app)
+    for name in _ROUTES:
+        app.register_api(import_module(f"autodub.web.{name}").blueprint)
+    return app

@@ -1,0 +1,108 @@
+"""Errors as ``application/problem+json`` (RFC 9457): what, why, and how to fix it, with a stable code."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+from flask import Flask, Response, current_app, g, jsonify, request
+from pydantic import BaseModel, Field, ValidationError
+from werkzeug.exceptions import HTTPException
+
+from autodub.model.errors import AutodubError, TooMany
+
+log = logging.getLogger("autodub.web")
+
+_STATUS = {
+    "unauthenticated": 401, "forbidden": 403, "consent_missing": 403, "quota_exceeded": 403,
+    "not_found": 404, "conflict": 409, "too_many": 429, "unavailable": 503, "content_refused": 422,
+    "bad_project": 409, "circuit_open": 503, "unreachable": 502, "busy": 503, "refused": 502,
+    "no_credit": 502, "bad_answer": 502,
+}  # fmt: skip
+"""Code -> status; any other ``RequestError`` is a 400, any other error a 500."""
+_CODES = {
+    400: "bad_request", 401: "unauthenticated", 403: "forbidden", 404: "not_found",
+    405: "method_not_allowed", 406: "not_acceptable", 409: "conflict", 411: "length_required",
+    412: "precondition_failed", 413: "too_large", 415: "unsupported_media_type",
+    416: "range_not_satisfiable", 422: "bad_request", 428: "precondition_required", 429: "too_many",
+    431: "headers_too_large", 500: "internal", 503: "unavailable",
+}  # fmt: skip
+
+
+class Problem(BaseModel):
+    """Why a request was refused or failed."""
+
+    type: str = Field("about:blank", description="Always `about:blank`: the code says more.")
+    status: int = Field(description="The HTTP status.")
+    title: str = Field(description="A sentence for people.")
+    code: str = Field(description="A stable word for programs.", examples=["not_found"])
+    hint: str = Field("", description="How to fix it.")
+    request_id: str = Field("", description="What the server's log calls this request.")
+    errors: list[dict[str, Any]] = Field(
+        default_factory=list, description="Where a body or query is wrong: `where` and `why`."
+    )
+
+
+def problem(
+    status: int, code: str, title: str, *, hint: str = "", errors: list[dict[str, Any]] | None = None
+) -> Response:
+    """A problem as a response."""
+    said = Problem(
+        type="about:blank",
+        status=status, code=code, title=title, hint=hint, errors=errors or [],
+        request_id=getattr(g, "request_id", ""),
+    )  # fmt: skip
+    answer = jsonify(said.model_dump(exclude_defaults=True) | {"type": said.type, "status": status})
+    answer.status_code = status
+    answer.content_type = "application/problem+json"
+    return answer
+
+
+def of_error(error: AutodubError) -> Response:
+    """One of our errors as a response."""
+    from autodub.model.errors import RequestError
+
+    status = _STATUS.get(error.code, 400 if isinstance(error, RequestError) else 500)
+    answer = problem(status, error.code, error.message, hint=error.hint)
+    if isinstance(error, TooMany) and error.retry_after is not None:
+        answer.headers["Retry-After"] = str(max(1, round(error.retry_after)))
+    return answer
+
+
+def of_validation(error: ValidationError) -> Response:
+    """What pydantic found wrong in a body, query or path; never the value, which may be a secret."""
+    errors = [
+        {"where": ".".join(str(part) for part in one["loc"]), "why": one["msg"]}
+        for one in error.errors(include_url=False, include_input=False, include_context=False)
+    ]
+    first = f"{errors[0]['where']}: {errors[0]['why']}" if errors else "it does not fit"
+    return problem(422, "bad_request", f"The request is not right ({first}).", errors=errors)
+
+
+def install(app: Flask) -> None:
+    """Have every error of the app answered as a problem."""
+
+    @app.errorhandler(AutodubError)
+    def ours(error: AutodubError) -> Response:
+        return of_error(error)
+
+    @app.errorhandler(HTTPException)
+    def http(error: HTTPException) -> Response:
+        status = error.code or 500
+        if status < 400:  # a redirection is none
+            return error.get_response()  # type: ignore[return-value]
+        answer = problem(status, _CODES.get(status, "error"), error.description or error.name)
+        for name, value in error.get_headers():
+            if name.lower() in ("allow", "retry-after", "www-authenticate", "content-range"):
+                answer.headers[name] = value
+        return answer
+
+    @app.errorhandler(Exception)
+    def fault(error: Exception) -> Response:
+        log.error("a request failed by a fault: %s %s", request.method, request.path, exc_info=error)
+        if current_app.testing and current_app.config.get("PROPAGATE_EXCEPTIONS"):
+            raise error
+        return problem(
+            500, "internal", "The server made a mistake.",
+            hint="It is in the server's log under this request's id.",
+        )  # fmt: skip
