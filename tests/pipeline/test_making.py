@@ -12,7 +12,14 @@ import pytest
 
 from autodub.gateway.store import Store
 from autodub.infra import settings
-from autodub.model.errors import AutodubError, BadProject, OutputProblem, Rejected, UnsupportedSource
+from autodub.model.errors import (
+    AutodubError,
+    BadProject,
+    OutputProblem,
+    Rejected,
+    Unreachable,
+    UnsupportedSource,
+)
 from autodub.model.media import Blob
 from autodub.model.request import DubRequest
 from autodub.pipeline.dub import dub
@@ -47,12 +54,12 @@ class Server:
         }  # fmt: skip
         return DubRequest(**(asked | wishes))
 
-    def make(self, *, edits_text: str | None = None, **wishes: Any) -> Made:
+    def make(self, *, edits_text: str | None = None, owner: str | None = None, **wishes: Any) -> Made:
         """Make a dub of the upload."""
         with self.stage.engines_registered():
             return make(
                 self.request(**wishes), settings=self.settings, listener=self.stage.events.append,
-                edits_text=edits_text,
+                edits_text=edits_text, owner=owner,
             )  # fmt: skip
 
     def bytes(self, blob: Blob) -> bytes:
@@ -229,3 +236,52 @@ def test_a_source_that_is_not_there_is_refused_by_its_title(server: Server) -> N
     """A file that is gone from the store is an error about the upload's name."""
     with pytest.raises(UnsupportedSource, match=r"Great Talk\.mp4"):
         server.make(source=str(server.upload.with_name("0" * 64 + ".mp4")))
+
+
+def test_deleting_the_only_job_leaves_no_byte(server: Server) -> None:
+    """Of two jobs with one upload each takes what only it had; after the second nothing is left at all."""
+    store = Store(server.stage.data)
+    upload = Blob(server.upload.name[:64], server.upload.stat().st_size, server.upload.suffix)
+    store.pin("one", upload)
+    store.pin("two", upload)
+    one = server.make(owner="one")
+    data = json.loads(server.text(one, "project"))
+    data["lines"][0]["text"] = "Otra cosa."
+    server.make(owner="one", edits_text=json.dumps(data))
+    two = server.make(owner="two", target="fr")
+    assert store.release("one").answers > 0
+    assert not store.blobs.has(one.done.media)
+    assert len(server.bytes(two.done.media)) == two.done.media.size
+    assert server.make(owner="two", target="fr").reused
+    store.release("two")
+    store.collect()
+    assert list(store.blobs.files()) == []
+    assert store.stats().answers == 0
+    store.close()
+    assert all(path.suffix in ("", ".sqlite") for path in everything_in(server.stage.data))
+
+
+def everything_in(data: Path) -> set[Path]:
+    """Every file of a data directory that is not a database's own or a lock."""
+    own = (".sqlite-wal", ".sqlite-shm", ".lock", ".use")
+    return {path for path in data.rglob("*") if path.is_file() and not path.name.endswith(own)}
+
+
+def test_a_degraded_dub_is_pinned_too(server: Server) -> None:
+    """The files of a dub that will be made anew when asked for again are there as long as its owner wants."""
+
+    class Away(Script):
+        def play(self, request: Any, work: Any) -> Give | Proceed:
+            super().play(request, work)
+            if request.text == self.requests[0].text:  # type: ignore[attr-defined]
+                raise Unreachable("Not there.")
+            return Proceed()
+
+    server.stage.scripts["synthesizer"] = Away()
+    made = server.make(owner="one")
+    assert made.receipt.line_count.kept_original == 1
+    store = Store(server.stage.data)
+    store.collect()
+    store.prune(max_bytes=0)
+    store.close()
+    assert all(len(server.bytes(blob)) == blob.size for _, blob in made.files.values())

@@ -160,10 +160,17 @@ class Gateway:
         landlord = _Outside(self, engine)
         return self._tenant.give_back(self._place(engine), landlord, keep=keep, check=self.cancel.check)
 
-    def sweep(self, engine: Any, *, kept: bool = False, unused: float = 0.0) -> Returned:
+    def sweep(
+        self,
+        engine: Any,
+        *,
+        kept: bool = False,
+        unused: float = 0.0,
+        only: Callable[[Rental], bool] = lambda _: True,
+    ) -> Returned:
         """Delete voices at the engine's account that no running job uses; ``kept`` ones only if asked.
 
-        Only those that nobody has used for ``unused`` seconds.
+        Only those that nobody has used for ``unused`` seconds and that ``only`` says yes to.
         """
         before = time.time() - unused if unused else float("inf")
         return sweep(
@@ -172,6 +179,7 @@ class Gateway:
             _Outside(self, engine),
             kept=kept,
             before=before,
+            only=only,
             told=self._rented,
         )
 

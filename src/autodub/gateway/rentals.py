@@ -52,6 +52,8 @@ class Rental:
     """Epoch seconds."""
     trouble: str
     """Why it could not be given back."""
+    released: bool = False
+    """No kept answer names it any more, so it is to be given back; using it again takes that back."""
 
 
 class Landlord(Protocol):
@@ -130,6 +132,8 @@ class Rentals:
         values: dict[str, object] = {"state": state, "used": self._clock(), "trouble": trouble[:300]}
         if handle is not None:
             values["handle"] = handle
+        if state == "ready":
+            values["released"] = False
         if kept is not None:
             values["kept"] = kept
         with self._database.writing() as connection:

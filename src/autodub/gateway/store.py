@@ -16,12 +16,14 @@ from typing import Any
 from sqlalchemy import Row, bindparam, delete, select, update
 from sqlalchemy.dialects.sqlite import insert
 
+from autodub.gateway.ownership import Ledger
+from autodub.gateway.releasing import Released, collect, release
 from autodub.gateway.rentals import Rentals
 from autodub.gateway.upkeep import Pruned, StoreStats, prune, stats
 from autodub.infra import codec
-from autodub.infra.blobs import Blobs, beginning
-from autodub.infra.database import Database, answers, files, identity
-from autodub.model.errors import UnsupportedSource
+from autodub.infra.blobs import Blobs, beginning, name_of
+from autodub.infra.database import Database, answers, files, identity, pins
+from autodub.model.errors import Gone, UnsupportedSource
 from autodub.model.media import Blob
 
 STALE_USE = 3600.0  # seconds: `used` is written at most this often, so that a second run writes nothing
@@ -50,16 +52,29 @@ _by_key = select(answers).where(answers.c.key == bindparam("wanted"))
 _insert = insert(answers)
 _keep = _insert.on_conflict_do_update(
     index_elements=["key"],
-    set_={column.name: _insert.excluded[column.name] for column in answers.columns if column.name != "key"},
+    set_={
+        column.name: _insert.excluded[column.name]
+        for column in answers.columns
+        if column.name not in ("key", "unowned")
+    }
+    | {"unowned": answers.c.unowned | _insert.excluded.unowned},
 )
 """Put together once: that takes as long as the database takes to carry it out."""
+_stay = update(answers).where(answers.c.key == bindparam("wanted")).values(leaving=False)
+_pin = insert(pins).on_conflict_do_nothing()
 _by_path = select(files).where(files.c.path == bindparam("wanted"))
 
 
 class Store:
-    """Answers and files of one data directory. Safe for many threads and processes at once."""
+    """Answers and files of one data directory. Safe for many threads and processes at once.
 
-    def __init__(self, data_dir: Path, *, clock: Callable[[], float] = time.time) -> None:
+    With an ``owner`` (such as a job's id) whatever is used or made is the owner's, too, and can be released.
+    Without one it is nobody's and stays.
+    """
+
+    def __init__(
+        self, data_dir: Path, *, owner: str | None = None, clock: Callable[[], float] = time.time
+    ) -> None:
         self.data_dir = Path(data_dir).absolute()
         with beginning(self.data_dir):
             self.data_dir.mkdir(parents=True, exist_ok=True)
@@ -68,22 +83,41 @@ class Store:
         self.blobs = Blobs(self.data_dir)
         self._database = Database(self.data_dir / "index.sqlite")
         self.rentals = Rentals(self._database, self.data_dir / "rentals", clock=clock)
+        self._ledger = Ledger(self._database, self.blobs.holding, owner)
         self._clock = clock
         self._used: set[str] = set()  # by this object: never pruned under its user's feet
 
     def get(self, key: str) -> Answer | None:
         """The kept answer, or None when there is none that is whole: row intact, every file there."""
+        self._ledger.rely(key)
         with self._database.reading() as connection:
             row = connection.execute(_by_key, {"wanted": key}).one_or_none()
-        if row is None:
+        answer = None if row is None else self._whole(row)
+        if row is None or answer is None:
+            self._ledger.missed(key)
             return None
-        answer = _read(row)
-        if answer is None or not all(self.blobs.has(blob) for blob in answer.blobs):
+        if row.leaving and not self._stays(key):
+            self._ledger.missed(key)
             return None
         self._used.add(key)
+        self._ledger.found(key, unowned=row.unowned)
         if row.used < self._clock() - STALE_USE:
             self.touch(key)
         return answer
+
+    def _whole(self, row: Row[Any]) -> Answer | None:
+        """A row as an answer; None when it is damaged or lacks a file."""
+        answer = _read(row)
+        return answer if answer and all(self.blobs.has(blob) for blob in answer.blobs) else None
+
+    def _stays(self, key: str) -> bool:
+        """Have an answer stay that is about to be removed; False when it was too late."""
+        with self._database.writing() as connection:
+            # Before the removal its files are all there; afterwards there is no row.
+            is_here = connection.execute(_stay, {"wanted": key}).rowcount == 1
+            used = self._ledger.write(connection, made=[key]) if is_here else set[str]()
+        self._ledger.written(used)
+        return is_here
 
     def put(self, key: str, answer: Answer) -> Answer:
         """Keep an answer; when a whole one is there already, that one stays and is returned."""
@@ -102,14 +136,44 @@ class Store:
             "created": now,
             "used": now,
             "size": len(answer.result) + sum(blob.size for blob in answer.blobs),
+            "unowned": self._ledger.owner is None,
+            "leaving": False,
         }
         with self._database.writing() as connection:
             row = connection.execute(_by_key, {"wanted": key}).one_or_none()
-            first = None if row is None else _read(row)
-            if first is not None and all(self.blobs.has(blob) for blob in first.blobs):
-                return first
-            connection.execute(_keep, {"key": key} | values)
-        return answer
+            first = None if row is None else self._whole(row)
+            connection.execute(
+                *((_keep, {"key": key} | values) if first is None else (_stay, {"wanted": key}))
+            )
+            used = self._ledger.write(connection, made=[key])
+        self._ledger.written(used)
+        self.blobs.let_go(answer.blobs)
+        return first or answer
+
+    def pin(self, owner: str, blob: Blob) -> None:
+        """Keep a file for an owner, whatever becomes of the answers that name it. Raises Gone without it."""
+        with self._database.writing() as connection:
+            connection.execute(_pin, {"owner": owner, "name": name_of(blob)})
+        if not self.blobs.has(blob):
+            raise Gone("A file to be kept is not there any more.", hint="Run again; it is made anew.")
+        self.blobs.let_go([blob])
+
+    def release(self, owner: str, *, folder: Path | None = None) -> Released:
+        """Remove what an owner made, used and pinned and nobody else has any use for.
+
+        ``folder`` is the owner's own, outside the store: what was known of files in it goes, too. To be
+        called when nothing of the owner's runs any more; what others run is safe.
+        """
+        self._ledger.flush()
+        ours = self._ledger.owner == owner
+        return release(self._database, self.blobs, owner, ours=ours, folder=folder)
+
+    def collect(self) -> Released:
+        """Remove what killed processes left: files that nothing names, owned answers whose owner is gone.
+
+        Now and then is enough; it looks at every file.
+        """
+        return collect(self._database, self.blobs)
 
     def forget(self, key: str) -> None:
         """Drop one answer; its files go with the next prune unless another answer names them."""
@@ -126,6 +190,9 @@ class Store:
 
         Raises UnsupportedSource when it cannot be read.
         """
+        known = self.blobs.named(path.absolute())
+        if known is not None:
+            return known
         name = str(path.absolute())
         try:
             size, mtime_ns, inode = identity(path)
@@ -145,7 +212,9 @@ class Store:
         digest = hasher.hexdigest()
         resolution = _COARSE if mtime_ns % 1_000_000 == 0 else _FINE
         if unchanged and self._clock() - mtime_ns / 1e9 > resolution:
-            values = {"size": size, "mtime_ns": mtime_ns, "inode": inode, "digest": digest}
+            values: dict[str, Any] = {"size": size, "mtime_ns": mtime_ns, "inode": inode, "digest": digest}
+            if self._ledger.owner is not None:
+                values["owner"] = self._ledger.owner
             with self._database.writing() as connection:
                 statement = insert(files).values(path=name, **values)
                 connection.execute(statement.on_conflict_do_update(index_elements=["path"], set_=values))
@@ -173,10 +242,13 @@ class Store:
         return stats(self._database, self.blobs)
 
     def close(self) -> None:
-        """Close the index, let go of what is rented, and remove this process's scratch."""
-        self.rentals.close()
-        self._database.close()
-        self.blobs.close()
+        """Put uses on record, close the index, let go of what is rented, and remove our scratch."""
+        try:
+            self._ledger.flush()
+        finally:
+            self.rentals.close()
+            self._database.close()
+            self.blobs.close()
 
 
 def _digest(*texts: str) -> str:

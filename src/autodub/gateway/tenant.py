@@ -167,7 +167,7 @@ class Tenant:
         lock = self._rentals.use(rental.token)
         taken = lock.take(shared=True)
         assert taken, "only who holds the identity may hold this alone"
-        if self._rentals.now() - rental.used > _STALE:
+        if rental.released or self._rentals.now() - rental.used > _STALE:
             self._rentals.change(rental.token, state=rental.state)
         held = _Held(rental, rental.handle, lock)
         with self._lock:
@@ -316,18 +316,19 @@ def sweep(
     *,
     kept: bool = False,
     before: float = float("inf"),
+    only: Callable[[Rental], bool] = lambda _: True,
     told: Told = silent,
 ) -> Returned:
     """Delete what nobody uses: voices of jobs that were killed, failures to delete, kept ones if asked.
 
-    Only what was last used ``before`` a time (seconds since 1970).
+    Only what was last used ``before`` a time (seconds since 1970), and what ``only`` says yes to.
 
     Rentals under another key of the same provider are deleted too, where this key sees them.
     """
     tidy = _Tidying(rentals, landlord, told=told)
     provider = account.partition(":")[0]
     for rental in rentals.all():
-        if rental.used >= before:
+        if rental.used >= before or not only(rental):
             continue
         if rental.account != account:
             is_kin = rental.account.partition(":")[0] == provider

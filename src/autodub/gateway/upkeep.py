@@ -10,7 +10,7 @@ from sqlalchemy import delete, func, select
 
 from autodub.infra import codec
 from autodub.infra.blobs import Blobs
-from autodub.infra.database import Database, answers
+from autodub.infra.database import Database, answers, pins
 from autodub.infra.locks import FileLock
 from autodub.model.media import Blob
 
@@ -62,15 +62,16 @@ def prune(
 ) -> Pruned:
     """Forget answers by age and size (least recently used first), and files that none of the rest names.
 
-    ``used_here`` are keys that stay whatever their age. Answers used, and files kept, since the oldest
-    other running process began stay too; uses are recorded only every ``stale_use`` seconds.
+    Files that an owner has pinned stay. ``used_here`` are keys that stay whatever their age. Answers used,
+    and files kept, since the oldest other running process began stay too; uses are recorded only every
+    ``stale_use`` seconds.
     """
     others = blobs.oldest_session()
     safe = float("inf") if others is None else others
-    kept: set[str] = set()
     gone: list[str] = []
     total, full = 0, False
     with database.writing() as connection:
+        kept = {name for (name,) in connection.execute(select(pins.c.name))}
         columns = (answers.c.key, answers.c.used, answers.c.blobs, func.length(answers.c.result))
         youngest_first = select(*columns).order_by(answers.c.used.desc(), answers.c.key)
         for key, used, listed, length in connection.execute(youngest_first):

@@ -5,6 +5,7 @@
     <folder>/blobs/ab/abcdef....wav     finished files, read-only, never changed
     <folder>/tmp/<pid>-<random>/        scratch of one running process
     <folder>/tmp/<pid>-<random>.alive   locked while that process lives; its mtime is when it began
+    <folder>/tmp/<pid>-<random>.held    what it relies on that no record names (infra/holding.py)
 """
 
 from __future__ import annotations
@@ -16,11 +17,13 @@ import re
 import secrets
 import shutil
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
+import time
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO
 
+from autodub.infra.holding import Holding, lines_of
 from autodub.infra.locks import FileLock, held
 from autodub.model.errors import OutputProblem
 from autodub.model.media import Blob
@@ -29,6 +32,8 @@ _DIGEST = re.compile(r"[0-9a-f]{64}")
 _SUFFIX = re.compile(r"(\.[A-Za-z0-9]{1,10}){0,2}")
 NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 """What the system says when a file cannot grow."""
+_INSTANT = 0.001  # seconds
+_TOGETHER = 100  # files removed while nobody may keep one
 
 
 class Blobs:
@@ -45,13 +50,16 @@ class Blobs:
             self._clean()
             self._session = self._tmp / f"{os.getpid()}-{secrets.token_hex(4)}"
             self._alive = FileLock(self._session.with_suffix(".alive"))
-            self._alive.take()
+            while not self._alive.take():  # somebody looks at it this instant, to see whether we live
+                time.sleep(_INSTANT)
             try:
                 self._session.mkdir()
             except OSError:
                 self._alive.free(remove=True)
                 raise
-        self._kept: set[Path] = set()  # by this object: never removed under its user's feet
+        self._kept: set[Path] = set()  # by this object: never pruned under its user's feet
+        self.holding = Holding(self._session.with_suffix(".held"))
+        """What this object relies on: files as ``file <name>``; others may add lines of their own kind."""
 
     def path(self, blob: Blob) -> Path:
         """Where a blob's file lies, or would lie. Raises ValueError for a name no blob can have."""
@@ -85,6 +93,7 @@ class Blobs:
             target = self.path(blob)
             self._kept.add(target)
             with held(self._gate, shared=True):  # keeps a prune from taking the file we find here
+                self.holding.add(_line(target.name))
                 if self.has(blob):
                     os.utime(target)  # used now: younger than any prune that runs beside us
                     source.unlink()
@@ -150,6 +159,45 @@ class Blobs:
             path.unlink()
             return entry.st_size
 
+    def let_go(self, blobs: Iterable[Blob]) -> None:
+        """Say that these files are on record now, and need nobody any more to hold them."""
+        self.holding.drop([_line(name_of(blob)) for blob in blobs])
+
+    def clear(
+        self, names: Iterable[str], *, on_record: Callable[[Sequence[str]], Collection[str]]
+    ) -> list[int]:
+        """Remove files that no running process holds and no record names; the bytes of each that is gone.
+
+        ``on_record`` says which of some names a record still has. It is asked after the running processes
+        were: what is let go is on record by then.
+        """
+        gone = []
+        todo = list(names)
+        for first in range(0, len(todo), _TOGETHER):
+            some = todo[first : first + _TOGETHER]
+            with held(self._gate):  # nobody keeps a file meanwhile
+                in_use = self.held()
+                left = [name for name in some if _line(name) not in in_use]
+                known = on_record(left)
+                for name in left:
+                    path = self._folder / name[:2] / name
+                    with suppress(FileNotFoundError):
+                        size = path.stat().st_size if name not in known else None
+                        if size is not None:
+                            path.unlink()
+                            gone.append(size)
+        return gone
+
+    def held(self, *, besides_us: bool = False) -> set[str]:
+        """Everything that running processes rely on and no record names."""
+        alive = [name for name, _ in self._others() if not (besides_us and name == self._session.name)]
+        return set[str]().union(*(lines_of(self._tmp / f"{name}.held") for name in alive))
+
+    def named(self, path: Path) -> str | None:
+        """The sha256 of one of our own files, known from its name; None for every other path."""
+        is_ours = path.parent.parent == self._folder and path.parent.name == path.name[:2]
+        return path.name[:64] if is_ours and _DIGEST.fullmatch(path.name[:64]) and path.is_file() else None
+
     def oldest_session(self) -> float | None:
         """When the oldest *other* running process on this folder began, epoch seconds; None when alone."""
         return min((begun for name, begun in self._others() if name != self._session.name), default=None)
@@ -173,12 +221,29 @@ class Blobs:
             lock = FileLock(mark)
             if mark.stem not in alive and lock.take():
                 shutil.rmtree(mark.with_suffix(""), ignore_errors=True)
+                for left in (".held", ".new"):
+                    mark.with_suffix(left).unlink(missing_ok=True)
                 lock.free(remove=True)
 
     def close(self) -> None:
-        """Remove this process's scratch."""
+        """Remove this process's scratch, and hold nothing any more."""
+        self.holding.close()
         shutil.rmtree(self._session, ignore_errors=True)
         self._alive.free(remove=True)
+
+
+def blob_named(name: str, size: int) -> Blob:
+    """The blob of a stored file's name, ``digest`` + ``suffix``."""
+    return Blob(name[:64], size, name[64:])
+
+
+def name_of(blob: Blob) -> str:
+    """The name of a blob's file."""
+    return blob.digest + blob.suffix
+
+
+def _line(name: str) -> str:
+    return f"file {name}"
 
 
 @contextmanager

@@ -32,10 +32,11 @@ from sqlalchemy.exc import DatabaseError, OperationalError
 from autodub.infra.blobs import writing
 from autodub.model.errors import OutputProblem
 
-SCHEMA = 2
+SCHEMA = 3
 """Version of the tables below; a data directory of a later one is refused, not guessed at.
 
-1: answers, files. 2: rentals as well; tables that are missing are added, what is there stays."""
+1: answers, files. 2: rentals as well. 3: who uses what (uses, pins, parts, and columns for it). What is
+missing is added, what is there stays; answers from before are nobody's."""
 
 _metadata = MetaData()
 
@@ -54,8 +55,63 @@ answers = Table(
     Column("created", Float, nullable=False),
     Column("used", Float, nullable=False, index=True),
     Column("size", BigInteger, nullable=False),
+    # Made or used by somebody who is no owner: such an answer stays when owners release theirs.
+    Column("unowned", Boolean, nullable=False, server_default="1"),
+    # About to be removed, unless it turns out to be in use.
+    Column("leaving", Boolean, nullable=False, server_default="0"),
     sqlite_with_rowid=False,
 )
+
+parts = Table(
+    "parts",
+    _metadata,
+    Column("name", String, primary_key=True),
+    Column("key", String, primary_key=True, index=True),
+    sqlite_with_rowid=False,
+)
+"""Files by name (digest and suffix), with the answers that name them; kept in step by the database itself."""
+
+uses = Table(
+    "uses",
+    _metadata,
+    Column("owner", String, primary_key=True),
+    Column("key", String, primary_key=True, index=True),
+    sqlite_with_rowid=False,
+)
+"""Which owner made or used which answer."""
+
+pins = Table(
+    "pins",
+    _metadata,
+    Column("owner", String, primary_key=True),
+    Column("name", String, primary_key=True, index=True),
+    sqlite_with_rowid=False,
+)
+"""Files that an owner keeps whatever becomes of answers."""
+
+_NAMED = (
+    "INSERT OR IGNORE INTO parts (name, key) SELECT json_extract(value, '$.digest') || "
+    "json_extract(value, '$.suffix'), {row}.key FROM {table}"
+    "json_each(CASE WHEN json_valid({row}.blobs) THEN {row}.blobs ELSE '[]' END)"
+)
+_FORGOTTEN = "DELETE FROM parts WHERE key = OLD.key"
+_TRIGGERS = {
+    "parts_of_new": f"AFTER INSERT ON answers BEGIN {_NAMED.format(row='NEW', table='')}; END",
+    "parts_of_changed": "AFTER UPDATE OF blobs ON answers BEGIN "
+    f"{_FORGOTTEN}; {_NAMED.format(row='NEW', table='')}; END",
+    "parts_of_gone": f"AFTER DELETE ON answers BEGIN {_FORGOTTEN}; END",
+}
+_ADDED = {
+    "answers": ("unowned BOOLEAN NOT NULL DEFAULT 1", "leaving BOOLEAN NOT NULL DEFAULT 0"),
+    "files": ("owner VARCHAR",),
+    "rentals": ("released BOOLEAN NOT NULL DEFAULT 0",),
+}
+"""Columns that tables of an earlier format lack."""
+_INDEXES = {
+    "answers_cloned": "answers (verb) WHERE verb = 'clone'",
+    "answers_owned": "answers (unowned) WHERE unowned = 0",
+}
+"""Few of many rows, for questions that nobody else has."""
 
 files = Table(
     "files",
@@ -65,6 +121,7 @@ files = Table(
     Column("mtime_ns", BigInteger, nullable=False),
     Column("inode", BigInteger, nullable=False),
     Column("digest", String, nullable=False),
+    Column("owner", String, nullable=True),  # whose file it is, where it is somebody's
 )
 
 rentals = Table(
@@ -81,6 +138,7 @@ rentals = Table(
     Column("created", Float, nullable=False),
     Column("used", Float, nullable=False),
     Column("trouble", String, nullable=False),
+    Column("released", Boolean, nullable=False, server_default="0"),  # no answer names it any more
 )
 
 
@@ -89,6 +147,8 @@ class Database:
 
     def __init__(self, path: Path) -> None:
         self._path = path
+        self.folder = path.parent
+        """The data directory."""
         self._engine: Engine | None = None
         self._lock = threading.Lock()
 
@@ -122,7 +182,7 @@ class Database:
             with self._lock:
                 if self._engine is None:
                     engine = create_engine(f"sqlite:///{self._path}", pool_size=4, max_overflow=32)
-                    event.listen(engine, "connect", _configure)
+                    event.listen(engine, "connect", configure)
                     try:
                         self._prepare(engine)
                     except BaseException:  # tidied up and raised on
@@ -143,8 +203,9 @@ class Database:
                     hint="Update Autodub, or choose another data directory with --data-dir.",
                 )
             connection.exec_driver_sql("BEGIN IMMEDIATE")
-            _metadata.create_all(connection, checkfirst=True)
-            connection.exec_driver_sql(f"PRAGMA user_version = {SCHEMA}")
+            if connection.exec_driver_sql("PRAGMA user_version").scalar_one() < SCHEMA:  # nobody was faster
+                _upgrade(connection)
+                connection.exec_driver_sql(f"PRAGMA user_version = {SCHEMA}")
             connection.exec_driver_sql("COMMIT")
 
     @contextmanager
@@ -178,11 +239,27 @@ class Database:
         )
 
 
+def _upgrade(connection: Connection) -> None:
+    """Add what is missing, whatever was there before."""
+    for table, columns in _ADDED.items():
+        there = {row[1] for row in connection.exec_driver_sql(f"PRAGMA table_info({table})")}
+        for column in columns if there else ():
+            if column.split()[0] not in there:
+                connection.exec_driver_sql(f"ALTER TABLE {table} ADD COLUMN {column}")
+    _metadata.create_all(connection, checkfirst=True)
+    for name, event_and_body in _TRIGGERS.items():
+        connection.exec_driver_sql(f"CREATE TRIGGER IF NOT EXISTS {name} {event_and_body}")
+    for name, place in _INDEXES.items():
+        connection.exec_driver_sql(f"CREATE INDEX IF NOT EXISTS {name} ON {place}")
+    connection.exec_driver_sql(_NAMED.format(row="answers", table="answers, "))
+
+
 _PATIENCE_MS = 30_000
 _GLANCE = 0.02  # seconds
 
 
-def _configure(connection: sqlite3.Connection, _record: object) -> None:
+def configure(connection: sqlite3.Connection, _record: object) -> None:
+    """Set a new connection up: write-ahead log, patience, transactions that begin where we say so."""
     connection.isolation_level = None  # transactions begin where we say so, not where the driver guesses
     connection.execute(f"PRAGMA busy_timeout = {_PATIENCE_MS}")
     # Two processes that open a new index at once: SQLite does not wait for this one, whatever the timeout.

@@ -101,8 +101,12 @@ def find(store: Store, key: str) -> Finished | None:
 
 def keep(store: Store, key: str, done: Finished) -> None:
     """Remember a finished dub."""
-    blobs = tuple(b for b in (done.media, done.srt, done.vtt, done.receipt, done.report, done.project) if b)
-    store.put(key, Answer("studio.studio", VERSION, "dub", codec.dump(done), blobs, (), 0.0))
+    store.put(key, Answer("studio.studio", VERSION, "dub", codec.dump(done), blobs(done), (), 0.0))
+
+
+def blobs(done: Finished) -> tuple[Blob, ...]:
+    """The files of a finished dub."""
+    return tuple(b for b in (done.media, done.srt, done.vtt, done.receipt, done.report, done.project) if b)
 
 
 def named(done: Finished, media: Path) -> dict[str, tuple[Path, Blob]]:

@@ -60,15 +60,18 @@ def make(
     listener: Listener = nobody,
     cancel: Cancel | None = None,
     edits_text: str | None = None,
+    owner: str | None = None,
 ) -> Made:
     """Dub a source into the store of the data directory, and write no file anywhere else.
 
-    ``edits_text`` is the text of a project file as a person edited it. Of ``request.output`` only the name
-    counts: its ending says what kind of file is made. Raises RequestError (BadProject for edits that cannot
-    be understood) before anything is spent, and any other AutodubError later. After any failure the same
-    request goes on where this one stopped.
+    ``edits_text`` is the text of a project file as a person edited it. ``owner`` is whose everything is that
+    is used or made, until ``Store.release``; the finished files stay until then whatever is pruned. Of
+    ``request.output`` only the name counts: its ending says what kind of file is made.
+
+    Raises RequestError (BadProject for edits that cannot be understood) before anything is spent, and any
+    other AutodubError later. After any failure the same request goes on where this one stopped.
     """
-    with running(request, settings=settings, listener=listener, cancel=cancel) as (run, context):
+    with running(request, settings=settings, listener=listener, cancel=cancel, owner=owner) as (run, context):
         opened, plan = begin(run, request, context, place=lambda source: _names(source, request))
         edits = project.Edits()
         if edits_text is not None:
@@ -77,6 +80,9 @@ def make(
                 target=plan.target.tag,
             )  # fmt: skip
         done, is_new = complete(run, plan, request, context, opened, edits, is_first=edits_text is None)
+        if owner is not None:
+            for blob in finished.blobs(done):
+                run.gateway.store.pin(owner, blob)
         name = plan.outputs.media.name
         listener(Event("job.finished", message=name, data={"reused": not is_new}))
         return Made(name, done, replace(done.measured, dub=name), reused=not is_new)
@@ -90,11 +96,16 @@ def _names(source: Source, request: DubRequest) -> Outputs:
 
 @contextlib.contextmanager
 def running(
-    request: DubRequest, *, settings: Settings, listener: Listener, cancel: Cancel | None
+    request: DubRequest,
+    *,
+    settings: Settings,
+    listener: Listener,
+    cancel: Cancel | None,
+    owner: str | None = None,
 ) -> Iterator[tuple[Run, EngineContext]]:
     """A dub under way: its store and its door to the engines, closed at the end, whatever that is."""
     refuse_unwritable(request)
-    store = Store(settings.data_dir)
+    store = Store(settings.data_dir, owner=owner)
     stop = (cancel or Cancel()).child()  # what fails here must not stop the caller's other dubs
     with contextlib.ExitStack() as unfinished:
         unfinished.callback(store.close)
