@@ -6,8 +6,7 @@ import secrets
 from importlib import import_module
 
 from flask import Response, g, request
-from flask_openapi3.models import Info
-from flask_openapi3.openapi import OpenAPI
+from flask_openapi3 import Info, OpenAPI
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from autodub import __version__

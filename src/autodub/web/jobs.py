@@ -5,8 +5,7 @@ from __future__ import annotations
 from typing import Literal
 
 from flask import Response, jsonify, request
-from flask_openapi3.blueprint import APIBlueprint
-from flask_openapi3.models import Tag
+from flask_openapi3 import APIBlueprint, Tag
 from pydantic import BaseModel, Field
 
 from autodub.jobs.spec import JobSpec
