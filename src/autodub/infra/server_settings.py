@@ -83,7 +83,11 @@ class ServerSettings(BaseModel):
     # --- the interface
     rates: str = Field("100 per hour; 10 per minute", description="Requests of one user or address.")
     create_rates: str = Field("5 per minute", description="Jobs one user or address may create.")
+    edit_rates: str = Field("120 per minute", description="Edits of texts one user may make.")
     login_rates: str = Field("10 per minute; 50 per hour", description="Tries to log in from one address.")
+    account_rates: str = Field(
+        "30 per hour; 100 per day", description="Failed tries to log in to one account, from anywhere."
+    )
     limits: str = Field(
         "memory://", description="Where requests are counted: memory://, or redis://host for several servers."
     )

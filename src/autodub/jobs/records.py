@@ -33,6 +33,8 @@ class Actor:
     scopes: frozenset[str] = frozenset(SCOPES)
     address: str = ""
     """Where from, for the audit."""
+    key: str = ""
+    """Id of the API key that speaks for them; empty: they are logged in, or at the machine itself."""
 
     @property
     def is_admin(self) -> bool:
