@@ -13,7 +13,10 @@ from autodub import __version__
 from autodub.jobs.platform import Platform
 from autodub.web import problems
 
-_ROUTES = ("jobs",)
+_ROUTES = (
+    "jobs",
+    "simple",
+)
 """Modules of this package with a ``blueprint``."""
 SECURITY = {
     "key": {"type": "http", "scheme": "bearer", "description": "A key: `Authorization: Bearer adk_...`"},

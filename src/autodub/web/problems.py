@@ -79,30 +79,31 @@ def of_validation(error: ValidationError) -> Response:
     return problem(422, "bad_request", f"The request is not right ({first}).", errors=errors)
 
 
+def of_http(error: HTTPException) -> Response:
+    """An HTTP error of Flask's or ours as a response."""
+    status = error.code or 500
+    if status < 400:  # a redirection is none
+        return error.get_response()  # type: ignore[return-value]
+    answer = problem(status, _CODES.get(status, "error"), error.description or error.name)
+    for name, value in error.get_headers():
+        if name.lower() in ("allow", "retry-after", "www-authenticate", "content-range"):
+            answer.headers[name] = value
+    return answer
+
+
+def of_fault(error: Exception) -> Response:
+    """A fault of ours as a response; the log has what it was."""
+    log.error("a request failed by a fault: %s %s", request.method, request.path, exc_info=error)
+    if current_app.testing and current_app.config.get("PROPAGATE_EXCEPTIONS"):
+        raise error
+    return problem(
+        500, "internal", "The server made a mistake.",
+        hint="It is in the server's log under this request's id.",
+    )  # fmt: skip
+
+
 def install(app: Flask) -> None:
     """Have every error of the app answered as a problem."""
-
-    @app.errorhandler(AutodubError)
-    def ours(error: AutodubError) -> Response:
-        return of_error(error)
-
-    @app.errorhandler(HTTPException)
-    def http(error: HTTPException) -> Response:
-        status = error.code or 500
-        if status < 400:  # a redirection is none
-            return error.get_response()  # type: ignore[return-value]
-        answer = problem(status, _CODES.get(status, "error"), error.description or error.name)
-        for name, value in error.get_headers():
-            if name.lower() in ("allow", "retry-after", "www-authenticate", "content-range"):
-                answer.headers[name] = value
-        return answer
-
-    @app.errorhandler(Exception)
-    def fault(error: Exception) -> Response:
-        log.error("a request failed by a fault: %s %s", request.method, request.path, exc_info=error)
-        if current_app.testing and current_app.config.get("PROPAGATE_EXCEPTIONS"):
-            raise error
-        return problem(
-            500, "internal", "The server made a mistake.",
-            hint="It is in the server's log under this request's id.",
-        )  # fmt: skip
+    app.register_error_handler(AutodubError, of_error)
+    app.register_error_handler(HTTPException, of_http)
+    app.register_error_handler(Exception, of_fault)
