@@ -54,6 +54,7 @@ users = Table(
     Column("minutes", Float, nullable=True),  # quota per calendar month; None = the setting's
     Column("dollars", MONEY, nullable=True),
     Column("running", Integer, nullable=True),  # jobs at once; None = the setting's
+    Column("leaving", Float, nullable=True),  # since when everything of this user is being erased
 )
 
 sessions = Table(  # of browsers
@@ -129,6 +130,8 @@ jobs = Table(
     UniqueConstraint("owner", "idempotency"),
     Index("ix_jobs_claim", "state", "owner", "priority", "queued"),
     Index("ix_jobs_list", "owner", "created"),
+    Index("ix_jobs_turn", "owner", "started"),
+    Index("ix_jobs_stopping", "stopping"),
     Index("ix_jobs_holder", "holder"),
     Index("ix_jobs_expires", "expires"),
 )
@@ -215,11 +218,22 @@ consents = Table(  # statements that a voice may be cloned; they outlive the job
     Column("job", ID, nullable=True, index=True),
     Column("who", String(300), nullable=False),  # whose voice it is, as stated
     Column("statement", Text, nullable=False),
-    Column("sample", String(64), nullable=False, server_default=""),  # digest, once the sample is cut
-    Column("voice", String(100), nullable=False, server_default=""),
     Column("address", String(64), nullable=False),
     Column("created", Float, nullable=False),
     Column("withdrawn", Float, nullable=True),
+)
+
+clones = Table(  # voices that were cloned, and on whose word; they stay as proof when the job goes
+    "clones",
+    metadata,
+    Column("job", ID, primary_key=True),
+    Column("speaker", String(100), primary_key=True),
+    _owner(),
+    Column("consent", ID, ForeignKey("consents.id", ondelete="CASCADE"), nullable=True, index=True),
+    Column("sample", String(64), nullable=False, index=True),  # sha256 of the sound it was made of
+    Column("engine", String(100), nullable=False),  # role.name of the cloner
+    Column("voice", String(300), nullable=False),  # its identity; empty while it is being made
+    Column("created", Float, nullable=False),
 )
 
 usage = Table(  # what a finished attempt consumed; rows stay when the job goes
@@ -227,7 +241,7 @@ usage = Table(  # what a finished attempt consumed; rows stay when the job goes
     metadata,
     Column("id", ID, primary_key=True),
     _owner(),
-    Column("job", ID, nullable=False),
+    Column("job", ID, nullable=False, index=True),
     Column("at", Float, nullable=False, index=True),
     Column("seconds", Float, nullable=False),  # of programme dubbed
     Column("dollars", MONEY, nullable=False),
@@ -243,6 +257,8 @@ hooks = Table(
     Column("kinds", Text, nullable=False),  # words with spaces between
     Column("secret", Text, nullable=False),  # signs; shown once
     Column("active", Boolean, nullable=False),
+    Column("failing", Float, nullable=True),  # since when nothing has arrived; None = the last one did
+    Column("why", Text, nullable=False),  # why it was switched off; empty where a person did
     Column("created", Float, nullable=False),
 )
 
@@ -251,7 +267,7 @@ deliveries = Table(
     metadata,
     Column("id", ID, primary_key=True),
     Column("hook", ID, ForeignKey("hooks.id", ondelete="CASCADE"), nullable=False, index=True),
-    Column("job", ID, nullable=False),
+    Column("job", ID, nullable=False, index=True),  # empty for a test
     Column("kind", String(32), nullable=False),
     Column("body", Text, nullable=False),
     Column("state", String(16), nullable=False),  # waiting, sent, failed
@@ -271,21 +287,18 @@ audit = Table(  # append-only; each row's digest covers the one before it
     Column("actor", ID, nullable=False),  # user id, or "system"
     Column("action", String(64), nullable=False),
     Column("subject", String(100), nullable=False),  # job:..., user:..., key:...
-    Column("address", String(64), nullable=False),
+    Column("address", String(64), nullable=False),  # digest of where from; see audit_addresses
     Column("data", Text, nullable=False),  # JSON; never words of the dub, never a secret
     Column("previous", String(64), nullable=False),
     Column("digest", String(64), nullable=False),
 )
 
-giving = Table(  # cloned voices of deleted jobs that a provider has still to delete
-    "giving",
+audit_addresses = Table(  # where from; may be forgotten without breaking the chain
+    "audit_addresses",
     metadata,
-    Column("id", ID, primary_key=True),
-    Column("engine", String(100), nullable=False),
-    Column("identity", Text, nullable=False),
-    Column("tries", Integer, nullable=False),
-    Column("due", Float, nullable=False),
-    Column("trouble", Text, nullable=False),
+    Column("number", BigInteger, primary_key=True, autoincrement=False),
+    Column("address", String(64), nullable=False),
+    Column("salt", String(32), nullable=False),
 )
 
 counters = Table(  # metrics that outlive a process

@@ -6,6 +6,28 @@ from alembic import op
 revision = "0001"
 down_revision = None
 
+_KEEPING = {
+    "sqlite": [
+        "CREATE TRIGGER audit_no_update BEFORE UPDATE ON audit "
+        "BEGIN SELECT RAISE(ABORT, 'the audit is append-only'); END",
+        "CREATE TRIGGER audit_no_delete BEFORE DELETE ON audit "
+        "BEGIN SELECT RAISE(ABORT, 'the audit is append-only'); END",
+        # INSERT OR REPLACE deletes without asking the trigger above.
+        "CREATE TRIGGER audit_no_replace BEFORE INSERT ON audit "
+        "WHEN EXISTS (SELECT 1 FROM audit WHERE number = NEW.number) "
+        "BEGIN SELECT RAISE(ABORT, 'the audit is append-only'); END",
+    ],
+    "postgresql": [
+        "CREATE FUNCTION audit_is_append_only() RETURNS trigger LANGUAGE plpgsql AS "
+        "$$ BEGIN RAISE EXCEPTION 'the audit is append-only'; END $$",
+        "CREATE TRIGGER audit_no_change BEFORE UPDATE OR DELETE ON audit "
+        "FOR EACH ROW EXECUTE FUNCTION audit_is_append_only()",
+        "CREATE TRIGGER audit_no_truncate BEFORE TRUNCATE ON audit "
+        "FOR EACH STATEMENT EXECUTE FUNCTION audit_is_append_only()",
+    ],
+}
+"""What has the database itself refuse to change or remove a row of the audit."""
+
 
 def upgrade() -> None:
     """Take the database one step forward."""
@@ -23,21 +45,20 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("number", name=op.f("pk_audit")),
     )
     op.create_table(
+        "audit_addresses",
+        sa.Column("number", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("address", sa.String(length=64), nullable=False),
+        sa.Column("salt", sa.String(length=32), nullable=False),
+        sa.PrimaryKeyConstraint("number", name=op.f("pk_audit_addresses")),
+    )
+    for statement in _KEEPING[op.get_bind().dialect.name]:
+        op.execute(statement)
+    op.create_table(
         "counters",
         sa.Column("name", sa.String(length=100), nullable=False),
         sa.Column("labels", sa.String(length=300), nullable=False),
         sa.Column("value", sa.Float(), nullable=False),
         sa.PrimaryKeyConstraint("name", "labels", name=op.f("pk_counters")),
-    )
-    op.create_table(
-        "giving",
-        sa.Column("id", sa.String(length=40), nullable=False),
-        sa.Column("engine", sa.String(length=100), nullable=False),
-        sa.Column("identity", sa.Text(), nullable=False),
-        sa.Column("tries", sa.Integer(), nullable=False),
-        sa.Column("due", sa.Float(), nullable=False),
-        sa.Column("trouble", sa.Text(), nullable=False),
-        sa.PrimaryKeyConstraint("id", name=op.f("pk_giving")),
     )
     op.create_table(
         "users",
@@ -50,6 +71,7 @@ def upgrade() -> None:
         sa.Column("minutes", sa.Float(), nullable=True),
         sa.Column("dollars", sa.Numeric(precision=14, scale=6), nullable=True),
         sa.Column("running", sa.Integer(), nullable=True),
+        sa.Column("leaving", sa.Float(), nullable=True),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_users")),
         sa.UniqueConstraint("name", name=op.f("uq_users_name")),
     )
@@ -80,8 +102,6 @@ def upgrade() -> None:
         sa.Column("job", sa.String(length=40), nullable=True),
         sa.Column("who", sa.String(length=300), nullable=False),
         sa.Column("statement", sa.Text(), nullable=False),
-        sa.Column("sample", sa.String(length=64), server_default="", nullable=False),
-        sa.Column("voice", sa.String(length=100), server_default="", nullable=False),
         sa.Column("address", sa.String(length=64), nullable=False),
         sa.Column("created", sa.Float(), nullable=False),
         sa.Column("withdrawn", sa.Float(), nullable=True),
@@ -90,6 +110,25 @@ def upgrade() -> None:
     )
     op.create_index(op.f("ix_consents_job"), "consents", ["job"], unique=False)
     op.create_index(op.f("ix_consents_owner"), "consents", ["owner"], unique=False)
+    op.create_table(
+        "clones",
+        sa.Column("job", sa.String(length=40), nullable=False),
+        sa.Column("speaker", sa.String(length=100), nullable=False),
+        sa.Column("owner", sa.String(length=40), nullable=False),
+        sa.Column("consent", sa.String(length=40), nullable=True),
+        sa.Column("sample", sa.String(length=64), nullable=False),
+        sa.Column("engine", sa.String(length=100), nullable=False),
+        sa.Column("voice", sa.String(length=300), nullable=False),
+        sa.Column("created", sa.Float(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["consent"], ["consents.id"], name=op.f("fk_clones_consent"), ondelete="CASCADE"
+        ),
+        sa.ForeignKeyConstraint(["owner"], ["users.id"], name=op.f("fk_clones_owner"), ondelete="CASCADE"),
+        sa.PrimaryKeyConstraint("job", "speaker", name=op.f("pk_clones")),
+    )
+    op.create_index(op.f("ix_clones_consent"), "clones", ["consent"], unique=False)
+    op.create_index(op.f("ix_clones_owner"), "clones", ["owner"], unique=False)
+    op.create_index(op.f("ix_clones_sample"), "clones", ["sample"], unique=False)
     op.create_table(
         "glossaries",
         sa.Column("id", sa.String(length=40), nullable=False),
@@ -113,6 +152,8 @@ def upgrade() -> None:
         sa.Column("kinds", sa.Text(), nullable=False),
         sa.Column("secret", sa.Text(), nullable=False),
         sa.Column("active", sa.Boolean(), nullable=False),
+        sa.Column("failing", sa.Float(), nullable=True),
+        sa.Column("why", sa.Text(), nullable=False),
         sa.Column("created", sa.Float(), nullable=False),
         sa.ForeignKeyConstraint(["owner"], ["users.id"], name=op.f("fk_hooks_owner"), ondelete="CASCADE"),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_hooks")),
@@ -178,6 +219,7 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_usage")),
     )
     op.create_index(op.f("ix_usage_at"), "usage", ["at"], unique=False)
+    op.create_index(op.f("ix_usage_job"), "usage", ["job"], unique=False)
     op.create_index(op.f("ix_usage_owner"), "usage", ["owner"], unique=False)
     op.create_table(
         "deliveries",
@@ -197,6 +239,7 @@ def upgrade() -> None:
     )
     op.create_index("ix_deliveries_due", "deliveries", ["state", "due"], unique=False)
     op.create_index(op.f("ix_deliveries_hook"), "deliveries", ["hook"], unique=False)
+    op.create_index(op.f("ix_deliveries_job"), "deliveries", ["job"], unique=False)
     op.create_table(
         "jobs",
         sa.Column("id", sa.String(length=40), nullable=False),
@@ -241,6 +284,8 @@ def upgrade() -> None:
     op.create_index("ix_jobs_expires", "jobs", ["expires"], unique=False)
     op.create_index("ix_jobs_holder", "jobs", ["holder"], unique=False)
     op.create_index("ix_jobs_list", "jobs", ["owner", "created"], unique=False)
+    op.create_index("ix_jobs_stopping", "jobs", ["stopping"], unique=False)
+    op.create_index("ix_jobs_turn", "jobs", ["owner", "started"], unique=False)
     op.create_table(
         "events",
         sa.Column("job", sa.String(length=40), nullable=False),
