@@ -11,7 +11,15 @@ from typing import Annotated, Any, Literal, Self
 from flask import Response, jsonify, request, send_file
 from flask_openapi3 import APIBlueprint, Tag
 from flask_openapi3.utils import get_model_schema
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    ValidationError,
+    model_validator,
+)
 from pydantic.json_schema import SkipJsonSchema
 from werkzeug.exceptions import HTTPException
 
@@ -82,10 +90,11 @@ def _maybe(value: object) -> object:
 
 
 Time = Annotated[
-    float | None,
-    BeforeValidator(_seconds, json_schema_input_type=float | str | None),
-    Field(None, ge=0, le=10**6),
+    Annotated[float, Field(ge=0, le=10**6)] | None,
+    BeforeValidator(_seconds, json_schema_input_type=Annotated[float, Field(ge=0)] | str | None),
 ]
+Tongue = Annotated[str, StringConstraints(min_length=1, max_length=40)]
+Pasted = Annotated[str, StringConstraints(min_length=1, max_length=2000), BeforeValidator(_address)]
 
 
 class SimpleDub(BaseModel):
@@ -93,15 +102,14 @@ class SimpleDub(BaseModel):
 
     model_config = ConfigDict(extra="ignore")
 
-    youtube_url: Annotated[str, BeforeValidator(_address), Field(min_length=1, max_length=2000)] = Field(
+    youtube_url: Pasted = Field(
         description="Address of the video.", examples=["https://www.youtube.com/watch?v=dQw4w9WgXcQ"]
     )
-    target_language: str = Field(
-        min_length=1, max_length=40, description="Code or English name of the language to speak.",
-        examples=["es"],
-    )  # fmt: skip
-    source_language: Annotated[str | None, BeforeValidator(_maybe)] = Field(
-        None, max_length=40, description="Language of the video; `auto` or nothing: it is found out."
+    target_language: Tongue = Field(
+        description="Code or English name of the language to speak.", examples=["es"]
+    )
+    source_language: Annotated[Tongue | None, BeforeValidator(_maybe)] = Field(
+        None, description="Language of the video; `auto` or nothing: it is found out."
     )
     start_time: Time = Field(None, description="Dub from here: seconds, `1:30` or `00:01:30`.")
     end_time: Time = Field(None, description="Dub up to here.")
@@ -170,7 +178,7 @@ class Listing(BaseModel):
 class JobPath(BaseModel):
     """Which job."""
 
-    job_id: str = Field(description="Id of the job.", examples=["7f0c3de2a54b49d09c1b5e0a8f6d2c31"])
+    job_id: str = Field(description="Id of the job.")
 
 
 _BODY = {k: v for k, v in get_model_schema(SimpleDub).items() if k != "$defs"}
