@@ -6,25 +6,20 @@ from alembic import op
 revision = "0001"
 down_revision = None
 
+_REFUSED = "BEGIN SELECT RAISE(ABORT, 'the audit is append-only'); END"
+_REPLACES = "WHEN EXISTS (SELECT 1 FROM audit WHERE number = NEW.number)"  # it asks no trigger of deletions
+_RAISED = "$$ BEGIN RAISE EXCEPTION 'the audit is append-only'; END $$"
 _KEEPING = {
-    "sqlite": [
-        "CREATE TRIGGER audit_no_update BEFORE UPDATE ON audit "
-        "BEGIN SELECT RAISE(ABORT, 'the audit is append-only'); END",
-        "CREATE TRIGGER audit_no_delete BEFORE DELETE ON audit "
-        "BEGIN SELECT RAISE(ABORT, 'the audit is append-only'); END",
-        # INSERT OR REPLACE deletes without asking the trigger above.
-        "CREATE TRIGGER audit_no_replace BEFORE INSERT ON audit "
-        "WHEN EXISTS (SELECT 1 FROM audit WHERE number = NEW.number) "
-        "BEGIN SELECT RAISE(ABORT, 'the audit is append-only'); END",
-    ],
-    "postgresql": [
-        "CREATE FUNCTION audit_is_append_only() RETURNS trigger LANGUAGE plpgsql AS "
-        "$$ BEGIN RAISE EXCEPTION 'the audit is append-only'; END $$",
-        "CREATE TRIGGER audit_no_change BEFORE UPDATE OR DELETE ON audit "
-        "FOR EACH ROW EXECUTE FUNCTION audit_is_append_only()",
-        "CREATE TRIGGER audit_no_truncate BEFORE TRUNCATE ON audit "
-        "FOR EACH STATEMENT EXECUTE FUNCTION audit_is_append_only()",
-    ],
+    "sqlite": (
+        f"CREATE TRIGGER audit_no_update BEFORE UPDATE ON audit {_REFUSED}",
+        f"CREATE TRIGGER audit_no_delete BEFORE DELETE ON audit {_REFUSED}",
+        f"CREATE TRIGGER audit_no_replace BEFORE INSERT ON audit {_REPLACES} {_REFUSED}",
+    ),
+    "postgresql": (
+        f"CREATE FUNCTION audit_refuse() RETURNS trigger LANGUAGE plpgsql AS {_RAISED}",
+        "CREATE TRIGGER audit_no_change BEFORE UPDATE OR DELETE ON audit EXECUTE FUNCTION audit_refuse()",
+        "CREATE TRIGGER audit_no_truncate BEFORE TRUNCATE ON audit EXECUTE FUNCTION audit_refuse()",
+    ),
 }
 """What has the database itself refuse to change or remove a row of the audit."""
 
