@@ -16,6 +16,7 @@ from autodub.engines import registry
 from autodub.engines.roles import EngineContext, EngineOptions, Info, Readiness, Work
 from autodub.infra.settings import Settings, load
 from autodub.model.errors import EngineCannot
+from autodub.pipeline import catalogue
 
 
 class Weighty:
@@ -74,9 +75,9 @@ def weighty(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
         yield
 
 
-def state(settings: Settings, name: str) -> survey.EngineState:
+def state(settings: Settings, name: str) -> catalogue.EngineState:
     """The state of the engine of that name."""
-    return next(s for s in survey.engines(settings) if s.name == name)
+    return next(s for s in catalogue.engines(settings) if s.name == name)
 
 
 @pytest.mark.usefixtures("weighty")

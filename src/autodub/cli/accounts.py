@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import threading
 
-from autodub.cli.survey import Check, EngineState
+from autodub.cli.survey import Check
 from autodub.engines import registry
 from autodub.engines.context import engine_context
 from autodub.engines.roles import Examined, Readiness
 from autodub.infra.settings import Settings
 from autodub.model.errors import AutodubError
+from autodub.pipeline.catalogue import EngineState
 
 _SECONDS = 15.0
 """A provider that cannot be reached is not waited for any longer than this."""

@@ -24,10 +24,11 @@ def command(context: click.Context, *, data_dir: Path | None, as_json: bool) -> 
     """
     if context.invoked_subcommand is not None:
         return 0
-    from autodub.cli import show_engines, survey
+    from autodub.cli import show_engines
+    from autodub.pipeline import catalogue
 
     calls: Calls = context.obj
-    states = survey.engines(calls.settings(data_dir=data_dir))
+    states = catalogue.engines(calls.settings(data_dir=data_dir))
     if as_json:
         emit(show_engines.as_json(states))
     else:

@@ -19,9 +19,10 @@ def command(calls: Calls, *, data_dir: Path | None, as_json: bool) -> int:
 
     By language; only what is installed on this machine counts. `autodub engines` says how to make more ready.
     """
-    from autodub.cli import show_languages, survey
+    from autodub.cli import show_languages
+    from autodub.pipeline import catalogue
 
-    found = survey.languages(calls.settings(data_dir=data_dir))
+    found = catalogue.languages(calls.settings(data_dir=data_dir))
     if as_json:
         emit(show_languages.as_json(found))
     else:

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from autodub.cli.survey import EngineState
 from autodub.cli.text import printed, safe, wrapped
+from autodub.pipeline.catalogue import EngineState
 
 if TYPE_CHECKING:
     from rich.console import Console

@@ -7,10 +7,10 @@ from typing import Any
 
 import click
 
-from autodub.cli.survey import LanguageState
 from autodub.cli.text import packed, safe, width
 from autodub.model.errors import UnknownLanguage
 from autodub.model.language import Language
+from autodub.pipeline.catalogue import LanguageState
 
 _PARTS = {"transcriber": "recognised", "translator": "translated", "synthesizer": "spoken"}
 """Role -> what it does with a language."""

@@ -5,56 +5,23 @@ from __future__ import annotations
 import os
 import re
 import shutil
-from collections.abc import Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Literal
 from urllib.parse import urlsplit
 
-from autodub.engines import registry
-from autodub.engines.context import engine_context
-from autodub.engines.roles import EngineContext, Readiness
 from autodub.infra import process
 from autodub.infra.settings import ENDPOINTS, SECRETS, Settings
 from autodub.model.errors import AutodubError
 from autodub.model.request import ROLES
+from autodub.pipeline import catalogue
+from autodub.pipeline.catalogue import EngineState
 
 _ENCODERS = ("aac", "flac", "libopus", "pcm_s16le")
 _FEW_BYTES = 2 * 10**9
 """Less room than this is worth a warning: a two-hour source decodes to about this."""
 _SECONDS = 20.0
-
-
-@dataclass(frozen=True, slots=True)
-class EngineState:
-    """One engine and whether it can run here."""
-
-    role: str
-    name: str
-    version: str
-    summary: str
-    languages: tuple[str, ...] | None
-    """Primary language subtags; None = any."""
-    readiness: Readiness
-    options: tuple[registry.Option, ...] = ()
-
-    @property
-    def is_ready(self) -> bool:
-        """Whether it can run right now."""
-        return self.readiness.state == "ready"
-
-
-@dataclass(frozen=True, slots=True)
-class LanguageState:
-    """The languages one engine that can run here serves."""
-
-    role: str
-    name: str
-    languages: tuple[str, ...] | None
-    """Primary language subtags; None = any."""
-    pairs: Mapping[str, tuple[str, ...]] | None = None
-    """Translator: source -> targets, where not every language leads to every other."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,53 +49,14 @@ class Examination:
         return all(check.state != "missing" for check in self.checks)
 
 
-def engines(settings: Settings) -> tuple[EngineState, ...]:
-    """Every registered engine, by role; an engine that cannot be loaded is listed as not installed."""
-    given = context(settings)
-    return tuple(_state(role, name, given) for role in ROLES for name in registry.names(role))
-
-
-def context(settings: Settings) -> EngineContext:
-    """What an engine is given besides its options."""
-    return engine_context(settings)
-
-
-def languages(settings: Settings) -> tuple[LanguageState, ...]:
-    """What every engine that is ready here does with which languages."""
-    given = context(settings)
-    found = []
-    for state in engines(settings):
-        if state.role in ("transcriber", "translator", "synthesizer") and state.is_ready:
-            engine = registry.build(state.role, state.name, {}, given)
-            pairs = engine.pairs() if hasattr(engine, "pairs") else None
-            found.append(LanguageState(state.role, state.name, state.languages, pairs))
-    return tuple(found)
-
-
 def examine(settings: Settings) -> Examination:
     """Look at everything a dub needs on this machine. Nothing is written, installed or downloaded."""
-    states = engines(settings)
+    states = catalogue.engines(settings)
     return Examination(
         (*_programs(), _room(settings.data_dir), *_roles(states), *_keys(settings), *_unknown(settings)),
         states,
         settings,
     )
-
-
-def _state(role: str, name: str, context: EngineContext) -> EngineState:
-    try:
-        engine_class = registry.load(role, name)
-        info = engine_class.describe()
-        options = registry.describe_options(engine_class)
-    except AutodubError as problem:
-        lost = Readiness("not installed", problem.message, problem.hint)
-        return EngineState(role, name, "", "", (), lost)
-    try:
-        readiness = registry.build(role, name, {}, context).readiness()
-    except AutodubError as problem:
-        readiness = Readiness("not installed", problem.message, problem.hint)
-    languages = None if info.languages is None else tuple(sorted(info.languages))
-    return EngineState(role, name, info.version, info.summary, languages, readiness, options)
 
 
 def _programs() -> tuple[Check, ...]:

@@ -4,16 +4,12 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 import click
 
 from autodub.cli.calls import Calls
 from autodub.cli.common import data_dir_option, emit, json_option
 from autodub.cli.text import printed, safe
-
-if TYPE_CHECKING:
-    from autodub.infra.settings import Settings
 
 
 @click.command("voices")
@@ -49,15 +45,16 @@ def command(
     from autodub.cli import progress
     from autodub.gateway.cancel import Cancel
     from autodub.gateway.work import CallWork
-    from autodub.model.calls import ListVoices
     from autodub.model.language import Language
+    from autodub.pipeline import catalogue
 
     language = Language.parse(target)
-    name, engine = _engine(calls.settings(data_dir=data_dir), synthesizer, language.tag)
+    settings = calls.settings(data_dir=data_dir)
+    name = catalogue.speaker(settings, language, name=synthesizer)
     with calls.store(data_dir=data_dir) as store, progress.shown(sys.stderr, quiet=True) as view:
         work = CallWork(store.blobs, cancel=Cancel(), listener=view, stage="voices")
         try:
-            voices = engine.list_voices(ListVoices(language.tag), work).voices
+            voices = catalogue.voices(settings, language, name, work)
         finally:
             work.close()
     if as_json:
@@ -92,25 +89,3 @@ def _rented(calls: Calls, *, data_dir: Path | None, forget: bool, as_json: bool)
         voices = rented.left(store, settings)
     emit(rented.listed(voices)) if as_json else rented.show_left(voices)
     return 0
-
-
-def _engine(settings: Settings, name: str | None, tag: str) -> tuple[str, Any]:
-    """The synthesizer named, else the first that is ready and serves the language."""
-    from autodub.cli import survey
-    from autodub.engines import registry
-    from autodub.model.errors import EngineCannot
-    from autodub.model.language import Language
-
-    context = survey.context(settings)
-    if name is not None:
-        engine = registry.build("synthesizer", name, {}, context)
-        ready = engine.readiness()
-        if ready.state != "ready":
-            raise EngineCannot(f"The synthesizer {name} cannot run here: {ready.detail}.", hint=ready.fix)
-        return name, engine
-    language = Language(tag)
-    for state in survey.engines(settings):
-        served = state.languages is None or language.primary in state.languages
-        if state.role == "synthesizer" and state.is_ready and served:
-            return state.name, registry.build("synthesizer", state.name, {}, context)
-    raise EngineCannot(f"No synthesizer that is ready speaks {language.name}.", hint="See: autodub languages")
