@@ -2,7 +2,7 @@
 
 The number is counted in the job's own row, which whoever writes has locked: a reader that asks for all
 numbers after the last it has seen misses none and sees none twice, also where transactions end in
-another order than they began.
+another order than they began. What webhooks are owed for an event is written beside it.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, insert, select, update
 
 from autodub.infra.sql import Sql
+from autodub.jobs import owing
 from autodub.jobs.records import Happening, happening_of
 from autodub.jobs.tables import events, jobs
 from autodub.model.job import Event
@@ -26,32 +27,46 @@ def change(
     job: str,
     *told: Event,
     at: float,
+    times: Sequence[float] = (),
     where: Sequence[ColumnElement[bool]] = (),
     **values: Any,
 ) -> int | None:
-    """Change a job's row and tell of it; the number of its last event, or None where ``where`` is not met."""
+    """Change a job's row and tell of it; the number of its last event, or None where ``where`` is not met.
+
+    ``times`` are when each happened, where that is not ``at``.
+    """
     row = connection.execute(
         update(jobs)
         .where(jobs.c.id == job, *where)
         .values(events=jobs.c.events + len(told), updated=at, **values)
-        .returning(jobs.c.events, jobs.c.attempt)
+        .returning(jobs.c.events, jobs.c.attempt, jobs.c.owner)
     ).one_or_none()
     if row is None:
         return None
     first = row.events - len(told) + 1
     if told:
+        moments = times or [at] * len(told)
         connection.execute(
             insert(events),
             [
                 {
-                    "job": job, "number": first + index, "at": at, "attempt": row.attempt, "kind": one.kind,
-                    "stage": one.stage, "message": one.message, "fraction": one.fraction,
+                    "job": job, "number": first + index, "at": moment, "attempt": row.attempt,
+                    "kind": one.kind, "stage": one.stage, "message": one.message, "fraction": one.fraction,
                     "data": json.dumps(dict(one.data), ensure_ascii=False),
                 }
-                for index, one in enumerate(told)
+                for index, (one, moment) in enumerate(zip(told, moments, strict=True))
             ],
         )  # fmt: skip
+        for index, one in enumerate(told):
+            owing.owe(connection, row.owner, job, one.kind, number=first + index, at=at)
     return int(row.events)
+
+
+def are_there(connection: Connection, job: str, one: Event, attempt: int, *, at: float) -> bool:
+    """Whether an event of an attempt was written already."""
+    same = (events.c.job == job) & (events.c.attempt == attempt)
+    found = select(events.c.number).where(same, events.c.at == at, events.c.kind == one.kind).limit(1)
+    return connection.execute(found).first() is not None
 
 
 def after(sql: Sql, job: str, number: int, *, limit: int = PAGE) -> list[Happening]:
@@ -62,7 +77,9 @@ def after(sql: Sql, job: str, number: int, *, limit: int = PAGE) -> list[Happeni
 
 
 def last(sql: Sql, wanted: Sequence[str]) -> Mapping[str, tuple[int, str]]:
-    """Job -> number of its last event and its state; jobs that are gone are left out."""
-    asked = select(jobs.c.id, jobs.c.events, jobs.c.state).where(jobs.c.id.in_(wanted))
+    """Job -> number of its last event and its state; jobs that are gone, or going, are left out."""
+    asked = select(jobs.c.id, jobs.c.events, jobs.c.state).where(
+        jobs.c.id.in_(wanted), jobs.c.stopping != "delete"
+    )
     with sql.reading() as connection:
         return {row.id: (row.events, row.state) for row in connection.execute(asked)}

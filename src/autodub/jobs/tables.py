@@ -131,6 +131,7 @@ jobs = Table(
     Index("ix_jobs_claim", "state", "owner", "priority", "queued"),
     Index("ix_jobs_list", "owner", "created"),
     Index("ix_jobs_turn", "owner", "started"),
+    Index("ix_jobs_news", "owner", "updated"),
     Index("ix_jobs_stopping", "stopping"),
     Index("ix_jobs_holder", "holder"),
     Index("ix_jobs_expires", "expires"),

@@ -279,6 +279,7 @@ def upgrade() -> None:
     op.create_index("ix_jobs_expires", "jobs", ["expires"], unique=False)
     op.create_index("ix_jobs_holder", "jobs", ["holder"], unique=False)
     op.create_index("ix_jobs_list", "jobs", ["owner", "created"], unique=False)
+    op.create_index("ix_jobs_news", "jobs", ["owner", "updated"], unique=False)
     op.create_index("ix_jobs_stopping", "jobs", ["stopping"], unique=False)
     op.create_index("ix_jobs_turn", "jobs", ["owner", "started"], unique=False)
     op.create_table(
