@@ -50,3 +50,10 @@ class TestFakeCloner(contracts.ClonerContract):
 
     def engine(self, options, context):
         return fakes.FakeCloner(fakes.FakeCloner.Options(**options), context)
+
+
+class TestFakeModerator(contracts.ModeratorContract):
+    """The scripted moderator."""
+
+    def engine(self, options, context):
+        return fakes.FakeModerator(fakes.FakeModerator.Options(**options), context)

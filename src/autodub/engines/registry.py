@@ -19,7 +19,7 @@ from pydantic.fields import FieldInfo
 
 from autodub.engines.roles import Engine, EngineContext, EngineOptions
 from autodub.model.errors import BadOption, EngineCannot, UnknownEngine
-from autodub.model.request import ROLES
+from autodub.model.request import OPERATOR_ROLES, ROLES
 
 GROUP = "autodub.engines"
 
@@ -49,7 +49,7 @@ def _installed() -> dict[tuple[str, str], EntryPoint]:
 
 def names(role: str) -> tuple[str, ...]:
     """Engines registered for a role, sorted; imports none of them. Raises UnknownEngine for no role."""
-    if role not in ROLES:
+    if role not in (*ROLES, *OPERATOR_ROLES):
         raise UnknownEngine(f"There is no engine role {role!r}.", hint=_suggest(role, ROLES))
     known = {name for found, name in (*_installed(), *_extra) if found == role}
     return tuple(sorted(known))

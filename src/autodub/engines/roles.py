@@ -22,6 +22,8 @@ from autodub.model.calls import (
     Download,
     Forget,
     ListVoices,
+    Moderate,
+    Moderation,
     Separate,
     Spans,
     Summarize,
@@ -206,6 +208,12 @@ class Cloner(Engine, Protocol):
     """Makes a voice that sounds like a speaker."""
 
     def clone(self, request: Clone, work: Work) -> Voice: ...
+
+
+class Moderator(Engine, Protocol):
+    """Says which texts are against a policy; chosen by the operator of a server."""
+
+    def moderate(self, request: Moderate, work: Work) -> Moderation: ...
 
 
 @runtime_checkable

@@ -13,6 +13,8 @@ from autodub.infra.blobs import Blobs
 from autodub.model.calls import (
     Detect,
     Diarize,
+    Moderate,
+    Moderation,
     Separate,
     Spans,
     Summarize,
@@ -118,6 +120,11 @@ def _summary(_request: Summarize, result: Summary, _store: Blobs) -> None:
     _demand(len(result.text) <= _SUMMARY, "a summary that is none")
 
 
+def _moderation(request: Moderate, result: Moderation, _store: Blobs) -> None:
+    _demand(len(result.found) == len(request.texts), "not one verdict per text")
+    _demand(all(name.strip() for names in result.found for name in names), "a finding without a name")
+
+
 def _voices(_request: object, result: Voices, _store: Blobs) -> None:
     ids = [voice.id for voice in result.voices]
     _demand(all(name.strip() for name in ids), "a voice without an id")
@@ -189,5 +196,6 @@ CHECKS: dict[str, Callable[[Any, Any, Blobs], None]] = {
     "synthesize": _speech,
     "clone": _voice,
     "summarize": _summary,
+    "moderate": _moderation,
 }
 """Verb -> its check; verbs of one's own have none."""

@@ -33,6 +33,7 @@ _REMOTE = {  # the same where the work is done elsewhere: an upload and a wait
     "clone": (300.0, 0.1),
     "list_voices": (60.0, 0.0),
     "summarize": (180.0, 0.0),
+    "moderate": (60.0, 0.0),
     "forget": (60.0, 0.0),
     "rented": (60.0, 0.0),
     "examine": (30.0, 0.0),

@@ -10,7 +10,7 @@ from typing import Any, get_type_hints
 from autodub.engines.roles import EngineOptions
 from autodub.gateway.accounts import account_of
 from autodub.infra.codec import canonical
-from autodub.model.calls import ListVoices, Spans, Summary
+from autodub.model.calls import ListVoices, Moderation, Spans, Summary
 from autodub.model.media import Blob, Source, Stems
 from autodub.model.speech import Speech, Transcript, Translations, Turns, Voice, Voices
 
@@ -25,6 +25,7 @@ ANSWERS: dict[str, type] = {
     "synthesize": Speech,
     "clone": Voice,
     "summarize": Summary,
+    "moderate": Moderation,
 }
 """What each role's verb answers."""
 

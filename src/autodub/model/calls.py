@@ -152,6 +152,21 @@ class Summary:
 
 
 @dataclass(frozen=True, slots=True)
+class Moderate:
+    """Say which texts are against a policy -> Moderation."""
+
+    texts: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Moderation:
+    """What was found in each text, in the same order; never a word of it."""
+
+    found: tuple[tuple[str, ...], ...]
+    """Names of what a text is against, such as ``violence``; empty for one that may pass."""
+
+
+@dataclass(frozen=True, slots=True)
 class ListVoices:
     """Which stock voices speak this language -> Voices."""
 

@@ -19,6 +19,8 @@ ROLES = (
     "cloner",
 )
 """Every engine role a dub uses, in the order the pipeline meets them."""
+OPERATOR_ROLES = ("moderator",)
+"""Roles of engines that an operator decides on; no request can name one, or do without it."""
 
 
 @dataclass(frozen=True, slots=True)

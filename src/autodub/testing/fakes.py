@@ -23,6 +23,8 @@ from autodub.model.calls import (
     Detect,
     Diarize,
     ListVoices,
+    Moderate,
+    Moderation,
     Separate,
     Spans,
     Synthesize,
@@ -292,3 +294,15 @@ FAKES: Mapping[str, type[Any]] = {
     )
 }
 """Role -> its fake."""
+
+
+class FakeModerator(_Fake):
+    """Finds ``violence`` in every text with the word murder; an operator's engine, not one of a dub's."""
+
+    role = "moderator"
+
+    def moderate(self, request: Moderate, work: Work) -> Moderation:
+        return self._play(request, work, self._moderate)
+
+    def _moderate(self, request: Moderate, _work: Work) -> Moderation:
+        return Moderation(tuple(("violence",) if "murder" in text.lower() else () for text in request.texts))

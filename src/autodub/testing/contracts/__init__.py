@@ -18,6 +18,7 @@ from autodub.testing.contracts.hearing import (
     SeparatorContract,
     TranscriberContract,
 )
+from autodub.testing.contracts.moderating import ModeratorContract
 from autodub.testing.contracts.speaking import ClonerContract, SynthesizerContract, TranslatorContract
 
 __all__ = [
@@ -26,6 +27,7 @@ __all__ = [
     "DiarizerContract",
     "DownloaderContract",
     "EngineContract",
+    "ModeratorContract",
     "SeparatorContract",
     "SynthesizerContract",
     "TranscriberContract",

@@ -24,6 +24,7 @@ from autodub.model.calls import Translate
 from autodub.model.errors import AutodubError
 from autodub.model.speech import Line
 from autodub.model.time import Span
+from autodub.testing.loopback import openai_moderation as moderation
 from autodub.testing.loopback.messages import Reply, Request, reply_json
 from autodub.testing.loopback.profile import Profile
 from autodub.testing.loopback.rules import openai as rules
@@ -70,6 +71,8 @@ class OpenAIService:
         """False has it answer every question for other lengths with none."""
         self.wordiness = 1.0
         """How long its natural wordings are, next to apertium's."""
+        self.flags = dict(moderation.FLAGS)
+        """Word -> category that a text with it is flagged for."""
         self._apertium = Apertium(
             ApertiumOptions(shorter=False), EngineContext(secrets={}, models=Path(), offline=True)
         )
@@ -97,11 +100,13 @@ class OpenAIService:
         return key.strip() if kind.lower() == "bearer" else ""
 
     def kind(self, request: Request) -> str:
-        """``translation`` (summaries, too) or ``models``."""
-        return "translation" if request.method == "POST" else "models"
+        """``translation`` (summaries, too), ``moderation`` or ``models``."""
+        if request.method != "POST":
+            return "models"
+        return "moderation" if moderation.is_one(request) else "translation"
 
     def answer(self, request: Request) -> Reply:
-        """A chat completion, or the list of models."""
+        """A chat completion, a moderation, or the list of models."""
         if request.method == "GET" and request.path.removeprefix("/v1") == "/models":
             rows = [
                 {"id": name, "object": "model", "created": 1_760_000_000, "owned_by": "system",
@@ -109,6 +114,8 @@ class OpenAIService:
                 for name, end in self.models.items()
             ]  # fmt: skip
             return reply_json({"object": "list", "data": rows}, headers=_headers(request))
+        if self.kind(request) == "moderation":
+            return moderation.answer(request, self.flags, headers=_headers(request))
         if request.method != "POST" or request.path.removeprefix("/v1") != "/chat/completions":
             return _error(404, f"Invalid URL ({request.method} {request.path})", kind="invalid_request_error")
         reply = self._completed(request)[0]
@@ -118,7 +125,7 @@ class OpenAIService:
 
     def seconds(self, request: Request, profile: Profile, *, others: int) -> float:  # noqa: ARG002 - no crowding
         """A fixed part, and one per token of output."""
-        if request.method != "POST":
+        if self.kind(request) != "translation":
             return 0.0
         begin, per_token = profile.translation
         return begin + per_token * self._completed(request)[1]
