@@ -1,0 +1,332 @@
+"""Watching jobs: one thread per process asks the database what is new, and wakes the streams that wait.
+
+Nobody asks while nobody watches. A stream keeps the number of the last event it has sent, and reads what
+comes after it in pages: it has no queue that could grow, overflow or be lost. Streams of one job share
+what was read last, so that a hundred of them cost one reading.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TypeVar
+
+from sqlalchemy import ColumnElement, select
+
+from autodub.infra.sql import Sql
+from autodub.jobs import events
+from autodub.jobs.records import OVER, Actor, Happening, Job, job_of
+from autodub.jobs.service import Jobs
+from autodub.jobs.tables import jobs
+from autodub.model.errors import TooMany, Unavailable
+
+log = logging.getLogger("autodub.watching")
+_TOGETHER = 500
+"""Ids named in one question."""
+_TAIL = 200
+"""Events of a watched job that are kept at hand."""
+_LATE = 10.0
+"""Seconds by which a change may be older than a newer one seen before: its transaction ended later, or its
+machine's clock is behind. What is even later is found when everything is compared."""
+_PATIENCE = 10.0
+"""Seconds that a new stream waits for the first look."""
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """What came after a number."""
+
+    happenings: tuple[Happening, ...]
+    number: int
+    """Of the last event of the page: what the next page is asked from."""
+    state: str
+    """Of the job; empty when it is gone."""
+    is_over: bool
+    """Nobody works on the job, and all its events are told."""
+    is_gone: bool
+    """The job was deleted."""
+
+
+@dataclass(frozen=True, slots=True)
+class Changes:
+    """What became of a user's jobs."""
+
+    jobs: tuple[Job, ...]
+    """As they are now."""
+    gone: tuple[str, ...]
+    """Ids of jobs that were deleted."""
+
+
+class _Watched:
+    """What all streams of one job share."""
+
+    def __init__(self) -> None:
+        self.watchers = 0
+        self.news = threading.Condition()
+        self.number, self.state, self.is_gone = 0, "", False
+        self.reading = threading.Lock()
+        self.tail: list[Happening] = []
+        """The last events read, without holes."""
+
+    def see(self, now: tuple[int, str] | None) -> None:
+        """Take the number of the last event and the state; None: the job is gone."""
+        with self.news:
+            if now is None:
+                self.is_gone, self.state = True, ""
+            elif now[0] >= self.number and not self.is_gone:  # else it is older than what we know
+                self.number, self.state = now
+            self.news.notify_all()
+
+
+class _Owned:
+    """What all streams of one user's jobs share: job -> number of its last event, replaced as a whole."""
+
+    def __init__(self) -> None:
+        self.watchers = 0
+        self.news = threading.Condition()
+        self.numbers: Mapping[str, int] = {}
+        self.is_known = False
+
+    def see(self, numbers: Mapping[str, int]) -> None:
+        """Take the numbers as they are now."""
+        with self.news:
+            if numbers != self.numbers or not self.is_known:
+                self.numbers, self.is_known = numbers, True
+                self.news.notify_all()
+
+
+S = TypeVar("S", _Watched, _Owned)
+
+
+class JobWatch:
+    """One stream of one job's events."""
+
+    def __init__(self, sql: Sql, job: str, shared: _Watched) -> None:
+        self._sql, self._job, self._shared = sql, job, shared
+        self._is_fresh = False
+
+    def after(self, number: int, *, wait: float = 0.0, limit: int = events.PAGE) -> Page:
+        """The events after a number; waits so many seconds for one, unless the job is gone.
+
+        Raises Unavailable.
+        """
+        shared = self._shared
+        if not self._is_fresh:  # the first answer is never older than the question
+            self._look()
+            self._is_fresh = True
+        with shared.news:
+            shared.news.wait_for(lambda: shared.is_gone or shared.number > number, timeout=wait)
+            known, state, is_gone = shared.number, shared.state, shared.is_gone
+        found = () if is_gone or known <= number else self._read(number, limit)
+        if known > number and not found:  # what is told of is not there: the job went just now
+            self._look()
+            state, is_gone = shared.state, shared.is_gone
+        last = found[-1].number if found else number
+        return Page(found, last, state, state in OVER and last >= known, is_gone)
+
+    def _look(self) -> None:
+        self._shared.see(events.last(self._sql, [self._job]).get(self._job))
+
+    def _read(self, number: int, limit: int) -> tuple[Happening, ...]:
+        shared = self._shared
+        with shared.reading:
+            tail = shared.tail
+            if tail and tail[0].number <= number + 1 <= tail[-1].number:
+                first = number + 1 - tail[0].number
+                return tuple(tail[first : first + limit])
+            found = events.after(self._sql, self._job, number, limit=limit)
+            if found and (not tail or found[-1].number > tail[-1].number):
+                follows = tail and found[0].number == tail[-1].number + 1
+                shared.tail = ([*tail, *found] if follows else found)[-_TAIL:]
+            return tuple(found)
+
+
+class OwnWatch:
+    """One stream of what becomes of a user's jobs."""
+
+    def __init__(self, sql: Sql, shared: _Owned) -> None:
+        self._sql, self._shared = sql, shared
+        self.numbers = shared.numbers
+        """Job -> number of its last event, as far as this stream has told."""
+
+    def changes(self, *, wait: float = 0.0) -> Changes:
+        """What changed since the last call, waiting so many seconds for it. Raises Unavailable."""
+        shared = self._shared
+        with shared.news:
+            shared.news.wait_for(lambda: shared.numbers is not self.numbers, timeout=wait)
+            now = shared.numbers
+        before = self.numbers
+        if now is before:
+            return Changes((), ())
+        changed = [job for job, number in now.items() if before.get(job) != number]
+        found: list[Job] = []
+        for some in _portions(changed):
+            asked = select(jobs).where(jobs.c.id.in_(some), jobs.c.stopping != "delete")
+            with self._sql.reading() as connection:
+                found += [job_of(row) for row in connection.execute(asked)]
+        self.numbers = now
+        gone = sorted(before.keys() - now.keys())
+        return Changes(tuple(sorted(found, key=lambda job: (job.updated, job.id))), tuple(gone))
+
+
+class Watching:
+    """Who watches what in this process. Safe for many threads."""
+
+    def __init__(
+        self, sql: Sql, service: Jobs, *, most: int = 1000, every: float = 0.1, compare: float = 5.0
+    ) -> None:
+        """Allow ``most`` streams at once.
+
+        ``every`` and ``compare`` are seconds between two looks at what is new, and between two comparisons
+        of everything.
+        """
+        self._sql, self._service, self._most = sql, service, most
+        self._every, self._compare = every, compare
+        self._lock = threading.Lock()
+        self._wanted = threading.Condition(self._lock)
+        self._jobs: dict[str, _Watched] = {}
+        self._owned: dict[str, _Owned] = {}
+        self._newest = 0.0
+        """When the newest change of watched users' jobs happened."""
+        self._thread: threading.Thread | None = None
+        self._over = threading.Event()
+        self.looks = 0
+        """How often the database was asked; for tests."""
+
+    @property
+    def open(self) -> int:
+        """How many streams there are."""
+        with self._lock:
+            return self._count()
+
+    @contextmanager
+    def job(self, actor: Actor, job: str) -> Iterator[JobWatch]:
+        """Watch one job. Raises NotFound, also for a job of somebody else; TooMany."""
+        self._service.get(actor, job)
+        shared = self._enter(self._jobs, job, _Watched)
+        try:
+            yield JobWatch(self._sql, job, shared)
+        finally:
+            self._leave(self._jobs, job, shared)
+
+    @contextmanager
+    def own(self, actor: Actor) -> Iterator[OwnWatch]:
+        """Watch all jobs of whoever asks, from now on. Raises TooMany, Unavailable."""
+        shared = self._enter(self._owned, actor.id, _Owned)
+        try:
+            with shared.news:  # only one thread reads numbers, so that they never go back
+                if not shared.news.wait_for(lambda: shared.is_known, timeout=_PATIENCE):
+                    raise Unavailable("The database does not answer.", hint="Try again in a moment.")
+            yield OwnWatch(self._sql, shared)
+        finally:
+            self._leave(self._owned, actor.id, shared)
+
+    def close(self) -> None:
+        """Ask no more."""
+        self._over.set()
+        with self._wanted:
+            self._wanted.notify_all()
+            thread = self._thread
+        if thread is not None:
+            thread.join()
+
+    def _count(self) -> int:
+        one_job = sum(shared.watchers for shared in self._jobs.values())
+        return one_job + sum(shared.watchers for shared in self._owned.values())
+
+    def _enter(self, known: dict[str, S], name: str, kind: Callable[[], S]) -> S:
+        with self._wanted:
+            if self._count() >= self._most:
+                raise TooMany(
+                    f"{self._most} streams are open, and no more may be.",
+                    hint="Ask for events as JSON instead, or close some.", retry_after=10,
+                )  # fmt: skip
+            shared = known.setdefault(name, kind())
+            shared.watchers += 1
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._run, name="watching", daemon=True)
+                self._thread.start()
+            self._wanted.notify_all()
+            return shared
+
+    def _leave(self, known: dict[str, S], name: str, shared: S) -> None:
+        with self._lock:
+            shared.watchers -= 1
+            if not shared.watchers:
+                del known[name]
+
+    def _run(self) -> None:
+        until_all, is_away = 0, False
+        while True:
+            with self._wanted:
+                while not self._jobs and not self._owned and not self._over.is_set():
+                    self._wanted.wait()
+                watched, owned = dict(self._jobs), dict(self._owned)
+            if self._over.is_set():
+                return
+            try:
+                self.looks += 1
+                self._look_at_jobs(watched)
+                until_all -= 1
+                if until_all <= 0 or not all(shared.is_known for shared in owned.values()):
+                    until_all = round(self._compare / self._every)
+                    self._compare_all(owned)
+                else:
+                    self._look_at_owned(owned)
+                is_away = False
+            except Exception:  # streams outlive a database that is away for a while; it is asked again
+                if not is_away:
+                    log.warning("what is new of watched jobs cannot be asked", exc_info=True)
+                is_away = True
+            self._over.wait(self._every)
+
+    def _look_at_jobs(self, watched: Mapping[str, _Watched]) -> None:
+        for some in _portions(list(watched)):
+            found = events.last(self._sql, some)
+            for job in some:
+                shared, now = watched[job], found.get(job)
+                if now != (shared.number, shared.state) and not shared.is_gone:
+                    shared.see(now)
+
+    def _look_at_owned(self, owned: Mapping[str, _Owned]) -> None:
+        """Take what changed lately."""
+        if not owned:
+            return
+        new = self._all(list(owned), jobs.c.updated > self._newest - _LATE, going=True)
+        for owner, numbers in new.items():
+            before = owned[owner].numbers
+            after = {**before} | {job: number for job, number in numbers.items() if number}
+            for job in [job for job, number in numbers.items() if not number]:
+                after.pop(job, None)
+            owned[owner].see(after)
+
+    def _compare_all(self, owned: Mapping[str, _Owned]) -> None:
+        """Take everything: what was told late, and jobs that are gone, are noticed here at last."""
+        found = self._all(list(owned))
+        for owner, shared in owned.items():
+            shared.see(found.get(owner, {}))
+
+    def _all(
+        self, owners: Sequence[str], *which: ColumnElement[bool], going: bool = False
+    ) -> Mapping[str, dict[str, int]]:
+        """Owner -> job -> number of its last event; of jobs being deleted 0, or they are left out."""
+        numbers: dict[str, dict[str, int]] = {}
+        newest = self._newest
+        for some in _portions(owners):
+            asked = select(jobs.c.owner, jobs.c.id, jobs.c.events, jobs.c.stopping, jobs.c.updated)
+            with self._sql.reading() as connection:
+                for row in connection.execute(asked.where(jobs.c.owner.in_(some), *which)):
+                    newest = max(newest, row.updated)
+                    is_going = row.stopping == "delete"
+                    if going or not is_going:
+                        numbers.setdefault(row.owner, {})[row.id] = 0 if is_going else row.events
+        self._newest = newest
+        return numbers
+
+
+def _portions(names: Sequence[str]) -> Iterator[Sequence[str]]:
+    for first in range(0, len(names), _TOGETHER):
+        yield names[first : first + _TOGETHER]
