@@ -21,6 +21,7 @@ from autodub.jobs.quotas import Quotas
 from autodub.jobs.records import LOCAL, Actor
 from autodub.jobs.service import Jobs
 from autodub.jobs.tables import users
+from autodub.jobs.watching import Watching
 
 
 class Platform:
@@ -39,6 +40,7 @@ class Platform:
         self.quotas = Quotas(self.sql, server)
         self.admission = Admission(self.sql, settings, server, self.quotas)
         self.jobs = Jobs(self.sql, server, self.queue, self.admission)
+        self.watching = Watching(self.sql, self.jobs, most=max(4, server.threads * 9 // 10))
         self.claims = Claims(self.sql, server)
         self.erasing = Erasing(self)
         self._local()
@@ -68,6 +70,7 @@ class Platform:
 
     def close(self) -> None:
         """Let go of the store and the database."""
+        self.watching.close()
         self.store.close()
         self.sql.close()
 
