@@ -13,13 +13,16 @@ from autodub.infra.server_settings import ServerSettings
 from autodub.infra.settings import Settings
 from autodub.infra.sql import Sql
 from autodub.jobs import schema
+from autodub.jobs.accounts import Accounts
 from autodub.jobs.admission import Admission
 from autodub.jobs.claiming import Claims
 from autodub.jobs.doorbell import Doorbell
 from autodub.jobs.erasing import Erasing
+from autodub.jobs.keys import Keys
 from autodub.jobs.quotas import Quotas
 from autodub.jobs.records import LOCAL, Actor
 from autodub.jobs.service import Jobs
+from autodub.jobs.sessions import Sessions
 from autodub.jobs.tables import users
 from autodub.jobs.watching import Watching
 
@@ -37,6 +40,8 @@ class Platform:
         self.store = Store(settings.data_dir)
         """Kept answers and files, as nobody's: for reading results."""
         self.queue = Doorbell(self.bells)
+        self.accounts, self.keys = Accounts(self.sql), Keys(self.sql)
+        self.sessions = Sessions(self.sql, server)
         self.quotas = Quotas(self.sql, server)
         self.admission = Admission(self.sql, settings, server, self.quotas)
         self.jobs = Jobs(self.sql, server, self.queue, self.admission)
