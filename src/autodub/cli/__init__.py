@@ -27,6 +27,8 @@ _COMMANDS = {
     "doctor": "autodub.cli.doctor",
     "subtitles": "autodub.cli.subtitles",
     "cache": "autodub.cli.cache",
+    "serve": "autodub.cli.serve",
+    "worker": "autodub.cli.worker",
 }
 """Command -> the module whose ``command`` it is."""
 

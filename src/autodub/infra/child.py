@@ -312,7 +312,7 @@ def serve(handler: Callable[[Any], Any]) -> None:
     Errors of the tree travel to the caller; any other exception ends the process, its last line being
     the reason the caller is given. Whatever libraries print goes to stderr.
     """
-    _die_with_parent()
+    die_with_parent()
     out = os.fdopen(os.dup(1), "wb", buffering=0)
     os.dup2(2, 1)
     lines: queue.SimpleQueue[bytes] = queue.SimpleQueue()
@@ -337,7 +337,7 @@ def _listen(lines: queue.SimpleQueue[bytes]) -> None:
     os._exit(0)  # the caller is gone or done; nothing in here is worth finishing
 
 
-def _die_with_parent() -> None:
+def die_with_parent() -> None:
     """Ask the kernel to kill us when the thread that started us dies (Linux)."""
     if sys.platform != "linux":
         return

@@ -118,6 +118,23 @@ def run(
         _stop(process)
 
 
+def start(argv: Sequence[str], *, env: Mapping[str, str]) -> subprocess.Popen[bytes]:
+    """Start a program that runs as long as we do: with our environment and ``env``, our output, no input.
+
+    It has a process group of its own, so that Ctrl-C reaches it through us, and dies when the thread dies
+    that started it (Linux). Raises EngineCannot when it cannot be started.
+    """
+    try:
+        return subprocess.Popen(
+            [*_tied_to_us(), *argv], stdin=subprocess.DEVNULL, env={**os.environ, **env}, process_group=0
+        )
+    except OSError as error:
+        raise EngineCannot(
+            f"The program {Path(argv[0]).name} cannot be started: {error.strerror or error}.",
+            hint="Check that it is installed and may be executed.",
+        ) from error
+
+
 @dataclass(slots=True)
 class _Talk:
     """The three pipes of one running program, served from the calling thread without blocking."""

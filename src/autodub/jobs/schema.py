@@ -52,6 +52,11 @@ def revision(sql: Sql) -> str | None:
         return _current(connection)
 
 
+def is_current(sql: Sql) -> bool:
+    """Whether the database has the tables of this release. Raises Unavailable."""
+    return revision(sql) == _newest()
+
+
 def _config() -> Config:
     config = Config()
     config.set_main_option("script_location", str(_FOLDER).replace("%", "%%"))

@@ -1,0 +1,100 @@
+"""``autodub worker``: runs jobs of a platform, on this machine or another, until it is told to stop."""
+
+from __future__ import annotations
+
+import logging
+import os
+import time
+from pathlib import Path
+from queue import Empty, SimpleQueue
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from autodub.cli.calls import Calls
+from autodub.cli.common import data_dir_option
+from autodub.cli.failure import FAILED
+
+if TYPE_CHECKING:
+    from autodub.jobs.platform import Platform
+
+log = logging.getLogger("autodub.worker")
+_PATIENCE = 8.0
+"""Seconds that jobs have to come to a place where they can be handed back."""
+_RELEASE = 15.0
+"""Seconds between two looks whether a newer Autodub has taken the database over."""
+
+
+@click.command("worker")
+@click.option(
+    "--slots", type=click.IntRange(1, 64), metavar="N", help="Jobs that run at once here. [default: 2]"
+)
+@click.option(
+    "--database", metavar="ADDRESS",
+    help="postgresql://user:password@host/name (better as AUTODUB_DATABASE). [default: SQLite]",
+)  # fmt: skip
+@click.option("--log", type=click.Choice(["text", "json"]), help="How the log is written. [default: text]")
+@click.option("--parent", type=int, hidden=True)
+@data_dir_option
+@click.pass_obj
+def command(calls: Calls, /, *, parent: int | None, data_dir: Path | None, **given: Any) -> int:
+    """Run jobs over the same database and data directory as a server.
+
+    autodub serve starts one by itself. Start more here or on other machines that see the same database
+    and the same data directory. Ctrl-C or SIGTERM hands jobs back to the others; once more stops at once.
+    """
+    from autodub.cli import opening
+    from autodub.cli.stopping import stopping
+    from autodub.infra import logs
+    from autodub.jobs.worker import Worker
+
+    settings = calls.settings(data_dir=data_dir)
+    server = opening.server_settings(settings, **given)
+    platform = opening.platform(settings, server)
+    asked: SimpleQueue[None] = SimpleQueue()  # unlike an Event it may be told from a signal's handler
+    with logs.written(form=server.log, level=server.log_level, hide=logs.hiding(settings, server)):
+        worker = Worker(platform, slots=max(1, server.slots))
+        with stopping(lambda: asked.put(None), lambda _: None):
+            worker.start()
+            log.info("worker begins", extra={"worker": worker.id, "slots": max(1, server.slots)})
+            code = _until(asked, platform, parent)
+            worker.stop(patience=_PATIENCE)
+        log.info("worker ends", extra={"worker": worker.id})
+        if worker.running:  # handed back; what is still computing must not hold up the end
+            logging.shutdown()
+            os._exit(code)
+    platform.close()
+    return code
+
+
+def _until(asked: SimpleQueue[None], platform: Platform, parent: int | None) -> int:
+    """Wait for the reason to stop; the exit code it makes."""
+    from autodub.jobs import schema
+    from autodub.model.errors import Unavailable
+
+    looked = time.monotonic()
+    while not _is_asked(asked):
+        if parent is not None and os.getppid() != parent:
+            log.warning("the server has gone, and its worker ends")
+            return 0
+        if time.monotonic() - looked < _RELEASE:
+            continue
+        looked = time.monotonic()
+        try:
+            is_ours = schema.is_current(platform.sql)
+        except Unavailable:
+            continue  # it is asked again, and nothing can be claimed meanwhile
+        if not is_ours:
+            log.error("another release of Autodub has changed the database, and this worker ends")
+            return FAILED
+    return 0
+
+
+def _is_asked(asked: SimpleQueue[None]) -> bool:
+    """Whether somebody asks to stop within a second."""
+    try:
+        asked.get(timeout=1.0)
+    except Empty:
+        return False
+    log.info("the worker is told to stop; its jobs are handed back")
+    return True

@@ -1,0 +1,183 @@
+"""Serving by gunicorn: one process that watches, one that answers with many threads, one that runs jobs.
+
+Nothing is opened before the fork: the answering process makes its own app, and with it its own platform.
+The process that runs jobs is a program of its own (``autodub worker``), so that dubs never hold up answers.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import signal
+import socket
+import time
+from collections.abc import Callable
+from pathlib import Path
+from queue import Empty
+from typing import Any
+
+import gunicorn.http.wsgi
+from gunicorn import sock
+from gunicorn.app.base import BaseApplication
+from gunicorn.arbiter import Arbiter
+from gunicorn.errors import HaltServer
+from gunicorn.glogging import Logger
+from gunicorn.workers.gthread import ThreadWorker
+
+from autodub.infra.child import die_with_parent
+from autodub.infra.keeping import Kept
+from autodub.web import serving
+
+PATIENCE = 20.0
+"""Seconds that answers and jobs under way have when the server is told to end."""
+_ANSWERS = 8
+"""Seconds of these for answers."""
+_HURRY = 130
+"""Exit code when somebody insisted."""
+_STALLED = 60.0
+"""Seconds a client may neither send nor take anything in the middle of a request."""
+_MEMORY = Path("/dev/shm")  # noqa: S108 - where the heartbeat lies, so that a slow disk is no dead process
+gunicorn.http.wsgi.SERVER = "autodub"
+
+Wsgi = Callable[..., Any]
+
+
+class _Log(Logger):  # type: ignore[misc]
+    """gunicorn's messages go where ours go."""
+
+    def setup(self, cfg: Any) -> None:
+        super().setup(cfg)
+        self.error_log.handlers.clear()
+        self.error_log.propagate = True
+
+
+class Threads(ThreadWorker):  # type: ignore[misc]
+    """The process that answers."""
+
+    def init_signals(self) -> None:
+        super().init_signals()
+        # Ctrl-C reaches everybody in the terminal's group; the one who watches decides what it means.
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+    def handle_exit(self, sig: int, frame: Any) -> None:
+        serving.leave()
+        super().handle_exit(sig, frame)
+
+    def is_parent_alive(self) -> bool:
+        if super().is_parent_alive():
+            return True
+        serving.leave()
+        return False
+
+    def handle_request(self, req: Any, conn: Any) -> Any:
+        if not any(name == "UPGRADE" for name, _ in req.headers):  # a web socket may be silent for long
+            conn.sock.settimeout(_STALLED)
+        if hasattr(socket, "TCP_USER_TIMEOUT"):  # somebody who vanished is noticed at what we send to him
+            with contextlib.suppress(OSError):
+                conn.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, int(_STALLED * 1000))
+        try:
+            return super().handle_request(req, conn)
+        except TimeoutError as stalled:
+            raise ConnectionResetError(errno.ECONNRESET, "the client stalled") from stalled
+
+
+class Front(Arbiter):  # type: ignore[misc]
+    """The process that watches over the others and ends them."""
+
+    def __init__(self, app: Any, kept: Kept | None) -> None:
+        super().__init__(app)
+        self._kept = kept
+
+    def init_signals(self) -> None:
+        unheard = signal.getsignal(signal.SIGHUP) is signal.SIG_IGN  # nohup
+        super().init_signals()
+        if unheard:
+            signal.signal(signal.SIGHUP, signal.SIG_IGN)
+
+    def handle_int(self) -> None:
+        self.handle_term()
+
+    def handle_hup(self) -> None:
+        self.handle_term()
+
+    def handle_usr2(self) -> None:
+        """Nothing: a new release is started by whoever started this one."""
+
+    def manage_workers(self) -> None:
+        super().manage_workers()
+        if self._kept is not None:
+            self._kept.look()
+
+    def reap_workers(self) -> None:
+        if self._kept is not None:
+            self._kept.notice()
+        super().reap_workers()
+
+    def stop(self, graceful: bool = True) -> None:
+        """End the others: with patience, or at once when somebody asks again."""
+        sock.close_sockets(self.LISTENERS, False)  # type: ignore[has-type]
+        self.LISTENERS: list[Any] = []
+        self.kill_workers(signal.SIGTERM if graceful else signal.SIGQUIT)
+        if self._kept is not None:
+            self._kept.ask()
+        end = time.monotonic() + (PATIENCE if graceful else 1.0)
+        is_hurried = False
+        while self._are_there() and time.monotonic() < end and not is_hurried:
+            is_hurried = self._is_asked_again()
+            time.sleep(0.02)
+        self.kill_workers(signal.SIGKILL)
+        if self._kept is not None:
+            self._kept.kill()
+        self._are_there()
+        if is_hurried:
+            os._exit(_HURRY)
+
+    def _are_there(self) -> bool:
+        with contextlib.suppress(HaltServer):  # a failure to begin is no news now
+            self.reap_workers()
+        return bool(self.WORKERS) or (self._kept is not None and self._kept.is_running)
+
+    def _is_asked_again(self) -> bool:
+        with contextlib.suppress(Empty):
+            return self.SIG_QUEUE.get_nowait() in (signal.SIGINT, signal.SIGQUIT, signal.SIGTERM)
+        return False
+
+
+class Served(BaseApplication):  # type: ignore[misc]
+    """An app at a listening socket. ``make`` is called in the answering process, ``ended`` at its end."""
+
+    def __init__(
+        self, make: Callable[[], Wsgi], *, listener: socket.socket, threads: int,
+        ready: Callable[[], None], ended: Callable[[], None],
+    ) -> None:  # fmt: skip
+        self._make, self._threads, self._ready, self._ended = make, threads, ready, ended
+        self._handle = listener.detach()
+        super().__init__()
+
+    def load_config(self) -> None:
+        chosen = {
+            "bind": [f"fd://{self._handle}"], "backlog": 1024,
+            "worker_class": Threads, "workers": 1, "threads": self._threads,
+            "worker_connections": self._threads + 2000,
+            "timeout": 120, "graceful_timeout": _ANSWERS, "keepalive": 75,
+            "limit_request_line": 8190,
+            # Who is behind a proxy is decided by a setting of ours, and nowhere else.
+            "forwarded_allow_ips": "", "secure_scheme_headers": {}, "forwarder_headers": "",
+            "control_socket_disable": True, "accesslog": None, "loglevel": "warning",
+            "logger_class": _Log, "proc_name": "autodub",
+            "worker_tmp_dir": str(_MEMORY) if os.access(_MEMORY, os.W_OK) else None,
+            "when_ready": lambda _: self._ready(),
+            "post_fork": lambda _, __: die_with_parent(),
+            "worker_exit": lambda _, __: self._ended(),
+        }  # fmt: skip
+        for name, value in chosen.items():
+            self.cfg.set(name, value)
+
+    def load(self) -> Wsgi:
+        return self._make()
+
+
+def run(served: Served, kept: Kept | None) -> None:
+    """Serve until somebody says stop, then exit: 0, or 130 when somebody insisted."""
+    Front(served, kept).run()
