@@ -16,6 +16,8 @@ from autodub.web import problems
 _ROUTES = (
     "jobs",
     "simple",
+    "document",
+    "docs",
 )
 """Modules of this package with a ``blueprint``."""
 SECURITY = {
