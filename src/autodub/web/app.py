@@ -16,6 +16,7 @@ from autodub.web import problems
 _ROUTES = (
     "jobs",
     "simple",
+    "events",
     "document",
     "docs",
 )
