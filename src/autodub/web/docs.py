@@ -12,6 +12,7 @@ from typing import Any
 from flask import Response, make_response, render_template, send_from_directory, url_for
 from flask_openapi3 import APIBlueprint
 from markupsafe import Markup, escape
+from pydantic import BaseModel
 
 from autodub.web import document as documents
 from autodub.web.document_schemas import PLACE
@@ -69,6 +70,11 @@ class Operation:
     sample: str
     """What a successful answer looks like; empty where it is no JSON."""
 
+    @property
+    def reasons(self) -> Markup:
+        """What says why it was refused."""
+        return next((what for one in self.answers if one.status >= "400" for _, what in one.kinds), Markup())
+
 
 @blueprint.get("")
 def page() -> Response:
@@ -80,10 +86,16 @@ def page() -> Response:
     return answer
 
 
+class FilePath(BaseModel):
+    """Which file."""
+
+    name: str
+
+
 @blueprint.get("/<name>")
-def file(name: str) -> Response:
+def file(path: FilePath) -> Response:
     """Style and script of the page."""
-    return send_from_directory(FILES, name, max_age=3600)
+    return send_from_directory(FILES, path.name, max_age=3600)
 
 
 def _server(found: Json) -> str:
