@@ -16,9 +16,12 @@ from autodub.jobs import schema
 from autodub.jobs.accounts import Accounts
 from autodub.jobs.admission import Admission
 from autodub.jobs.claiming import Claims
+from autodub.jobs.consents import Consents
+from autodub.jobs.content import Content
 from autodub.jobs.doorbell import Doorbell
 from autodub.jobs.erasing import Erasing
 from autodub.jobs.keys import Keys
+from autodub.jobs.metrics import Numbers
 from autodub.jobs.quotas import Quotas
 from autodub.jobs.records import LOCAL, Actor
 from autodub.jobs.service import Jobs
@@ -43,10 +46,13 @@ class Platform:
         self.accounts, self.keys = Accounts(self.sql), Keys(self.sql)
         self.sessions = Sessions(self.sql, server)
         self.quotas = Quotas(self.sql, server)
-        self.admission = Admission(self.sql, settings, server, self.quotas)
+        self.content = Content(settings, server)
+        self.consents = Consents(self.sql, server, self.store, self.queue)
+        self.admission = Admission(self.sql, settings, server, self.quotas, self.content, self.consents)
         self.jobs = Jobs(self.sql, server, self.queue, self.admission)
         self.watching = Watching(self.sql, self.jobs, most=max(4, server.threads * 9 // 10))
         self.claims = Claims(self.sql, server)
+        self.numbers = Numbers(self.sql)
         self.erasing = Erasing(self)
         self._local()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from pathlib import Path
 
 from alembic import command
@@ -67,6 +68,7 @@ def _known() -> set[str]:
     return {script.revision for script in ScriptDirectory.from_config(_config()).walk_revisions()}
 
 
+@functools.cache
 def _newest() -> str | None:
     return ScriptDirectory.from_config(_config()).get_current_head()
 

@@ -11,7 +11,7 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 
 from autodub import __version__
 from autodub.jobs.platform import Platform
-from autodub.web import problems
+from autodub.web import access, problems
 
 _ROUTES = (
     "jobs",
@@ -19,6 +19,8 @@ _ROUTES = (
     "events",
     "document",
     "docs",
+    "health",
+    "metrics",
 )
 """Modules of this package with a ``blueprint``."""
 SECURITY = {
@@ -60,6 +62,7 @@ def create_app(platform: Platform) -> OpenAPI:
         answer.headers["X-Request-Id"] = g.get("request_id", "")
         return answer
 
+    access.install(app, platform)
     problems.install(app)
     for name in _ROUTES:
         app.register_api(import_module(f"autodub.web.{name}").blueprint)

@@ -116,7 +116,7 @@ class Front(Arbiter):  # type: ignore[misc]
 
     def stop(self, graceful: bool = True) -> None:
         """End the others: with patience, or at once when somebody asks again."""
-        sock.close_sockets(self.LISTENERS, False)  # type: ignore[has-type]
+        sock.close_sockets(self.LISTENERS, False)
         self.LISTENERS: list[Any] = []
         self.kill_workers(signal.SIGTERM if graceful else signal.SIGQUIT)
         if self._kept is not None:

@@ -1,0 +1,186 @@
+"""Numbers about jobs and engines, kept in the database: they outlive processes, and machines are one sum.
+
+They are counted from the events of jobs, in the transaction that writes them: what is told twice or by
+nobody's worker any more is not counted. Labels are few and from our own vocabulary: kinds, stages, engines,
+codes; never a name, a text or an id.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from bisect import bisect_left
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import Connection, func, select
+
+from autodub.infra.sql import Sql
+from autodub.jobs.tables import counters, jobs, workers
+from autodub.model.job import Event
+
+Tally = dict[tuple[str, str], float]
+"""(counter, labels as JSON) -> what to add."""
+
+BOUNDS: Mapping[str, tuple[float, ...]] = {
+    "job_seconds": (1, 5, 15, 30, 60, 120, 300, 600, 1200, 1800, 3600, 7200, 14400),
+    "minute_seconds": (1, 5, 10, 20, 30, 45, 60, 90, 120, 180, 300, 600),
+    "call_seconds": (0.01, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600),
+}
+"""Upper bounds of the buckets of each histogram, in seconds."""
+_STALE = 45.0
+"""Seconds after which a worker that says nothing is not counted: a few of its heartbeats."""
+
+
+@dataclass(frozen=True, slots=True)
+class Number:
+    """One counter as it stands."""
+
+    name: str
+    labels: Mapping[str, str]
+    value: float
+
+
+@dataclass(frozen=True, slots=True)
+class Queue:
+    """The queue as it stands."""
+
+    queued: int
+    processing: int
+    oldest: float
+    """Seconds that the first in the queue has waited."""
+    workers: int
+    """Seen within the last heartbeats."""
+    slots: int
+    """Jobs that they can run at once."""
+
+
+class Numbers:
+    """Reads them."""
+
+    def __init__(self, sql: Sql, *, clock: Callable[[], float] = time.time) -> None:
+        self._sql, self._clock = sql, clock
+
+    def all(self) -> list[Number]:
+        """Every counter. Raises Unavailable."""
+        with self._sql.reading() as connection:
+            rows = connection.execute(select(counters).order_by(counters.c.name, counters.c.labels)).all()
+        return [Number(row.name, json.loads(row.labels), row.value) for row in rows]
+
+    def queue(self) -> Queue:
+        """The queue and who works on it. Raises Unavailable."""
+        now = self._clock()
+        waiting = select(jobs.c.state, func.count(), func.min(jobs.c.queued)).where(
+            jobs.c.state.in_(("queued", "processing"))
+        )
+        seen = select(func.count(), func.coalesce(func.sum(workers.c.slots), 0)).where(
+            workers.c.seen > now - _STALE
+        )
+        with self._sql.reading() as connection:
+            states = {row[0]: row for row in connection.execute(waiting.group_by(jobs.c.state))}
+            count, slots = connection.execute(seen).one()
+        queued, processing = states.get("queued"), states.get("processing")
+        return Queue(
+            queued=queued[1] if queued else 0,
+            processing=processing[1] if processing else 0,
+            oldest=max(0.0, now - queued[2]) if queued else 0.0,
+            workers=int(count),
+            slots=int(slots),
+        )
+
+
+def count(connection: Connection, kind: str, told: Iterable[Event]) -> None:
+    """Count what was told of a job of a kind; part of the transaction that tells it."""
+    found = tally(kind, told)
+    if not found:
+        return
+    from sqlalchemy.dialects import postgresql, sqlite
+
+    dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
+    # In one order everywhere, so that two transactions never wait for each other.
+    rows = [{"name": n, "labels": labels, "value": value} for (n, labels), value in sorted(found.items())]
+    new = dialect.insert(counters).values(rows)
+    added = {"value": counters.c.value + new.excluded.value}
+    connection.execute(new.on_conflict_do_update(index_elements=["name", "labels"], set_=added))
+
+
+def tally(kind: str, told: Iterable[Event]) -> Tally:
+    """What events of a job of a kind add to the counters."""
+    found: Tally = {}
+    for event in told:
+        _see(found, kind, event)
+    return found
+
+
+def _see(found: Tally, kind: str, event: Event) -> None:
+    data = event.data
+    if event.kind in ("call.finished", "call.failed", "call.retried"):
+        _see_call(found, event.kind, data, engine=f"{data.get('role')}.{data.get('engine')}")
+    elif event.kind == "stage.finished":
+        _add(found, "stage_seconds", _float(data.get("seconds")), stage=event.stage)
+        _add(found, "stage_runs", 1, stage=event.stage)
+    elif event.kind == "degraded":
+        _add(found, "degradations", 1, what=str(data.get("what")))
+    elif event.kind == "job.completed":
+        _add(found, "jobs", 1, event="completed", kind=kind)
+        _see_completed(found, kind, data)
+    elif event.kind.startswith("job."):
+        _add(found, "jobs", 1, event=event.kind.removeprefix("job."), kind=kind)
+        if event.kind == "job.failed":
+            _add(found, "failures", 1, code=str(data.get("code")))
+
+
+def _see_completed(found: Tally, kind: str, data: Mapping[str, object]) -> None:
+    seconds, programme = _float(data.get("seconds")), _float(data.get("programme"))
+    if not seconds:
+        return
+    _observe(found, "job_seconds", seconds, kind=kind)
+    if kind == "dub" and programme and not data.get("reused"):
+        _add(found, "programme_seconds", programme)
+        _observe(found, "minute_seconds", seconds / (programme / 60))
+
+
+def _see_call(found: Tally, kind: str, data: Mapping[str, object], *, engine: str) -> None:
+    verb, times = str(data.get("verb")), _float(data.get("count")) or 1.0
+    if kind == "call.retried":
+        _add(found, "retries", times, engine=engine, code=str(data.get("code")))
+    elif kind == "call.failed":
+        _add(found, "calls", times, engine=engine, verb=verb, outcome="failed")
+    elif data.get("kept"):
+        _add(found, "calls", times, engine=engine, verb=verb, outcome="kept")
+    else:
+        _add(found, "calls", times, engine=engine, verb=verb, outcome="made")
+        _observe(found, "call_seconds", _float(data.get("seconds")), times, engine=engine, verb=verb)
+        if dollars := _float(data.get("dollars")):
+            _add(found, "dollars", dollars, engine=engine)
+
+
+def _observe(found: Tally, name: str, total: float, times: float = 1.0, /, **labels: str) -> None:
+    """Put a value into the one bucket it belongs to; they are added up when they are read.
+
+    Of calls that are told as a sum (see ``condensing``) each counts as their mean.
+    """
+    bounds = BOUNDS[name]
+    place = bisect_left(bounds, total / times)
+    bound = f"{bounds[place]:g}" if place < len(bounds) else "+Inf"
+    _add(found, f"{name}_bucket", times, le=bound, **labels)
+    _add(found, f"{name}_sum", total, **labels)
+
+
+def _add(found: Tally, name: str, value: float, /, **labels: str) -> None:
+    key = (name, json.dumps(labels, sort_keys=True, separators=(",", ":")))
+    found[key] = found.get(key, 0.0) + value
+
+
+def _float(value: object) -> float:
+    return float(value) if isinstance(value, (int, float)) else 0.0
+
+
+def buckets(name: str, numbers: Sequence[Number]) -> list[tuple[str, float]]:
+    """The buckets of one histogram, each with all below it, as they are read out: (bound, count)."""
+    counted = {number.labels["le"]: number.value for number in numbers}
+    total, found = 0.0, []
+    for bound in [*(f"{bound:g}" for bound in BOUNDS[name]), "+Inf"]:
+        total += counted.get(bound, 0.0)
+        found.append((bound, total))
+    return found
