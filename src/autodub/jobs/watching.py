@@ -120,7 +120,7 @@ class JobWatch:
         with shared.news:
             shared.news.wait_for(lambda: shared.is_gone or shared.number > number, timeout=wait)
             known, state, is_gone = shared.number, shared.state, shared.is_gone
-        found = () if is_gone or known <= number else self._read(number, limit)
+        found = () if is_gone or known <= number else self._read(number, min(limit, known - number))
         if known > number and not found:  # what is told of is not there: the job went just now
             self._look()
             state, is_gone = shared.state, shared.is_gone
@@ -134,7 +134,7 @@ class JobWatch:
         shared = self._shared
         with shared.reading:
             tail = shared.tail
-            if tail and tail[0].number <= number + 1 <= tail[-1].number:
+            if tail and tail[0].number <= number + 1 and number + limit <= tail[-1].number:
                 first = number + 1 - tail[0].number
                 return tuple(tail[first : first + limit])
             found = events.after(self._sql, self._job, number, limit=limit)
