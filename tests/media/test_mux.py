@@ -17,6 +17,7 @@ from recordings import SRT, Clip, ffmpeg_samples, lag, noise, packets, pictures
 from autodub.media import sound
 from autodub.media.containers import CONTAINERS, container_of, is_lossless, sound_encoding
 from autodub.media.decode import decode
+from autodub.media.marking import COMMENT, LINE, TAGS
 from autodub.media.mux import Extras, Muxed, mux, refuse_output, rehearse
 from autodub.media.probe import probe
 from autodub.model.errors import Cancelled, MediaError, OutputProblem
@@ -161,7 +162,59 @@ def test_comment_is_added_once(clip: Clip, tmp_path: Path) -> None:
     """Dubbing a dub does not repeat the remark."""
     dub(clip("stereo.mp4"), tmp_path / "one.mp4")
     dub(tmp_path / "one.mp4", tmp_path / "two.mp4")
-    assert tags(tmp_path / "two.mp4", "format")["format"]["tags"]["comment"].count("synthetic") == 1
+    assert tags(tmp_path / "two.mp4", "format")["format"]["tags"]["comment"].count(COMMENT) == 1
+
+
+@pytest.mark.parametrize("ending", sorted(CONTAINERS))
+def test_every_kind_of_file_says_that_its_speech_is_synthetic(
+    clip: Clip, tmp_path: Path, ending: str
+) -> None:
+    """The mark can be read by key and value in every container, and a repeated file has the same bytes."""
+    sources = {".webm": "opus.webm", ".wmv": "many.mkv"}
+    source = clip(sources.get(ending, "stereo.mp4"))
+    if ending in (".ogv", ".flv", ".avi", ".wmv"):  # pictures that these can hold by copying
+        kind = {".ogv": "libtheora", ".flv": "flv", ".avi": "mpeg4", ".wmv": "wmv2"}[ending]
+        plain, source = source, tmp_path / "source.mkv"
+        command = ["ffmpeg", "-v", "error", "-i", plain, "-map", "0:v:0", "-map", "0:a:0", "-c:v", kind]
+        subprocess.run([*command, "-c:a", "copy", source], check=True)
+    output, again = tmp_path / f"out{ending}", tmp_path / f"again{ending}"
+    *_, after = dub(source, output)
+    dub(source, again)
+    assert again.read_bytes() == output.read_bytes()
+    assert [path.name for path in tmp_path.iterdir() if ".marked" in path.name or ".part" in path.name] == []
+    known = tags(output, "format", "streams", "programs")
+    places = [known["format"], *known["streams"], *known["programs"]]
+    texts = [str(text) for place in places for text in place.get("tags", {}).values()]
+    for key, value in TAGS.items():
+        assert any(f"{key}={value}" in text for text in texts)
+    assert any(LINE in text for text in texts)
+    if ending in (".mkv", ".mka", ".webm", ".ogg", ".oga", ".opus", ".mp3", ".flac", ".wmv", ".flv"):
+        named = {key.lower(): text for place in places for key, text in place.get("tags", {}).items()}
+        assert {key: named.get(key.lower()) for key in TAGS} == TAGS
+    if ending not in (".ts", ".mts", ".m2ts", ".w64"):
+        assert any(text.endswith(COMMENT) for text in texts)
+    assert after.duration > 0
+
+
+def test_wave64_keeps_every_sample_beside_its_mark(clip: Clip, tmp_path: Path) -> None:
+    """The list of tags in a Wave64 is not taken for sound, by ffmpeg or by anybody else."""
+    info = probe(clip("low.wav"))
+    mix, output = tmp_path / "mix.wav", tmp_path / "out.w64"
+    decode(clip("low.wav"), info, info.audio[0], mix=mix, speech=tmp_path / "s.wav")
+    mux(clip("low.wav"), info, mix, output, stream=info.audio[0])
+    assert np.array_equal(heard(output, tmp_path), sound.load(mix)[0])
+    assert np.array_equal(sound.load(output)[0], sound.load(mix)[0])
+
+
+def test_an_output_without_a_dub_is_not_marked(clip: Clip, tmp_path: Path) -> None:
+    """Where nothing was spoken anew the file makes no claim, and keeps the comment it had."""
+    source = clip("many.mkv")
+    dub(source, tmp_path / "out.mkv", extras=Extras(is_synthetic=False))
+    known = {
+        key.lower(): text for key, text in tags(tmp_path / "out.mkv", "format")["format"]["tags"].items()
+    }
+    assert known["comment"] == "Seen"
+    assert not {key.lower() for key in TAGS} & known.keys()
 
 
 def test_chapters_are_kept(clip: Clip, tmp_path: Path) -> None:

@@ -9,12 +9,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import soundfile
 
 from autodub.gateway.store import Store
 from autodub.infra import settings
 from autodub.model.errors import (
     AutodubError,
     BadProject,
+    EngineCannot,
+    Gone,
     OutputProblem,
     Rejected,
     Unreachable,
@@ -25,6 +28,7 @@ from autodub.model.request import DubRequest
 from autodub.pipeline.dub import dub
 from autodub.pipeline.estimating import foretell
 from autodub.pipeline.making import Made, make
+from autodub.pipeline.stems import stem
 from autodub.testing.script import Give, Proceed, Script
 
 Count = Callable[[], dict[str, int]]
@@ -97,7 +101,7 @@ def test_nothing_is_written_outside_the_store(
     assert {kind: name for kind, (name, _) in made.files.items()} == {
         "media": "Great Talk.es.mp4", "srt": "Great Talk.es.srt", "vtt": "Great Talk.es.vtt",
         "receipt": "Great Talk.es.receipt.json", "report": "Great Talk.es.report.html",
-        "project": "Great Talk.es.project.json",
+        "project": "Great Talk.es.project.json", "dialogue": "Great Talk.es.dialogue.flac",
     }  # fmt: skip
     assert all(len(server.bytes(blob)) == blob.size > 0 for _, blob in made.files.values())
     assert not made.reused
@@ -285,3 +289,41 @@ def test_a_degraded_dub_is_pinned_too(server: Server) -> None:
     store.prune(max_bytes=0)
     store.close()
     assert all(len(server.bytes(blob)) == blob.size for _, blob in made.files.values())
+
+
+def test_stems_of_the_original_and_the_dub_alone(server: Server, tmp_path: Path) -> None:
+    """The dub's speech is one of the files; the original's stems are written when asked for, once."""
+    made = server.make(owner="one")
+    name, blob = made.files["dialogue"]
+    assert name == "Great Talk.es.dialogue.flac"
+    store = Store(server.stage.data)
+    source = soundfile.info(store.blobs.path(made.done.stems.mix.blob)) if made.done.stems else None
+    assert source is not None
+    dialogue = soundfile.info(store.blobs.path(blob))
+    assert (dialogue.samplerate, dialogue.frames) == (source.samplerate, source.frames)
+    files = [
+        stem(made.done, which, settings=server.settings, owner="one") for which in ("background", "original")
+    ]
+    loud = []
+    for file in files:
+        samples, rate = soundfile.read(store.blobs.path(file), always_2d=True)
+        assert (rate, len(samples), samples.shape[1]) == (source.samplerate, source.frames, source.channels)
+        loud.append(float(abs(samples).max()))
+    assert stem(made.done, "background", settings=server.settings, owner="one") == files[0]
+    store.release("one")
+    store.collect()
+    assert not any(store.blobs.has(file) for file in files)
+    with pytest.raises(Gone):
+        stem(made.done, "background", settings=server.settings, owner="one")
+    store.close()
+
+
+def test_where_the_voices_stay_in_there_are_no_stems(server: Server) -> None:
+    """A dub over lowered original sound says that it has no stems, and still has its own speech alone."""
+    server.stage.scripts["separator"] = Script([Rejected("No.")])
+    engines = {role: name for role, name in server.stage.engines.items() if role != "separator"}
+    made = server.make(engines=engines)
+    assert made.done.dialogue is not None
+    assert made.done.stems is None
+    with pytest.raises(EngineCannot, match="no stems"):
+        stem(made.done, "original", settings=server.settings)

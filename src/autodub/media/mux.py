@@ -15,7 +15,7 @@ from typing import Literal
 import numpy as np
 
 from autodub.infra import process
-from autodub.media import ffmpeg
+from autodub.media import ffmpeg, marking
 from autodub.media.containers import container_of
 from autodub.media.edit_list import limit_presentation
 from autodub.media.mux_command import Extras, MuxCommand
@@ -88,6 +88,8 @@ def mux(
         )
         if result.code != 0:
             raise _refusal(result, command, output)
+        if job.extras.is_synthetic:
+            marking.finish(temporary, container.muxer)
         if job.ends_by_edit_list:
             limit_presentation(temporary, round(job.seconds * 1000) + (0 if job.is_range else 1))
     return Muxed(output, job.picture, tuple(job.warnings))

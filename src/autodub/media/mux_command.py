@@ -8,14 +8,11 @@ from pathlib import Path
 from typing import Any, Literal
 
 from autodub.infra import process
-from autodub.media import ffmpeg
+from autodub.media import ffmpeg, marking
 from autodub.media.containers import Container, sound_encoding
 from autodub.media.sound import Pipe, Reader
 from autodub.model.errors import OutputProblem
 from autodub.model.media import AudioStream, MediaInfo
-
-SYNTHETIC = "Dubbed by Autodub: the speech in this file is synthetic."
-"""What every output says about itself."""
 
 _OPUS_DELAY = 0.0065
 """Seconds of Opus encoder delay (312 samples, 48 kHz): Matroska players subtract what ffmpeg does not add."""
@@ -37,7 +34,8 @@ class Extras:
     """Sound stream of the source to keep untouched as a second track."""
     original_language: str = "und"
     """ISO 639-2 code for it, used where the source does not tag it."""
-    comment: str = SYNTHETIC
+    is_synthetic: bool = True
+    """Whether the file is marked as having synthetic speech; False where nothing was dubbed."""
 
 
 class MuxCommand:
@@ -105,12 +103,16 @@ class MuxCommand:
             args += ["-bsf:a:0", r"noise=drop=lt(pts\,0)"]
         args += self._original()
         args += self._subtitles(spoken)
-        args += ["-metadata", f"comment={self._comment()}"]
+        if extras.is_synthetic:
+            args += marking.options(container.muxer, self._comment())
         if self.is_range and self.picture != "copied":
             args += ["-t", f"{self.seconds + 0.001:.3f}"]
         if container.muxer in ("matroska", "webm"):
             # An original track may start with encoder delay before zero; it must not push the rest back.
             args += ["-avoid_negative_ts", "disabled"]
+        if container.muxer in ("matroska", "webm", "ogg", "opus"):
+            # Else their numbers of files and streams are random, and no file the same twice.
+            args += ["-fflags", "+bitexact"]
         if container.muxer in ("mp4", "mov", "ipod"):
             args += ["-movflags", "+faststart"]
         return args
@@ -207,10 +209,9 @@ class MuxCommand:
         return answer
 
     def _comment(self) -> str:
-        """The source's own comment, if any, and ours."""
+        """The source's own comment, if any."""
         tags = self._ask(["-show_entries", "format_tags=comment"]).get("format", {}).get("tags", {})
-        own = next((str(value) for key, value in tags.items() if key.lower() == "comment"), "")
-        return self.extras.comment if self.extras.comment in own else f"{own}\n{self.extras.comment}".strip()
+        return next((str(value) for key, value in tags.items() if key.lower() == "comment"), "")
 
     @staticmethod
     def _disposition(which: str, value: str) -> list[str]:

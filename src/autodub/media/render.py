@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +20,7 @@ from autodub.dubbing import ducking, levels, mixing
 from autodub.dubbing.levels import CELL_MS, Cells
 from autodub.dubbing.mixing import fitted_frames
 from autodub.media.bed import Bed, scaled
+from autodub.media.flac import FlacWriter
 from autodub.media.limiting import CONTEXT, relief
 from autodub.media.loudness import Meter
 from autodub.media.mix_plan import MixPlan, MixSource, plan_mix
@@ -52,6 +54,7 @@ def render(
     bed_is_estimate: bool,
     lines: Sequence[Line] = (),
     clear_speech: bool = False,
+    dialogue: Path | None = None,
     progress: Callable[[float], None] | None = None,
     check: Callable[[], None] | None = None,
 ) -> Rendered:
@@ -59,10 +62,10 @@ def render(
 
     ``out`` (a file, or a pipe to whoever reads it) becomes float32 with the mix's rate, channels and
     frames; ``bed16`` what is in it besides the dub, as 16 kHz mono (the centre, or the mean of all channels)
-    of 16 bits. ``spans`` is where the source speaks (unpadded), ``keep`` where it stays as it is. A placement
-    whose line is among ``lines`` is brought to the level of the original line; ``Placement.gain`` comes on
-    top. ``target_lufs`` None matches the source's loudness. Without a ``background`` the voice is lowered
-    by 15 dB instead.
+    of 16 bits; ``dialogue`` the dub alone, as mono FLAC of 16 bits at the mix's rate. ``spans`` is where the
+    source speaks (unpadded), ``keep`` where it stays as it is. A placement whose line is among ``lines`` is
+    brought to the level of the original line; ``Placement.gain`` comes on top. ``target_lufs`` None matches
+    the source's loudness. Without a ``background`` the voice is lowered by 15 dB instead.
 
     Raises MediaError when the parts do not fit together, OutputProblem when there is no room.
     """
@@ -91,7 +94,7 @@ def render(
             clear=clear_speech,
         )
         mixer = _Mixer(bed, timeline, plan, source, layout=layout, clip_path=clip_path)
-        mixer.run(out, bed16, tell=lambda x: tell(0.35 + 0.65 * x), ask=ask)
+        mixer.run(out, bed16, dialogue, tell=lambda x: tell(0.35 + 0.65 * x), ask=ask)
     return mixer.report(source, clips, gates)
 
 
@@ -161,22 +164,33 @@ class _Mixer:
         self._null_frames = self._limited = self._dipped = 0
 
     def run(
-        self, out: Path | Pipe, bed16: Path, *, tell: Callable[[float], None], ask: Callable[[], None]
+        self,
+        out: Path | Pipe,
+        bed16: Path,
+        dialogue: Path | None,
+        *,
+        tell: Callable[[float], None],
+        ask: Callable[[], None],
     ) -> None:
-        """Write both files."""
+        """Write all files."""
         bed = self._bed
         size, context = _block(bed.channels), round(CONTEXT * bed.rate)
         with (
             out if isinstance(out, Pipe) else Writer(out, rate=bed.rate, channels=bed.channels) as whole,
             Writer(bed16, rate=_BED_RATE, channels=1, subtype="PCM_16") as small,
+            FlacWriter(dialogue, rate=bed.rate, channels=1) if dialogue else nullcontext() as alone,
         ):
             narrow = _Narrow(small, bed.rate, bed.frames)
             for start in range(0, bed.frames, size):
                 ask()
                 end = min(bed.frames, start + size)
                 low, high = max(0, start - context), min(bed.frames, end + context)
-                mixed, ground = self._mix(low, high, slice(start - low, end - low))
+                mixed, ground, spoken = self._mix(low, high, slice(start - low, end - low))
                 whole.write(mixed)
+                if alone is not None and spoken is not None:
+                    alone.write(spoken)
+                elif alone is not None:
+                    alone.silence(end - start)
                 narrow.add(self._narrowed(ground), last=end == bed.frames)
                 tell(end / bed.frames)
 
@@ -187,8 +201,8 @@ class _Mixer:
             out += ground[:, channel] * self._downmix[channel]
         return out
 
-    def _mix(self, low: int, high: int, core: slice) -> tuple[Samples, Samples]:
-        """Output and bed of the core of ``[low, high)``."""
+    def _mix(self, low: int, high: int, core: slice) -> tuple[Samples, Samples, Samples | None]:
+        """Output, bed and dub (None for silence) of the core of ``[low, high)``."""
         frames = high - low
         mix, bed, weights = self._bed.read(low, frames)
         touched = np.zeros(frames, dtype=np.bool_) if weights is None else weights > 0
@@ -219,7 +233,7 @@ class _Mixer:
                 out[:, channel] += spoken * self._bus[channel]
         self._measure(out, bed, spoken)
         self._compare(out, mix, ~touched)
-        return out, bed
+        return out, bed, spoken
 
     def _measure(self, out: Samples, bed: Samples, spoken: Samples | None) -> None:
         self._out.add(out)

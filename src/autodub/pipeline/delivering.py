@@ -14,7 +14,7 @@ from autodub.model.media import Blob, Timeline
 from autodub.model.request import DubRequest
 from autodub.pipeline import facts
 from autodub.pipeline.facts import Kept
-from autodub.pipeline.finished import Finished, Making, keep_text, remember
+from autodub.pipeline.finished import Finished, Making, Parts, keep_text, remember
 from autodub.pipeline.listening import Heard
 from autodub.pipeline.opening import Opened, shown_name, shown_place
 from autodub.pipeline.performing import Performance
@@ -88,7 +88,10 @@ def deliverables(
     )  # fmt: skip
     known = replace(known, sound=sound_fact(produced.rendered), picture_copied=produced.picture_copied)
     receipt = _receipt(run, plan, request, heard, produced.file, produced.bed.blob, known)
-    return _finished(run, produced.file, srt, vtt, receipt, record)
+    done = _finished(run, produced.file, srt, vtt, receipt, record)
+    background = heard.background
+    parts = Parts(heard.soundtrack.mix, background, heard.voiced) if background else None
+    return replace(done, dialogue=produced.dialogue, stems=parts)
 
 
 def _consent(request: DubRequest) -> tuple[str, ...]:

@@ -11,9 +11,10 @@ from autodub.gateway.store import Answer, Store
 from autodub.infra import codec
 from autodub.infra.codec import canonical
 from autodub.model.language import Language
-from autodub.model.media import Blob
+from autodub.model.media import Audio, Blob
 from autodub.model.request import DubRequest
 from autodub.model.speech import Term
+from autodub.model.time import Span
 from autodub.pipeline.opening import shown_name, shown_place
 from autodub.pipeline.outputs import place
 from autodub.pipeline.plan import Plan
@@ -32,6 +33,17 @@ SUFFIXES = {
 
 
 @dataclass(frozen=True, slots=True)
+class Parts:
+    """What the original sound was taken apart into, for :func:`autodub.pipeline.stems.stem`."""
+
+    mix: Audio
+    """The source's own sound."""
+    background: Audio
+    """Everything but the voices; only meaningful within ``spans``."""
+    spans: tuple[Span, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Finished:
     """Every file of a finished dub, and its receipt."""
 
@@ -42,6 +54,10 @@ class Finished:
     report: Blob
     project: Blob
     measured: Receipt
+    dialogue: Blob | None = None
+    """The dub's own speech: mono FLAC of 16 bits on the programme's clock; None when nothing is spoken."""
+    stems: Parts | None = None
+    """None where the voices could not be taken out. Large, so a prune may take its files all the same."""
 
 
 def identity(
@@ -52,10 +68,12 @@ def identity(
     subtitles: str,
     glossary: tuple[Term, ...] = (),
     downloader: Any = None,
+    policy: str = "",
 ) -> str:
     """What makes one dub the same as another: everything that can change any of its files.
 
-    ``downloader`` is who still fetches the picture, which is therefore not known yet.
+    ``downloader`` is who still fetches the picture, which is therefore not known yet. ``policy`` names the
+    rules it was examined by, where there are any.
     """
     engines = [
         (role, c.info.name, c.info.version, c.engine.options) for role, c in sorted(plan.engines.items())
@@ -83,6 +101,7 @@ def identity(
         engines,
         asked,
         picture,
+        *([policy] if policy else []),
     )
     return sha256(canonical(whole)).hexdigest()
 
@@ -106,7 +125,8 @@ def keep(store: Store, key: str, done: Finished) -> None:
 
 def blobs(done: Finished) -> tuple[Blob, ...]:
     """The files of a finished dub."""
-    return tuple(b for b in (done.media, done.srt, done.vtt, done.receipt, done.report, done.project) if b)
+    files = (done.media, done.srt, done.vtt, done.receipt, done.report, done.project, done.dialogue)
+    return tuple(blob for blob in files if blob is not None)
 
 
 def named(done: Finished, media: Path) -> dict[str, tuple[Path, Blob]]:

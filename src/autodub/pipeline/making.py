@@ -25,11 +25,13 @@ from autodub.model.media import Blob, Source
 from autodub.model.request import DubRequest
 from autodub.model.speech import Term
 from autodub.pipeline import ahead, finished, project, spending
+from autodub.pipeline import policy as policies
 from autodub.pipeline.finished import Finished
 from autodub.pipeline.names import discreet, path_of, refuse_unwritable
 from autodub.pipeline.opening import Opened, captions, open_source, output_name
 from autodub.pipeline.outputs import Outputs, outputs_named
 from autodub.pipeline.plan import Plan, languages, make_plan, refuse_same
+from autodub.pipeline.policy import Policy
 from autodub.pipeline.run import Run
 from autodub.pipeline.standby import sticky
 from autodub.quality.receipt import Receipt
@@ -48,9 +50,15 @@ class Made:
 
     @property
     def files(self) -> Mapping[str, tuple[str, Blob]]:
-        """Kind (``media``, ``srt``, ``vtt``, ``receipt``, ``report``, ``project``) -> (name, file)."""
-        named = finished.named(self.done, Path(self.name))
-        return {kind: (path.name, blob) for kind, (path, blob) in named.items()}
+        """Kind -> (name, file).
+
+        Kinds are ``media``, ``srt``, ``vtt``, ``receipt``, ``report``, ``project`` and ``dialogue``.
+        """
+        media = Path(self.name)
+        named = {kind: (path.name, blob) for kind, (path, blob) in finished.named(self.done, media).items()}
+        if self.done.dialogue is not None:
+            named["dialogue"] = (f"{media.stem}.dialogue.flac", self.done.dialogue)
+        return named
 
 
 def make(
@@ -61,17 +69,20 @@ def make(
     cancel: Cancel | None = None,
     edits_text: str | None = None,
     owner: str | None = None,
+    policy: Policy | None = None,
 ) -> Made:
     """Dub a source into the store of the data directory, and write no file anywhere else.
 
     ``edits_text`` is the text of a project file as a person edited it. ``owner`` is whose everything is that
     is used or made, until ``Store.release``; the finished files stay until then whatever is pruned. Of
-    ``request.output`` only the name counts: its ending says what kind of file is made.
+    ``request.output`` only the name counts: its ending says what kind of file is made. ``policy`` is asked
+    before anything that was said is translated, and before a voice is cloned.
 
     Raises RequestError (BadProject for edits that cannot be understood) before anything is spent, and any
     other AutodubError later. After any failure the same request goes on where this one stopped.
     """
-    with running(request, settings=settings, listener=listener, cancel=cancel, owner=owner) as (run, context):
+    asked = running(request, settings=settings, listener=listener, cancel=cancel, owner=owner, policy=policy)
+    with asked as (run, context):
         opened, plan = begin(run, request, context, place=lambda source: _names(source, request))
         edits = project.Edits()
         if edits_text is not None:
@@ -102,6 +113,7 @@ def running(
     listener: Listener,
     cancel: Cancel | None,
     owner: str | None = None,
+    policy: Policy | None = None,
 ) -> Iterator[tuple[Run, EngineContext]]:
     """A dub under way: its store and its door to the engines, closed at the end, whatever that is."""
     refuse_unwritable(request)
@@ -109,7 +121,8 @@ def running(
     stop = (cancel or Cancel()).child()  # what fails here must not stop the caller's other dubs
     with contextlib.ExitStack() as unfinished:
         unfinished.callback(store.close)
-        run = Run(spending.gateway(store, request, settings, listener=listener, cancel=stop), listener)
+        door = spending.gateway(store, request, settings, listener=listener, cancel=stop)
+        run = Run(door, listener, policy=policy)
         unfinished.pop_all()
     try:
         yield run, engine_context(settings)
@@ -158,7 +171,7 @@ def complete(
     glossary = _glossary(request, plan.target.tag)
     key = finished.identity(
         plan, request, edits, subtitles=_digest(store, request.subtitles), glossary=glossary,
-        downloader=None if opened.is_here else opened.downloader,
+        downloader=None if opened.is_here else opened.downloader, policy=run.policy.identity,
     )  # fmt: skip
     done = finished.find(store, key)
     if done is not None:
@@ -220,6 +233,7 @@ def _make(
     plan = replace(plan, spoken=spoken)
 
     revision = revising.revise(heard.lines, edits, path=plan.outputs.project, limit=mix.duration)
+    policies.examine(run, heard.lines, revision)
     performed = partial(
         perform, run, request=request, heard=heard, programme=programme, edits=edits, revision=revision,
         glossary=glossary,

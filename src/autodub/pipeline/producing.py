@@ -48,6 +48,7 @@ def produce(request: Produce, work: Work) -> Produced:
     samples on the disk.
     """
     bed, output = work.scratch / "bed.wav", work.scratch / f"dub{request.suffix}"
+    dialogue = work.scratch / "dialogue.flac" if request.timeline.placements else None
     info, mix = request.source.info, request.mix
     stream = next(s for s in info.audio if s.index == request.stream)
     extras = Extras(
@@ -55,6 +56,7 @@ def produce(request: Produce, work: Work) -> Produced:
         original=stream if request.keep_original_audio else None,
         original_language=request.spoken,
         subtitles=work.path(request.subtitles.srt) if request.subtitles else None,
+        is_synthetic=bool(request.timeline.placements),
     )
     pipe = Pipe(rate=mix.rate, channels=mix.channels, frames=mix.frames)
     is_over = threading.Event()
@@ -79,6 +81,7 @@ def produce(request: Produce, work: Work) -> Produced:
                 layout=mix.layout,
                 bed_is_estimate=request.is_estimate,
                 lines=request.lines,
+                dialogue=dialogue,
                 progress=lambda fraction: work.progress(_MIXING * fraction, "mixing"),
                 check=go_on,
             )
@@ -123,4 +126,5 @@ def produce(request: Produce, work: Work) -> Produced:
         rendered,
         _COPIED[muxed.picture],
         tuple(notes),
+        work.keep(dialogue) if dialogue else None,
     )

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 from autodub.engines.roles import EngineOptions, Info, Readiness, Work
 from autodub.media.rendered import Rendered
@@ -18,7 +18,7 @@ from autodub.model.media import Audio, Blob, Clip, Soundtrack, Source, Timeline
 from autodub.model.speech import Line, Tone
 from autodub.model.time import Span
 
-VERSION = "9"
+VERSION = "11"
 """Change it whenever the same request would be answered differently."""
 
 
@@ -173,6 +173,18 @@ class Produced:
     picture_copied: bool | None
     """None when there is no picture."""
     notes: tuple[Degradation, ...] = ()
+    dialogue: Blob | None = None
+    """The dub's own speech, mono FLAC on the programme's clock; None when nothing is spoken."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stem:
+    """Write a part of the original sound as a file for people -> Blob."""
+
+    which: Literal["background", "original"]
+    mix: Audio
+    background: Audio
+    spans: tuple[Span, ...]
 
 
 class Studio:
@@ -284,3 +296,15 @@ class Studio:
         produced = produce(request, work)
         self._unchanged(request.source)
         return produced
+
+    def stem(self, request: Stem, work: Work) -> Blob:
+        """Write one stem of the original as FLAC."""
+        from autodub.media.stems import write_stem
+
+        path = work.scratch / f"{request.which}.flac"
+        write_stem(
+            request.which, mix=work.path(request.mix.blob), background=work.path(request.background.blob),
+            spans=request.spans, layout=request.mix.layout, out=path, check=work.check,
+            progress=work.progress,
+        )  # fmt: skip
+        return work.keep(path)
