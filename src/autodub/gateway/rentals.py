@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from hashlib import sha256
@@ -138,6 +138,12 @@ class Rentals:
             values["kept"] = kept
         with self._database.writing() as connection:
             connection.execute(update(rentals).where(rentals.c.token == token).values(values))
+
+    def set_free(self, identities: Sequence[str]) -> None:
+        """Have voices given back, whoever's answers name them; using one again takes that back."""
+        these = rentals.c.identity.in_(identities) & (rentals.c.state == "ready")
+        with self._database.writing() as connection:
+            connection.execute(update(rentals).where(these).values(released=True))
 
     def drop(self, token: str) -> None:
         """Forget a rental that is not in the account, for certain."""

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import secrets
 import time
 from collections.abc import Callable, Sequence
 
-from sqlalchemy import Connection, func, insert, select
+from sqlalchemy import Connection, func, select
 
 from autodub.engines import registry
 from autodub.engines.context import engine_context
@@ -14,13 +13,14 @@ from autodub.infra.addresses import Networks, permit
 from autodub.infra.server_settings import ServerSettings
 from autodub.infra.settings import Settings
 from autodub.infra.sql import Sql
+from autodub.jobs.consents import Consents
+from autodub.jobs.content import Content
 from autodub.jobs.quotas import Quotas
-from autodub.jobs.records import Actor
+from autodub.jobs.records import Actor, Job
 from autodub.jobs.spec import JobSpec
-from autodub.jobs.tables import consents, glossaries, jobs, uploads
+from autodub.jobs.tables import glossaries, jobs, uploads
 from autodub.model.errors import (
     BadOption,
-    ConsentMissing,
     Forbidden,
     NotFound,
     QuotaExceeded,
@@ -35,11 +35,11 @@ class Admission:
     """The rules of one server."""
 
     def __init__(
-        self, sql: Sql, settings: Settings, server: ServerSettings, quotas: Quotas, *,
-        clock: Callable[[], float] = time.time,
+        self, sql: Sql, settings: Settings, server: ServerSettings, quotas: Quotas, content: Content,
+        consents: Consents, *, clock: Callable[[], float] = time.time,
     ) -> None:  # fmt: skip
         self._sql, self._settings, self._server, self._quotas = sql, settings, server, quotas
-        self._clock = clock
+        self._content, self._consents, self._clock = content, consents, clock
 
     def examined(self, actor: Actor, spec: JobSpec, *, kind: str) -> JobSpec:
         """The request with everything checked that needs nobody else. Raises RequestError."""
@@ -52,20 +52,12 @@ class Admission:
             allowed = engine_context(self._settings).fetching
             permit(spec.source, sites=allowed.sites, networks=Networks.of(allowed.addresses))
         self._engines(actor, spec)
-        if spec.clone_voices and kind == "dub":
-            if "voices" not in actor.scopes:
-                raise Forbidden(
-                    "This key may not clone voices.",
-                    hint="Make one with the scope 'voices', or do without clones.",
-                )
-            if self._server.consent and spec.consent is None:
-                raise ConsentMissing(
-                    "Cloning a voice needs a statement that it may be cloned.",
-                    hint="Send consent: whose voices they are, and what was agreed.",
-                )
+        self._content.examine_text(spec.title or "", spec.tone, spec.instructions, *spec.terms)
         if kind == "dub":
             self._quotas.check(actor)
         with self._sql.reading() as connection:
+            if kind == "dub":
+                self._consents.admit(connection, actor, spec)
             self._belongings(connection, actor, spec)
         return spec.model_copy(update={"target": target.tag})
 
@@ -102,11 +94,13 @@ class Admission:
                 why = row.why or ("it is not complete" if row.state == "receiving" else f"it is {row.kind}")
                 raise BadOption(f"The upload {upload} cannot be used: {why}.", hint="Upload another file.")
         if spec.glossary is not None:
-            mine = select(glossaries.c.id).where(
+            mine = select(glossaries.c.text).where(
                 glossaries.c.id == spec.glossary, glossaries.c.owner == actor.id
             )
-            if connection.execute(mine).first() is None:
+            text = connection.execute(mine).scalar()
+            if text is None:
                 raise NotFound(f"There is no glossary {spec.glossary}.", hint="Make it first.")
+            self._content.examine_text(text)  # what it says is spoken
 
     def counted(self, connection: Connection, actor: Actor, *, specs: Sequence[JobSpec], fresh: int) -> None:
         """Raise QuotaExceeded when more jobs would wait than one user may have."""
@@ -130,11 +124,9 @@ class Admission:
 
     def kept(self, connection: Connection, actor: Actor, job: str, spec: JobSpec, *, at: float) -> None:
         """Record what was stated with a job."""
-        if spec.consent is None:
-            return
-        connection.execute(
-            insert(consents).values(
-                id=secrets.token_hex(16), owner=actor.id, job=job, who=spec.consent.who,
-                statement=spec.consent.statement, address=actor.address, created=at,
-            )
-        )  # fmt: skip
+        self._consents.kept(connection, actor, job, spec, at=at)
+
+    def again(self, connection: Connection, actor: Actor, job: Job) -> None:
+        """Raise QuotaExceeded or ConsentMissing for a job that may not be queued again."""
+        self._consents.check(connection, job)
+        self.counted(connection, actor, specs=[], fresh=1)

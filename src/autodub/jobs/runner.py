@@ -15,6 +15,7 @@ from sqlalchemy import Connection, insert, select, update
 from autodub.gateway.cancel import Cancel
 from autodub.infra.blobs import blob_named
 from autodub.jobs.claiming import failure_text
+from autodub.jobs.guard import Guard
 from autodub.jobs.platform import Platform
 from autodub.jobs.recorder import Recorder
 from autodub.jobs.records import Failure, Job
@@ -69,7 +70,7 @@ class Runner:
             return of_estimate(foretell(request, settings=settings, listener=recorder, cancel=cancel))
         made = make(
             request, settings=self._platform.settings, listener=recorder, cancel=cancel,
-            edits_text=self._project(job),
+            edits_text=self._project(job), policy=Guard(self._platform, job),
         )  # fmt: skip
         return of_dub(made)
 

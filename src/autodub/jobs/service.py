@@ -195,7 +195,7 @@ class Jobs:
 
         def work(connection: Connection) -> Job:
             found = self._own(connection, actor, job)
-            self._admission.counted(connection, actor, specs=[], fresh=1)
+            self._admission.again(connection, actor, found)
             number = events.change(
                 connection, job, Event("job.queued"), at=now,
                 where=[jobs.c.state.in_(of), jobs.c.stopping != "delete"],

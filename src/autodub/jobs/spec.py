@@ -61,7 +61,12 @@ class JobSpec(BaseModel):
     )
     clone_voices: bool = Field(False, description="Speak with clones of the speakers' own voices.")
     consent: Statement | None = Field(None, description="The statement that cloning needs.")
-    match_voices: bool = Field(False, description="Move each voice toward the original speaker's.")
+    consent_id: Id | None = Field(None, description="Id of a statement given before, instead.")
+    match_voices: bool = Field(
+        False,
+        description="Move each stock voice's pitch and tone toward the original speaker's. Nobody's voice is "
+        "reproduced, so no consent is kept; whoever asks for it states that they may.",
+    )
     keep_voices: bool = Field(False, description="Leave cloned voices in the account for later dubs.")
     keep_original_audio: bool = Field(False, description="Keep the original sound as a second track.")
     loudness: float | None = Field(
@@ -84,6 +89,8 @@ class JobSpec(BaseModel):
             raise ValueError("give either source (an address) or upload (an id)")
         if self.end is not None and self.end <= (self.start or 0):
             raise ValueError("end must be after start")
+        if self.consent is not None and self.consent_id is not None:
+            raise ValueError("give either consent (a statement) or consent_id (the id of one)")
         return self
 
     def request(

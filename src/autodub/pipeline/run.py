@@ -18,6 +18,7 @@ from autodub.gateway.gateway import Gateway
 from autodub.model.errors import CircuitOpen, EngineError, UnsupportedSource
 from autodub.model.job import Degradation, Event, Listener
 from autodub.model.media import Source
+from autodub.pipeline.policy import Anything, Policy
 from autodub.pipeline.studio import Studio
 
 T = TypeVar("T")
@@ -50,8 +51,9 @@ class StageTime:
 class Run:
     """One dub under way. Thread-safe: stages may run side by side."""
 
-    def __init__(self, gateway: Gateway, listener: Listener) -> None:
+    def __init__(self, gateway: Gateway, listener: Listener, *, policy: Policy | None = None) -> None:
         self.gateway = gateway
+        self.policy: Policy = policy or Anything()
         self._listener = listener
         self._lock = threading.Lock()
         self.degradations: list[Degradation] = []

@@ -134,7 +134,9 @@ def clone_speakers(
         asked = Clone(
             base, soundtrack.speech, parts.spans(name), name, sample.audio, is_clean=sample.is_clean
         )
+        run.policy.cloning(name, sample.audio, f"cloner.{cloner.info.name}")
         voice: Voice = run.call(cloner.engine, "clone", asked, stage="voices")
+        run.policy.cloned(name, voice)
         return voice
 
     with ThreadPoolExecutor(max_workers=max(1, cloner.info.lanes), thread_name_prefix="clone") as pool:
