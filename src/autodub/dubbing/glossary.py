@@ -85,6 +85,16 @@ def parse(text: str, *, target: str, source: str | None = None) -> tuple[Term, .
     return tuple(entry for _, entry in found.values())
 
 
+def targets(text: str) -> tuple[str, ...] | None:
+    """Languages (BCP-47 tags) a glossary has columns of translations for; None where any will do.
+
+    Raises BadOption naming the line that is wrong.
+    """
+    rows = _rows(text.removeprefix("\ufeff"))
+    columns = _languages(rows[0][1]) if rows else None
+    return None if columns is None else tuple(column.tag for column in columns[1:] if column is not None)
+
+
 def occurring(terms: Sequence[Term], texts: Iterable[str]) -> tuple[Term, ...]:
     """The terms that occur in any of the texts (of the source's language), in the glossary's order."""
     joined = "\n".join(_plain(text) for text in texts)

@@ -15,11 +15,15 @@ from autodub.infra.sql import Sql
 from autodub.jobs import schema
 from autodub.jobs.accounts import Accounts
 from autodub.jobs.admission import Admission
+from autodub.jobs.batches import Batches
+from autodub.jobs.catalogue import Catalogue
 from autodub.jobs.claiming import Claims
 from autodub.jobs.consents import Consents
 from autodub.jobs.content import Content
 from autodub.jobs.doorbell import Doorbell
+from autodub.jobs.editing import Editing
 from autodub.jobs.erasing import Erasing
+from autodub.jobs.glossaries import Glossaries
 from autodub.jobs.keys import Keys
 from autodub.jobs.metrics import Numbers
 from autodub.jobs.quotas import Quotas
@@ -27,6 +31,7 @@ from autodub.jobs.records import LOCAL, Actor
 from autodub.jobs.service import Jobs
 from autodub.jobs.sessions import Sessions
 from autodub.jobs.tables import users
+from autodub.jobs.usage import Consumption
 from autodub.jobs.watching import Watching
 
 
@@ -54,6 +59,11 @@ class Platform:
         self.claims = Claims(self.sql, server)
         self.numbers = Numbers(self.sql)
         self.erasing = Erasing(self)
+        self.catalogue = Catalogue(settings, self.store)
+        self.editing = Editing(self.sql, self.jobs, self.store, self.catalogue, self.content)
+        self.glossaries = Glossaries(self.sql, self.content)
+        self.batches = Batches(self.sql, self.jobs, self.admission)
+        self.consumption = Consumption(self.sql, self.quotas)
         self._local()
 
     @classmethod

@@ -13,7 +13,8 @@
         EngineCannot        the engine named cannot do this (language, missing data, missing key)
         OutputProblem       the output cannot be written (permission, no room, would overwrite the source)
         NotFound            no such job, file, user ... or none that this user may see
-        Conflict            the state of things does not allow it (a job under way, an edit of an old revision)
+        Conflict            the state of things does not allow it (a job under way, a line that is locked)
+          OldRevision       an edit of a revision that is not the newest; ``present`` is that
         Unauthenticated     nobody is logged in, or the key is not (or no longer) good
         Forbidden           this user may not
         ConsentMissing      a voice is to be cloned, and nobody stated that it may
@@ -125,6 +126,15 @@ class Conflict(RequestError):
     """The state of things does not allow it."""
 
     code = "conflict"
+
+
+class OldRevision(Conflict):
+    """Somebody, or a dub, has changed the project since."""
+
+    def __init__(self, message: str, *, hint: str = "", present: int) -> None:
+        super().__init__(message, hint=hint)
+        self.present = present
+        """The newest revision."""
 
 
 class Unauthenticated(RequestError):
