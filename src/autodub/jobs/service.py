@@ -24,6 +24,8 @@ from autodub.model.errors import Conflict, NotFound
 from autodub.model.job import Event
 
 DAY = 86_400.0
+_LOCK = 4_213
+"""Number of the advisory lock under which idempotency keys are looked up and taken."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +72,9 @@ class Jobs:
         admitted = [self._admission.examined(actor, spec, kind=kind) for spec in specs]
 
         def work(connection: Connection) -> list[tuple[Job, bool]]:
-            batch = self._batch(connection, actor, name) if name is not None else None
+            if any(keys):  # of two requests with one key the second must see the first one's jobs
+                self._sql.alone(connection, _LOCK)
+            batch = self._batch(connection, actor, name, keys) if name is not None else None
             done = [
                 self._submit(connection, actor, spec, kind=kind, key=key, batch=batch)
                 for spec, key in zip(admitted, keys, strict=True)
@@ -115,7 +119,15 @@ class Jobs:
         )  # fmt: skip
         return job_of(connection.execute(select(jobs).where(jobs.c.id == job)).one()), True
 
-    def _batch(self, connection: Connection, actor: Actor, name: str) -> str:
+    def _batch(
+        self, connection: Connection, actor: Actor, name: str, keys: Sequence[str | None]
+    ) -> str:  # fmt: skip
+        """A new batch, or the one that the jobs of these idempotency keys are in already."""
+        given = [key for key in keys if key is not None]
+        same = and_(jobs.c.owner == actor.id, jobs.c.idempotency.in_(given), jobs.c.batch.is_not(None))
+        known = connection.execute(select(jobs.c.batch).where(same).limit(1)).scalar() if given else None
+        if known is not None:
+            return str(known)
         batch = secrets.token_hex(16)
         values = {"id": batch, "owner": actor.id, "name": name, "created": self._clock()}
         connection.execute(insert(batches).values(**values))
