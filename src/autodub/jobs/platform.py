@@ -7,11 +7,13 @@ from pathlib import Path
 
 from sqlalchemy import select
 
+from autodub import __version__
 from autodub.gateway.store import Store
 from autodub.infra import server_settings
 from autodub.infra.server_settings import ServerSettings
 from autodub.infra.settings import Settings
 from autodub.infra.sql import Sql
+from autodub.infra.tracing import Traces
 from autodub.jobs import schema
 from autodub.jobs.accounts import Accounts
 from autodub.jobs.admission import Admission
@@ -58,6 +60,7 @@ class Platform:
         self.watching = Watching(self.sql, self.jobs, most=max(4, server.threads * 9 // 10))
         self.claims = Claims(self.sql, server)
         self.numbers = Numbers(self.sql)
+        self.traces = Traces(server.traces, version=__version__)
         self.erasing = Erasing(self)
         self.catalogue = Catalogue(settings, self.store)
         self.editing = Editing(self.sql, self.jobs, self.store, self.catalogue, self.content)
@@ -92,6 +95,7 @@ class Platform:
     def close(self) -> None:
         """Let go of the store and the database."""
         self.watching.close()
+        self.traces.close()
         self.store.close()
         self.sql.close()
 

@@ -88,6 +88,8 @@ class Job:
     """US dollars, all attempts together."""
     events: int
     """Number of the last event."""
+    trace: str = ""
+    """``traceparent`` of the request that submitted it, where traces are on."""
 
     @property
     def is_over(self) -> bool:
@@ -124,7 +126,7 @@ def job_of(row: Row[Any]) -> Job:
         attempt=row.attempt, holder=row.holder, stopping=row.stopping, progress=row.progress, stage=row.stage,
         message=row.message, error=Failure(**json.loads(row.error)) if row.error else None,
         result=json.loads(row.result) if row.result else None, revision=row.revision, made=row.made,
-        duration=row.duration, spent=Decimal(row.spent), events=row.events,
+        duration=row.duration, spent=Decimal(row.spent), events=row.events, trace=row.trace or "",
     )  # fmt: skip
 
 

@@ -127,6 +127,7 @@ jobs = Table(
     Column("spent", MONEY, nullable=False),  # dollars, all attempts together
     Column("events", BigInteger, nullable=False),  # number of the last event
     Column("seen", Text, nullable=False),  # JSON of what metrics need of a finished job: seconds by stage
+    Column("trace", String(64), nullable=True),  # traceparent of the request that submitted it
     UniqueConstraint("owner", "idempotency"),
     Index("ix_jobs_claim", "state", "owner", "priority", "queued"),
     Index("ix_jobs_list", "owner", "created"),

@@ -269,6 +269,7 @@ def upgrade() -> None:
         sa.Column("spent", sa.Numeric(precision=14, scale=6), nullable=False),
         sa.Column("events", sa.BigInteger(), nullable=False),
         sa.Column("seen", sa.Text(), nullable=False),
+        sa.Column("trace", sa.String(length=64), nullable=True),
         sa.ForeignKeyConstraint(["batch"], ["batches.id"], name=op.f("fk_jobs_batch"), ondelete="SET NULL"),
         sa.ForeignKeyConstraint(["owner"], ["users.id"], name=op.f("fk_jobs_owner"), ondelete="CASCADE"),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_jobs")),
