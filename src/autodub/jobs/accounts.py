@@ -179,13 +179,13 @@ class Accounts:
         self._keep(actor, self.get(actor, user), password)
 
     def change_password(self, actor: Actor, current: str, password: str) -> None:
-        """Change one's own password, and end every session. Raises Unauthenticated for a wrong one."""
+        """Change one's own password, and end every session. Raises Forbidden for a wrong one."""
         if actor.key:
             raise Forbidden("A key cannot change a password.", hint="Log in with the password.")
         with self._sql.reading() as connection:
             row = connection.execute(select(users).where(users.c.id == actor.id)).one_or_none()
         if row is None or not self._passwords.matches(row.password, current):
-            raise Unauthenticated("The current password is not right.", hint="Type it again.")
+            raise Forbidden("The current password is not right.", hint="Type it again.")
         self._keep(actor, account_of(row), password)
 
     def _keep(self, actor: Actor, account: Account, password: str | None) -> None:
@@ -205,22 +205,20 @@ class Accounts:
         Raises Unauthenticated, in the same words and after as long a time for an unknown name, a wrong
         password and a user who may not log in.
         """
+        wanted = select(users).where(users.c.name == _folded(name), users.c.active)
         with self._sql.reading() as connection:
-            wanted = select(users).where(users.c.name == _folded(name), users.c.active)
-            row = connection.execute(wanted).one_or_none()
-        if (
-            not self._passwords.matches(row.password if row else None, password[: passwords.LONGEST + 1])
-            or row is None
-        ):
-            with self._sql.writing() as connection:  # for a name that exists, too: it takes as long
-                told = Actor(row.id if row else "", address=address)
+            row = connection.execute(wanted).one_or_none() if _can_be_a_name(_folded(name)) else None
+        digest = row.password if row else None
+        if not self._passwords.matches(digest, password[: passwords.LONGEST + 1]) or row is None:
+            told = Actor(row.id if row else "", address=address)
+            with self._sql.writing() as connection:
                 audit.record(self._sql, connection, told, "login.failed", f"user:{told.id}", at=self._clock())
             raise Unauthenticated("Name or password is not right.", hint="Type both again.")
         if self._passwords.is_outdated(row.password):
-            digest = self._passwords.digest(password)
             same = and_(users.c.id == row.id, users.c.password == row.password)
+            renewed = self._passwords.digest(password)
             with self._sql.writing() as connection:
-                connection.execute(update(users).where(same).values(password=digest))
+                connection.execute(update(users).where(same).values(password=renewed))
         return account_of(row)
 
     def has_admin(self) -> bool:
@@ -252,12 +250,16 @@ class Accounts:
 def cleaned(name: str) -> str:
     """A user's name as it is kept: lower case, no blanks. Raises BadOption for what cannot be one."""
     kept = _folded(name)
-    if not 1 <= len(kept) <= 200 or any(unicodedata.category(one)[0] in "CZ" for one in kept):
+    if not _can_be_a_name(kept):
         raise BadOption(
             "A user's name has 1 to 200 characters and no blanks.",
             hint="An e-mail address or a word will do.",
         )
     return kept
+
+
+def _can_be_a_name(kept: str) -> bool:
+    return 1 <= len(kept) <= 200 and not any(unicodedata.category(one)[0] in "CZ" for one in kept)
 
 
 def _folded(name: str) -> str:

@@ -63,8 +63,8 @@ class Keys:
         """
         _may(actor)
         wanted, now, owner = set(scopes), self._clock(), owner or actor.id
-        if not 1 <= len(name.strip()) <= 100:
-            raise BadOption("A key's name has 1 to 100 characters.", hint="Say what it is for.")
+        if not 1 <= len(name.strip()) <= 100 or not name.isprintable():
+            raise BadOption("A key's name has 1 to 100 characters on one line.", hint="Say what it is for.")
         if not wanted or wanted - set(SCOPES):
             raise BadOption("The scopes are not right.", hint=f"Choose among {', '.join(SCOPES)}.")
         if expires is not None and expires <= now:

@@ -69,7 +69,6 @@ class Sessions:
             "expires": session.expires, "agent": session.agent,
         }  # fmt: skip
         with self._sql.writing() as connection:
-            connection.execute(delete(sessions).where(sessions.c.expires <= now))
             connection.execute(insert(sessions).values(**row))
             actor = Actor(account.id, address=address)
             audit.record(self._sql, connection, actor, "session.opened", f"user:{account.id}", at=now)
@@ -130,6 +129,11 @@ class Sessions:
         """End the session of a cookie, whoever it is."""
         with self._sql.writing() as connection:
             connection.execute(delete(sessions).where(sessions.c.digest == _digest(secret)))
+
+    def sweep(self, now: float) -> None:
+        """Take out the sessions that are over."""
+        with self._sql.writing() as connection:
+            connection.execute(delete(sessions).where(sessions.c.expires <= now))
 
     def _told(self, connection: Any, actor: Actor) -> None:
         audit.record(self._sql, connection, actor, "session.closed", f"user:{actor.id}", at=self._clock())

@@ -11,9 +11,12 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 
 from autodub import __version__
 from autodub.jobs.platform import Platform
-from autodub.web import access, problems
+from autodub.web import access, bodies, headers, identity, limits, origins, problems
 
 _ROUTES = (
+    "auth",
+    "keys",
+    "users",
     "jobs",
     "simple",
     "events",
@@ -64,6 +67,11 @@ def create_app(platform: Platform) -> OpenAPI:
 
     access.install(app, platform)
     problems.install(app)
+    headers.install(app)
+    origins.install(app, platform.server)  # in this order a request is looked at
+    bodies.install(app, platform.server)
+    limits.install(app, platform.server)
+    identity.install(app)
     for name in _ROUTES:
         app.register_api(import_module(f"autodub.web.{name}").blueprint)
     return app

@@ -17,6 +17,7 @@ from pydantic import BaseModel
 from autodub.web import document as documents
 from autodub.web.document_schemas import PLACE
 from autodub.web.examples import curl, example, written
+from autodub.web.identity import public
 
 Json = dict[str, Any]
 FILES = Path(__file__).with_name("static")
@@ -77,6 +78,7 @@ class Operation:
 
 
 @blueprint.get("")
+@public
 def page() -> Response:
     """The interface, to read."""
     found = documents.document()
@@ -93,6 +95,7 @@ class FilePath(BaseModel):
 
 
 @blueprint.get("/<name>")
+@public
 def file(path: FilePath) -> Response:
     """Style and script of the page."""
     return send_from_directory(FILES, path.name, max_age=3600)

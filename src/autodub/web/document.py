@@ -18,7 +18,7 @@ from flask_openapi3 import APIBlueprint, OpenAPI, Tag
 from pydantic.json_schema import JsonSchemaMode
 
 from autodub.web.document_schemas import model_of, references, schema_of, tidied
-from autodub.web.identity import platform
+from autodub.web.identity import platform, public
 from autodub.web.problems import Problem
 
 Json = dict[str, Any]
@@ -56,6 +56,7 @@ _ANSWER = {
 
 
 @blueprint.get("/openapi.json", summary="This document", responses={200: _ANSWER, 304: None})
+@public
 def served() -> Response:
     """The OpenAPI 3.1 document of this server; `/docs` shows it to people."""
     answer = jsonify(document())

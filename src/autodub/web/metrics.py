@@ -34,7 +34,7 @@ from autodub import __version__
 from autodub.jobs import metrics
 from autodub.jobs.metrics import Number
 from autodub.model.errors import Forbidden, NotFound, Unavailable
-from autodub.web.identity import actor, platform
+from autodub.web.identity import actor, platform, public
 from autodub.web.problems import Problem
 
 if TYPE_CHECKING:
@@ -174,6 +174,7 @@ def of_app() -> Measures:
     responses={200: {"content": {"text/plain": {"schema": {"type": "string"}}}}, 401: Problem, 403: Problem,
                404: Problem},
 )  # fmt: skip
+@public  # it asks for itself, as the setting says
 def read() -> Response:
     """Counters, gauges and histograms, as text. Who may read them is a setting."""
     server = platform().server
