@@ -9,13 +9,12 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, Self
 
 from autodub.model.errors import BadOption
-from autodub.model.job import Event
+from autodub.model.job import Event, Listener
 
 if TYPE_CHECKING:
     from opentelemetry.sdk.trace import TracerProvider
@@ -30,6 +29,11 @@ Fact = str | int | float | bool
 def current() -> str:
     """The ``traceparent`` (W3C) of what this thread is doing; empty where nothing is traced."""
     return _here.get()
+
+
+def leave() -> None:
+    """The thread does nothing that is traced."""
+    _here.set("")
 
 
 class Traces:
@@ -124,17 +128,8 @@ class Trace:
         context = self._span.get_span_context()
         return f"00-{context.trace_id:032x}-{context.span_id:016x}-{context.trace_flags:02x}"
 
-    @contextmanager
-    def entered(self) -> Iterator[None]:
-        """Make this what the thread is doing, while inside."""
-        token = _here.set(self.traceparent)
-        try:
-            yield
-        finally:
-            _here.reset(token)
-
     def enter(self) -> None:
-        """Make this what the thread is doing, until somebody says otherwise."""
+        """Make this what the thread is doing, until ``leave`` is called."""
         _here.set(self.traceparent)
 
     def end(self, *, error: str = "", **facts: Fact) -> None:
@@ -149,6 +144,15 @@ class Trace:
             stage.end(now)
         span.set_attributes(_named(facts))
         _close(span, now, error)
+
+    def beside(self, other: Listener) -> Listener:
+        """A listener that tells both."""
+
+        def told(event: Event) -> None:
+            self(event)
+            other(event)
+
+        return told
 
     def __call__(self, event: Event) -> None:
         """Take an event of a dub."""

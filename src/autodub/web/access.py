@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 from flask import Flask, Response, g, request
 
-from autodub.infra import logs
+from autodub.infra import logs, tracing
 from autodub.jobs.platform import Platform
 from autodub.web.metrics import Measures
 
@@ -28,6 +28,13 @@ def install(app: Flask, here: Platform) -> None:
     def begun() -> None:
         g.began = time.monotonic()
         g.log_token = logs.bind(_facts(g.get("request_id", "")))
+        if here.traces.is_on:
+            method, route = _place()
+            g.trace = here.traces.begin(
+                f"{method} {route}", kind="server", parent=request.headers.get("traceparent", ""),
+                method=method, route=route, request=g.get("request_id", ""),
+            )  # fmt: skip
+            g.trace.enter()
         if request.headers.get("Upgrade", "").lower() == "websocket":
             g.is_socket = True
             measures.streams.inc()
@@ -42,6 +49,9 @@ def install(app: Flask, here: Platform) -> None:
         if answer.mimetype == "text/event-stream":
             measures.streams.inc()
             answer.call_on_close(measures.streams.dec)
+        if trace := g.get("trace"):
+            failed = "" if answer.status_code < 500 else str(answer.status_code)
+            trace.end(error=failed, status=answer.status_code)
         _line(answer, seconds)
         return answer
 
@@ -49,6 +59,9 @@ def install(app: Flask, here: Platform) -> None:
     def over(_: BaseException | None) -> None:
         if g.pop("is_socket", False):
             measures.streams.dec()
+        if trace := g.pop("trace", None):
+            trace.end()
+            tracing.leave()
         if token := g.pop("log_token", None):
             logs.unbind(token)
 
