@@ -13,7 +13,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Row, bindparam, delete, select, update
+from sqlalchemy import Row, bindparam, delete, select, union, update
 from sqlalchemy.dialects.sqlite import insert
 
 from autodub.gateway.ownership import Ledger
@@ -22,7 +22,7 @@ from autodub.gateway.rentals import Rentals
 from autodub.gateway.upkeep import Pruned, StoreStats, prune, stats
 from autodub.infra import codec
 from autodub.infra.blobs import Blobs, beginning, name_of
-from autodub.infra.database import Database, answers, files, identity, pins
+from autodub.infra.database import Database, answers, files, identity, pins, uses
 from autodub.model.errors import Gone, UnsupportedSource
 from autodub.model.media import Blob
 
@@ -174,6 +174,16 @@ class Store:
         Now and then is enough; it looks at every file.
         """
         return collect(self._database, self.blobs)
+
+    def owners(self) -> frozenset[str]:
+        """Everybody on record who uses an answer, pins a file, or has one whose digest is known."""
+        wanted = union(*(select(table.c.owner).distinct() for table in (uses, pins, files)))
+        with self._database.reading() as connection:
+            return frozenset(owner for (owner,) in connection.execute(wanted) if owner)
+
+    def settle(self) -> bool:
+        """Have what was removed leave the index's files as well; False when others read just now."""
+        return self._database.settle()
 
     def forget(self, key: str) -> None:
         """Drop one answer; its files go with the next prune unless another answer names them."""

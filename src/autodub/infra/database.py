@@ -170,6 +170,11 @@ class Database:
                 raise
             connection.exec_driver_sql("COMMIT")
 
+    def settle(self) -> bool:
+        """Have what was deleted leave the files as well; False when others read just now."""
+        with self._errors(), self._open().connect() as connection:
+            return settle(connection)
+
     def close(self) -> None:
         """Close every connection."""
         with self._lock:
@@ -255,6 +260,7 @@ def _upgrade(connection: Connection) -> None:
 
 
 _PATIENCE_MS = 30_000
+_SETTLING_MS = 200  # how long tidying up waits for readers; the next time is as good
 _GLANCE = 0.02  # seconds
 
 
@@ -273,6 +279,21 @@ def configure(connection: sqlite3.Connection, _record: object) -> None:
                 raise
             time.sleep(_GLANCE)
     connection.execute("PRAGMA synchronous = NORMAL")
+    connection.execute("PRAGMA secure_delete = ON")  # what is deleted is overwritten
+
+
+def settle(connection: Connection) -> bool:
+    """Have what was deleted leave the write-ahead log as well; False when others read just now.
+
+    SQLite overwrites what is deleted, but its log keeps earlier pages until it is emptied.
+    """
+    patience = connection.exec_driver_sql("PRAGMA busy_timeout").scalar_one()
+    connection.exec_driver_sql(f"PRAGMA busy_timeout = {_SETTLING_MS}")
+    try:
+        is_busy: int = connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)").one()[0]
+        return not is_busy
+    finally:
+        connection.exec_driver_sql(f"PRAGMA busy_timeout = {patience}")
 
 
 def identity(path: Path) -> tuple[int, int, int]:

@@ -16,10 +16,11 @@ from typing import Any, TypeVar
 from sqlalchemy import Connection, Engine, Table, create_engine, event, text
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import URL, make_url
-from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy.exc import DataError, DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 
-from autodub.infra.database import configure
-from autodub.model.errors import Unavailable
+from autodub.infra.database import configure, settle
+from autodub.model.errors import BadOption, Unavailable
 
 T = TypeVar("T")
 
@@ -28,6 +29,11 @@ _POOL, _MORE = 8, 40
 _AGAIN = ("40001", "40P01")
 """What PostgreSQL says when transactions got in each other's way: the loser begins anew."""
 _TRIES = 5
+_REACHING = {
+    "connect_timeout": 5, "keepalives_idle": 10, "keepalives_interval": 5, "keepalives_count": 3,
+    "tcp_user_timeout": 20_000,
+}  # fmt: skip
+"""Seconds (the last one: milliseconds) after which a PostgreSQL that is silently gone is given up."""
 
 
 class Sql:
@@ -67,7 +73,8 @@ class Sql:
             try:
                 yield connection
             except BaseException:  # also Ctrl-C: an open transaction would lock everybody out
-                connection.exec_driver_sql("ROLLBACK")
+                if getattr(connection.connection.dbapi_connection, "in_transaction", False):
+                    connection.exec_driver_sql("ROLLBACK")  # on a full disk SQLite has done so by itself
                 raise
             connection.exec_driver_sql("COMMIT")
 
@@ -93,6 +100,16 @@ class Sql:
         if self.is_postgres:  # on SQLite a writer is alone anyhow
             connection.execute(text("SELECT pg_advisory_xact_lock(:number)"), {"number": what})
 
+    def settle(self) -> bool:
+        """Have what was deleted leave the files as well; False when others read just now.
+
+        PostgreSQL has a time of its own for this (autovacuum).
+        """
+        if self.is_postgres:
+            return True
+        with self._errors(), self.engine().connect() as connection:
+            return settle(connection)
+
     def ping(self) -> None:
         """Raise Unavailable when the database does not answer."""
         with self.reading() as connection:
@@ -117,8 +134,7 @@ class Sql:
             address = self._address.set(drivername="postgresql+psycopg")
             try:
                 return create_engine(
-                    address, pool_size=_POOL, max_overflow=_MORE, pool_pre_ping=True,
-                    connect_args={"connect_timeout": 5},
+                    address, pool_size=_POOL, max_overflow=_MORE, pool_pre_ping=True, connect_args=_REACHING
                 )  # fmt: skip
             except ModuleNotFoundError as error:
                 raise Unavailable(
@@ -140,13 +156,22 @@ class Sql:
     def _errors(self) -> Iterator[None]:
         try:
             yield
-        except OperationalError as error:
+        except PoolTimeout as error:
+            raise Unavailable(
+                "Too many things are done with the database at once.", hint="Try again in a moment."
+            ) from error
+        except DataError as error:
+            raise BadOption(
+                "A text is too long, or has characters that the database cannot keep.",
+                hint="Make it shorter, and leave out control characters.",
+            ) from error
+        except (OperationalError, InterfaceError) as error:
             raise Unavailable(
                 f"The database {self.name} cannot be used ({_first_line(error)}).",
                 hint="Check that it runs, that it may be reached and written, and that its disk has room.",
             ) from error
         except DBAPIError as error:
-            if getattr(error.orig, "sqlstate", None) in _AGAIN:
+            if getattr(error.orig, "sqlstate", None) in _AGAIN or error.connection_invalidated:
                 raise Unavailable("The database asked to begin anew.") from error
             raise
 

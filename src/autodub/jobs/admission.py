@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 from sqlalchemy import Connection, func, select
 
 from autodub.engines import registry
 from autodub.engines.context import engine_context
+from autodub.gateway.store import Store
 from autodub.infra.addresses import Networks, permit
+from autodub.infra.blobs import blob_named
 from autodub.infra.server_settings import ServerSettings
 from autodub.infra.settings import Settings
 from autodub.infra.sql import Sql
@@ -22,6 +24,7 @@ from autodub.jobs.tables import glossaries, jobs, uploads
 from autodub.model.errors import (
     BadOption,
     Forbidden,
+    Gone,
     NotFound,
     QuotaExceeded,
     UnknownLanguage,
@@ -36,10 +39,10 @@ class Admission:
 
     def __init__(
         self, sql: Sql, settings: Settings, server: ServerSettings, quotas: Quotas, content: Content,
-        consents: Consents, *, clock: Callable[[], float] = time.time,
+        consents: Consents, store: Store, *, clock: Callable[[], float] = time.time,
     ) -> None:  # fmt: skip
         self._sql, self._settings, self._server, self._quotas = sql, settings, server, quotas
-        self._content, self._consents, self._clock = content, consents, clock
+        self._content, self._consents, self._store, self._clock = content, consents, store, clock
 
     def examined(self, actor: Actor, spec: JobSpec, *, kind: str) -> JobSpec:
         """The request with everything checked that needs nobody else. Raises RequestError."""
@@ -54,7 +57,7 @@ class Admission:
         self._engines(actor, spec)
         self._content.examine_text(spec.title or "", spec.tone, spec.instructions, *spec.terms)
         if kind == "dub":
-            self._quotas.check(actor)
+            self._quotas.check(actor.id)
         with self._sql.reading() as connection:
             if kind == "dub":
                 self._consents.admit(connection, actor, spec)
@@ -102,14 +105,20 @@ class Admission:
                 raise NotFound(f"There is no glossary {spec.glossary}.", hint="Make it first.")
             self._content.examine_text(text)  # what it says is spoken
 
-    def counted(self, connection: Connection, actor: Actor, *, specs: Sequence[JobSpec], fresh: int) -> None:
-        """Raise QuotaExceeded when more jobs would wait than one user may have."""
+    def counted(self, connection: Connection, actor: Actor, *, fresh: int, are_in: bool = False) -> None:
+        """Raise QuotaExceeded when with ``fresh`` more jobs too many of one user's would wait.
+
+        ``are_in``: they are in the queue already, in this transaction.
+        """
+        if not fresh:
+            return
         waiting = connection.execute(
             select(func.count()).where(jobs.c.owner == actor.id, jobs.c.state == "queued")
         ).scalar_one()
-        if fresh and waiting > self._server.queued + (0 if specs else -1):
+        others = waiting - fresh if are_in else waiting
+        if others + fresh > self._server.queued:
             raise QuotaExceeded(
-                f"{waiting - len(specs)} of your jobs are waiting, and {self._server.queued} may.",
+                f"{others} of your jobs are waiting, and {self._server.queued} may.",
                 hint="Wait until some are done, or cancel some.",
             )
 
@@ -125,8 +134,17 @@ class Admission:
     def kept(self, connection: Connection, actor: Actor, job: str, spec: JobSpec, *, at: float) -> None:
         """Record what was stated with a job."""
         self._consents.kept(connection, actor, job, spec, at=at)
+        for upload in filter(None, (spec.upload, spec.subtitles)):  # it stays as long as the job does
+            mine = select(uploads.c.blob, uploads.c.size).where(uploads.c.id == upload)
+            row = connection.execute(mine.where(uploads.c.owner == actor.id)).one_or_none()
+            try:
+                if row is None or row.blob is None:
+                    raise Gone("")  # noqa: TRY301 - as where only its file is gone
+                self._store.pin(job, blob_named(row.blob, row.size))
+            except Gone:
+                raise NotFound(f"There is no upload {upload}.", hint="Upload the file again.") from None
 
     def again(self, connection: Connection, actor: Actor, job: Job) -> None:
         """Raise QuotaExceeded or ConsentMissing for a job that may not be queued again."""
         self._consents.check(connection, job)
-        self.counted(connection, actor, specs=[], fresh=1)
+        self.counted(connection, actor, fresh=1)

@@ -7,6 +7,7 @@ another, changes nothing any more.
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -17,7 +18,8 @@ from sqlalchemy import Connection, Row, and_, func, select, update
 from autodub.infra.server_settings import ServerSettings
 from autodub.infra.sql import Sql
 from autodub.jobs import events
-from autodub.jobs.records import Failure, Job, job_of
+from autodub.jobs.ending import failure_text, over
+from autodub.jobs.records import Failure, Job, State, job_of
 from autodub.jobs.tables import jobs, users
 from autodub.model.job import Event
 
@@ -47,43 +49,39 @@ class Claims:
         among equals the one whose last job began longest ago. Within a user's jobs priority decides, then
         age.
         """
+        with self._sql.reading() as connection:  # most looks find nothing, and keep nobody out
+            if connection.execute(select(jobs.c.id).where(jobs.c.state == "queued").limit(1)).first() is None:
+                return None
         return self._sql.again(lambda connection: self._next(connection, worker))
 
     def _next(self, connection: Connection, worker: str) -> Job | None:
         self._sql.alone(connection, _LOCK)
-        counted = connection.execute(
-            select(jobs.c.owner, func.count()).where(jobs.c.state == "processing").group_by(jobs.c.owner)
-        ).all()
-        busy: dict[str, int] = {owner: count for owner, count in counted}
+        running = select(jobs.c.owner, func.count().label("count")).where(jobs.c.state == "processing")
+        busy = {row.owner: int(row[1]) for row in connection.execute(running.group_by(jobs.c.owner))}
         if sum(busy.values()) >= self._settings.running:
             return None
-        waiting = connection.execute(
-            select(jobs.c.owner, users.c.running)
-            .join(users, users.c.id == jobs.c.owner)
-            .where(jobs.c.state == "queued")
-            .group_by(jobs.c.owner, users.c.running)
-        ).all()
+        waiting = select(jobs.c.owner).where(jobs.c.state == "queued").distinct().subquery()
+        began = jobs.alias()
+        last = select(func.max(began.c.started)).where(began.c.owner == waiting.c.owner).scalar_subquery()
         free = [
-            row.owner
-            for row in waiting
+            (busy.get(row.owner, 0), row.last or 0.0, row.owner)
+            for row in connection.execute(
+                select(waiting.c.owner, users.c.running, last.label("last"))
+                .join(users, users.c.id == waiting.c.owner)
+                .where(users.c.active)
+            )
             if busy.get(row.owner, 0) < (row.running or self._settings.user_running)
         ]
         if not free:
             return None
-        last = connection.execute(
-            select(jobs.c.owner, func.max(jobs.c.started))
-            .where(jobs.c.owner.in_(free))
-            .group_by(jobs.c.owner)
-        ).all()
-        began: dict[str, float | None] = {owner: moment for owner, moment in last}
-        owner = min(free, key=lambda one: (busy.get(one, 0), began.get(one) or 0.0, one))
+        _, _, owner = min(free)
         head = connection.execute(
             select(jobs.c.id)
             .where(jobs.c.state == "queued", jobs.c.owner == owner)
             .order_by(jobs.c.priority.desc(), jobs.c.queued, jobs.c.id)
             .limit(1)
-        ).scalar_one()
-        return self._take(connection, head, worker)
+        ).scalar()
+        return None if head is None else self._take(connection, head, worker)
 
     def _take(self, connection: Connection, job: str, worker: str) -> Job | None:
         now = self._clock()
@@ -92,21 +90,26 @@ class Claims:
             state="processing", holder=worker, lease=now + self._settings.lease, started=now,
             attempt=jobs.c.attempt + 1, message="", stage="", error=None,
         )  # fmt: skip
-        return None if taken is None else self._read(connection, job)
+        if taken is None:  # cancelled at this moment
+            return None
+        return job_of(connection.execute(select(jobs).where(jobs.c.id == job)).one())
 
     def beat(self, worker: str, held: Sequence[str]) -> Mapping[str, Held]:
         """Renew the leases of a worker's jobs; what is missing in the answer is not its any more."""
         if not held:
             return {}
         mine = and_(jobs.c.id.in_(held), jobs.c.holder == worker, jobs.c.state == "processing")
-        with self._sql.writing() as connection:
+
+        def work(connection: Connection) -> Mapping[str, Held]:
             rows = connection.execute(
                 update(jobs)
                 .where(mine)
                 .values(lease=self._clock() + self._settings.lease)
                 .returning(jobs.c.id, jobs.c.attempt, jobs.c.stopping)
             ).all()
-        return {row.id: Held(row.attempt, row.stopping) for row in rows}
+            return {row.id: Held(row.attempt, row.stopping) for row in rows}
+
+        return self._sql.again(work)
 
     def wishes(self, worker: str) -> Mapping[str, str]:
         """Jobs of a worker that somebody wants to stop -> ``cancel`` or ``delete``; only reads."""
@@ -116,26 +119,40 @@ class Claims:
         with self._sql.reading() as connection:
             return {row.id: row.stopping for row in connection.execute(asked)}
 
-    def tell(self, job: Job, told: Sequence[Event], **values: Any) -> bool:
-        """Write events of a running attempt; False when the job is not ours any more."""
-        with self._sql.writing() as connection:
+    def tell(
+        self, job: Job, told: Sequence[Event], *, times: Sequence[float], doubtful: bool = False,
+        **values: Any,
+    ) -> bool:  # fmt: skip
+        """Write events of a running attempt; False when the job is not ours any more.
+
+        ``times`` are when they happened. ``doubtful`` says that an earlier try may have written just these
+        without our hearing of it: then they are looked for first.
+        """
+
+        def work(connection: Connection) -> bool:
+            ours = self._ours(job)
+            if doubtful and told and events.are_there(connection, job.id, told[0], job.attempt, at=times[0]):
+                return (
+                    connection.execute(select(jobs.c.id).where(jobs.c.id == job.id, *ours)).first()
+                    is not None
+                )
             number = events.change(
-                connection, job.id, *told, at=self._clock(), where=self._ours(job), **values
+                connection, job.id, *told, times=times, at=self._clock(), where=ours, **values
             )
-        return number is not None
+            return number is not None
+
+        return self._sql.again(work)
 
     def end(
-        self, job: Job, state: str, told: Event, *, beside: Callable[[Connection], None] = lambda _: None,
+        self, job: Job, state: State, told: Event, *, beside: Callable[[Connection], None] = lambda _: None,
         **values: Any,
     ) -> bool:  # fmt: skip
         """Finish an attempt; ``beside`` writes into the same transaction. False: not ours any more."""
         now = self._clock()
 
         def work(connection: Connection) -> bool:
-            number = events.change(
-                connection, job.id, told, at=now, where=self._ours(job), state=state, holder=None, lease=None,
-                finished=now, stopping="", crashes=0, **values,
-            )  # fmt: skip
+            ended = over(job.spec, self._settings, state, at=now) | values
+            number = events.change(connection, job.id, told, at=now, where=self._ours(job), **ended)
             if number is not None:
                 beside(connection)
             return number is not None
@@ -144,17 +161,21 @@ class Claims:
 
     def hand_back(self, job: Job, why: str) -> bool:
         """Put a job back into the queue where it was: a worker that stops does not fail its jobs."""
-        with self._sql.writing() as connection:
-            number = events.change(
-                connection, job.id, Event("job.handed_back", message=why), at=self._clock(),
-                where=self._ours(job), state="queued", holder=None, lease=None, crashes=0,
-            )  # fmt: skip
-        return number is not None
+        ours = self._ours(job)
+
+        def work(connection: Connection) -> bool:
+            row = _locked(connection, [jobs.c.id == job.id, *ours])
+            if row is not None:
+                told = Event("job.handed_back", message=why)
+                self._again(connection, row, told, where=ours, crashes=row.crashes)
+            return row is not None
+
+        return self._sql.again(work)
 
     def reclaim(self, *, dead: Sequence[str] = ()) -> list[str]:
         """Queue the jobs whose lease ran out, or whose holder is known to be ``dead``; their ids.
 
-        A job that took its worker with it too often is failed instead.
+        A job that took its worker with it too often, without anything done in between, is failed instead.
         """
         now = self._clock()
         lost = and_(jobs.c.state == "processing", (jobs.c.lease < now) | jobs.c.holder.in_(dead))
@@ -165,38 +186,47 @@ class Claims:
         def work(connection: Connection) -> list[str]:
             again = []
             for row in connection.execute(select(jobs).where(lost).with_for_update(skip_locked=True)).all():
-                if row.crashes + 1 > self._settings.crashes:
-                    self._give_up(connection, row, now)
+                if row.crashes + 1 > self._settings.crashes and not row.stopping:
+                    self._give_up(connection, row)
                     continue
+                told = Event("job.lost", message="Its worker has gone; another goes on.")
+                self._again(connection, row, told, where=[lost], crashes=row.crashes + 1)
                 again.append(row.id)
-                events.change(
-                    connection, row.id, Event("job.lost", message="Its worker has gone; another goes on."),
-                    at=now, where=[lost], state="queued", holder=None, lease=None, crashes=row.crashes + 1,
-                )  # fmt: skip
             return again
 
         return self._sql.again(work)
 
-    def _give_up(self, connection: Connection, row: Row[Any], now: float) -> None:
+    def _again(
+        self, connection: Connection, row: Row[Any], told: Event, *, where: Sequence[Any], crashes: int
+    ) -> None:
+        """Queue a job whose worker does not go on with it; or end it, where that was wished."""
+        now = self._clock()
+        if row.stopping:
+            ended = over(json.loads(row.spec), self._settings, "cancelled", at=now)
+            told = Event("job.cancelled")
+            events.change(connection, row.id, told, at=now, where=where, message="cancelled", **ended)
+            return
+        events.change(
+            connection, row.id, told, at=now, where=where, state="queued", holder=None, lease=None,
+            crashes=crashes,
+        )  # fmt: skip
+
+    def _give_up(self, connection: Connection, row: Row[Any]) -> None:
+        now = self._clock()
         why = Failure(
             "crashed", f"The worker died {row.crashes + 1} times while it worked on this.",
             "The source may be damaged, or the machine may have too little memory; see the server's log.",
         )  # fmt: skip
-        told = Event("job.failed", message=why.message, data={"code": why.code})
+        told = Event("job.failed", message=why.message, data={"code": why.code, "hint": why.hint})
+        ended = over(json.loads(row.spec), self._settings, "failed", at=now)
         events.change(
-            connection, row.id, told, at=now, where=[jobs.c.state == "processing"], state="failed",
-            holder=None, lease=None, finished=now, error=failure_text(why), stopping="",
+            connection, row.id, told, at=now, where=[jobs.c.state == "processing"],
+            error=failure_text(why), message=why.message, **ended,
         )  # fmt: skip
 
     def _ours(self, job: Job) -> list[Any]:
         return [jobs.c.holder == job.holder, jobs.c.attempt == job.attempt, jobs.c.state == "processing"]
 
-    def _read(self, connection: Connection, job: str) -> Job:
-        return job_of(connection.execute(select(jobs).where(jobs.c.id == job)).one())
 
-
-def failure_text(why: Failure) -> str:
-    """As the row keeps it."""
-    import json
-
-    return json.dumps({"code": why.code, "message": why.message, "hint": why.hint}, ensure_ascii=False)
+def _locked(connection: Connection, where: Sequence[Any]) -> Row[Any] | None:
+    return connection.execute(select(jobs).where(*where).with_for_update()).one_or_none()

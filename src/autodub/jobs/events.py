@@ -14,7 +14,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, insert, select, update
 
 from autodub.infra.sql import Sql
-from autodub.jobs import owing
+from autodub.jobs import metrics, owing
 from autodub.jobs.records import Happening, happening_of
 from autodub.jobs.tables import events, jobs
 from autodub.model.job import Event
@@ -39,7 +39,7 @@ def change(
         update(jobs)
         .where(jobs.c.id == job, *where)
         .values(events=jobs.c.events + len(told), updated=at, **values)
-        .returning(jobs.c.events, jobs.c.attempt, jobs.c.owner)
+        .returning(jobs.c.events, jobs.c.attempt, jobs.c.owner, jobs.c.kind)
     ).one_or_none()
     if row is None:
         return None
@@ -51,14 +51,15 @@ def change(
             [
                 {
                     "job": job, "number": first + index, "at": moment, "attempt": row.attempt,
-                    "kind": one.kind, "stage": one.stage, "message": one.message, "fraction": one.fraction,
-                    "data": json.dumps(dict(one.data), ensure_ascii=False),
+                    "kind": one.kind, "stage": one.stage, "message": _plain(one.message),
+                    "fraction": one.fraction, "data": json.dumps(dict(one.data)),
                 }
                 for index, (one, moment) in enumerate(zip(told, moments, strict=True))
             ],
         )  # fmt: skip
         for index, one in enumerate(told):
             owing.owe(connection, row.owner, job, one.kind, number=first + index, at=at)
+        metrics.count(connection, row.kind, told)
     return int(row.events)
 
 
@@ -83,3 +84,8 @@ def last(sql: Sql, wanted: Sequence[str]) -> Mapping[str, tuple[int, str]]:
     )
     with sql.reading() as connection:
         return {row.id: (row.events, row.state) for row in connection.execute(asked)}
+
+
+def _plain(text: str) -> str:
+    """Text that every database can keep."""
+    return text.replace("\0", "").encode("utf-8", "replace").decode()

@@ -35,6 +35,7 @@ from autodub.jobs.sessions import Sessions
 from autodub.jobs.tables import users
 from autodub.jobs.usage import Consumption
 from autodub.jobs.watching import Watching
+from autodub.jobs.webhooks import Webhooks
 
 
 class Platform:
@@ -55,10 +56,13 @@ class Platform:
         self.quotas = Quotas(self.sql, server)
         self.content = Content(settings, server)
         self.consents = Consents(self.sql, server, self.store, self.queue)
-        self.admission = Admission(self.sql, settings, server, self.quotas, self.content, self.consents)
+        self.admission = Admission(
+            self.sql, settings, server, self.quotas, self.content, self.consents, self.store
+        )
         self.jobs = Jobs(self.sql, server, self.queue, self.admission)
         self.watching = Watching(self.sql, self.jobs, most=max(4, server.threads * 9 // 10))
         self.claims = Claims(self.sql, server)
+        self.hooks = Webhooks(self.sql, server, self.queue)
         self.numbers = Numbers(self.sql)
         self.traces = Traces(server.traces, version=__version__)
         self.erasing = Erasing(self)

@@ -12,6 +12,17 @@ _WEIGHTS = {
     "estimate": {"open": 60, "decode": 15, "detect": 25},
 }  # fmt: skip
 """About how long the stages of a dub take, in hundredths."""
+_HEARD = ("open", "decode", "detect", "transcribe", "diarize", "listen")
+_OVER = {
+    "decode": ("open",),
+    "detect": ("open", "decode"),
+    "transcribe": ("open", "decode", "detect"),
+    "translate": _HEARD,
+    "speak": (*_HEARD, "voices", "clone"),
+    "render": (*_HEARD, "voices", "clone", "separate", "translate", "speak"),
+    "measure": tuple(stage for stage in _WEIGHTS["dub"] if stage != "measure"),
+}
+"""Stage -> stages that are over once it begins, whether they were needed or not."""
 
 
 class Progress:
@@ -24,6 +35,7 @@ class Progress:
         self.stage = ""
         self.message = ""
         self.seconds: dict[str, float] = {}
+        """Wall seconds by stage."""
 
     def see(self, event: Event) -> None:
         """Take an event of the pipeline."""
@@ -31,13 +43,12 @@ class Progress:
             return
         if event.kind == "stage.finished":
             self._done[event.stage] = 1.0
-            self.seconds[event.stage] = self.seconds.get(event.stage, 0.0) + float(
-                event.data.get("seconds") or 0
-            )
+            took = float(event.data.get("seconds") or 0)
+            self.seconds[event.stage] = self.seconds.get(event.stage, 0.0) + took
         else:
             self.stage, self.message = event.stage, event.message or self.message
             self._done[event.stage] = max(self._done.get(event.stage, 0.0), event.fraction or 0.0)
-            # What comes later in a dub says that stages which were not needed are over.
+            self._done |= dict.fromkeys(_OVER.get(event.stage, ()), 1.0)
         total = sum(self._weights.values())
         done = sum(self._weights.get(stage, 0) * part for stage, part in self._done.items())
         self.whole = max(self.whole, min(0.99, done / total))

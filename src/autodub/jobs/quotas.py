@@ -12,8 +12,7 @@ from sqlalchemy import func, select
 
 from autodub.infra.server_settings import ServerSettings
 from autodub.infra.sql import Sql
-from autodub.jobs.records import Actor
-from autodub.jobs.tables import usage, users
+from autodub.jobs.tables import jobs, usage, users
 from autodub.model.errors import QuotaExceeded
 
 
@@ -49,26 +48,29 @@ class Quotas:
         self._sql, self._settings, self._clock = sql, settings, clock
 
     def month(self, user: str) -> Month:
-        """What a user has consumed. Jobs under way count once they are over, whatever became of them."""
+        """What a user has consumed: minutes of jobs that are over, and all money, also of jobs under way."""
         now = time.gmtime(self._clock())
         begins = float(calendar.timegm((now.tm_year, now.tm_mon, 1, 0, 0, 0)))
         used = select(func.sum(usage.c.seconds), func.sum(usage.c.dollars), func.count()).where(
             usage.c.owner == user, usage.c.at >= begins
         )
+        mine = (jobs.c.owner == user, jobs.c.state == "processing")
+        known = select(func.sum(usage.c.dollars)).where(usage.c.job == jobs.c.id).scalar_subquery()
+        under_way = select(func.sum(jobs.c.spent), func.sum(func.coalesce(known, 0))).where(*mine)
         with self._sql.reading() as connection:
             seconds, dollars, count = connection.execute(used).one()
+            spent, counted = connection.execute(under_way).one()
             own = connection.execute(
                 select(users.c.minutes, users.c.dollars).where(users.c.id == user)
             ).one_or_none()
         minutes = self._settings.minutes if own is None or own.minutes is None else own.minutes
         money = self._settings.dollars if own is None or own.dollars is None else Decimal(own.dollars)
-        return Month(
-            begins, float(seconds or 0), Decimal(dollars or 0), count, minutes or None, money or None
-        )
+        whole = Decimal(dollars or 0) + Decimal(spent or 0) - Decimal(counted or 0)
+        return Month(begins, float(seconds or 0), whole, count, minutes or None, money or None)
 
-    def check(self, actor: Actor) -> None:
+    def check(self, user: str) -> None:
         """Raise QuotaExceeded when nothing is left of a quota."""
-        month = self.month(actor.id)
+        month = self.month(user)
         if month.seconds_left is not None and month.seconds_left <= 0:
             raise QuotaExceeded(
                 f"Your {month.minutes_allowed:g} minutes of this month are used up.",

@@ -9,68 +9,100 @@ import time
 from collections.abc import Callable
 from decimal import Decimal
 from pathlib import Path
+from typing import TypeVar
 
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import Connection, func, insert, select, update
 
 from autodub.gateway.cancel import Cancel
+from autodub.infra import logs
 from autodub.infra.blobs import blob_named
-from autodub.jobs.claiming import failure_text
+from autodub.jobs.ending import failure_text
 from autodub.jobs.guard import Guard
 from autodub.jobs.platform import Platform
-from autodub.jobs.recorder import Recorder
-from autodub.jobs.records import Failure, Job
+from autodub.jobs.recorder import PATIENCE, Recorder
+from autodub.jobs.records import Failure, Job, State
 from autodub.jobs.results import Result, of_dub, of_estimate
 from autodub.jobs.spec import JobSpec
 from autodub.jobs.tables import glossaries, jobs, projects, uploads, usage
-from autodub.model.errors import AutodubError, Cancelled, QuotaExceeded, UnsupportedSource
-from autodub.model.job import Event
+from autodub.model.errors import AutodubError, Gone, NotFound, Unavailable, UnsupportedSource
+from autodub.model.job import Event, Listener
 from autodub.model.request import DubRequest
 from autodub.pipeline.estimating import foretell
 from autodub.pipeline.making import make
 
 log = logging.getLogger("autodub.jobs")
+T = TypeVar("T")
+_PAUSE = 0.5
+"""Seconds between two tries to tell a database that is away how a job ended."""
 
 
 class Runner:
     """Carries out jobs, one per call of ``run``; safe for many threads."""
 
-    def __init__(self, platform: Platform, *, clock: Callable[[], float] = time.time) -> None:
-        self._platform, self._clock = platform, clock
+    def __init__(
+        self, platform: Platform, *, clock: Callable[[], float] = time.time, patience: float = PATIENCE
+    ) -> None:
+        """``patience``: seconds for which the end of a job is told to a database that is away."""
+        self._platform, self._clock, self._patience = platform, clock, patience
 
     def run(self, job: Job, cancel: Cancel, *, why: Callable[[], str]) -> None:
-        """Carry out a job; never raises. ``why`` tells, after ``cancel``, what is to become of it."""
-        recorder = Recorder(self._platform.claims, job)
+        """Carry out a job; never raises. ``why`` tells, after ``cancel``, what is to become of it.
+
+        When even its end cannot be told, the job is left to its lease, and taken up again after that.
+        """
+        recorder = Recorder(self._platform.claims, job, lost=cancel.request, clock=self._clock)
         began = time.monotonic()
+        named = logs.bind(lambda: {"job": job.id, "user": job.owner})
         log.info("job begins", extra={"job": job.id, "attempt": job.attempt, "kind": job.kind})
         try:
+            self._run(job, recorder, cancel, why, began)
+        except Unavailable as problem:
+            log.warning("how the job ended could not be told: %s", problem.message, extra={"job": job.id})
+        except Exception:  # the worker outlives whatever one job does
+            log.exception("a job could not be ended", extra={"job": job.id})
+        finally:
+            recorder.close(patience=0.0)
+            logs.unbind(named)
+
+    def _run(
+        self, job: Job, recorder: Recorder, cancel: Cancel, why: Callable[[], str], began: float
+    ) -> None:
+        try:
             result = self._carry_out(job, recorder, cancel)
-        except Cancelled:
-            recorder.close()
-            self._stopped(job, why(), began)
+        except Unavailable:  # the platform's own database: no fault of the job
+            self._close(recorder)
+            self._insist(lambda: self._platform.claims.hand_back(job, "The database was away."))
         except AutodubError as problem:
-            recorder.close()
+            self._close(recorder)
             if cancel.requested:  # what broke while it was being stopped is not why it ends
-                self._stopped(job, why(), began)
+                self._stopped(job, why() if recorder.is_ours else "lost", began)
             else:
                 self._failed(job, Failure(problem.code, problem.message, problem.hint), began)
         except Exception as problem:  # a fault of ours: one job fails, the worker goes on
-            recorder.close()
+            self._close(recorder)
             log.exception("job failed by a fault", extra={"job": job.id})
-            said = self._platform.settings.redact(f"{type(problem).__name__}: {problem}")
             hint = "This is a fault of Autodub; the server's log has the details."
-            self._failed(job, Failure("internal", said[:500], hint), began)
+            self._failed(job, Failure("internal", f"Autodub made a mistake ({_kind(problem)}).", hint), began)
         else:
-            recorder.close()
+            self._close(recorder)
             self._completed(job, result, recorder, began)
 
     def _carry_out(self, job: Job, recorder: Recorder, cancel: Cancel) -> Result:
+        traces = self._platform.traces
+        with traces.begin(f"job {job.kind}", kind="consumer", parent=job.trace, job=job.id) as trace:
+            return self._make(job, recorder if not traces.is_on else trace.beside(recorder), cancel)
+
+    def _make(self, job: Job, listener: Listener, cancel: Cancel) -> Result:
+        self._platform.quotas.check(job.owner)
         request = self._request(job)
+        settings = self._platform.settings
         if job.kind == "estimate":
-            settings = self._platform.settings
-            return of_estimate(foretell(request, settings=settings, listener=recorder, cancel=cancel))
+            return of_estimate(
+                foretell(request, settings=settings, listener=listener, cancel=cancel, owner=job.id)
+            )
         made = make(
-            request, settings=self._platform.settings, listener=recorder, cancel=cancel,
-            edits_text=self._project(job), policy=Guard(self._platform, job),
+            request, settings=settings, listener=listener, cancel=cancel, edits_text=self._project(job),
+            owner=job.id, policy=Guard(self._platform, job),
         )  # fmt: skip
         return of_dub(made)
 
@@ -81,40 +113,48 @@ class Runner:
         with self._platform.sql.reading() as connection:
             source, title = str(spec.source), spec.title
             if spec.upload is not None:
-                path, title = self._upload(connection, spec.upload)
-                source, title = str(path), spec.title or title
+                path, name = self._upload(connection, job, spec.upload)
+                source, title = str(path), spec.title or name
             subtitles = None
             if spec.subtitles is not None:
-                subtitles, _ = self._upload(connection, spec.subtitles)
+                subtitles, _ = self._upload(connection, job, spec.subtitles)
             glossary = None
             if spec.glossary is not None:
-                wanted = select(glossaries.c.text).where(glossaries.c.id == spec.glossary)
+                wanted = select(glossaries.c.text).where(
+                    glossaries.c.id == spec.glossary, glossaries.c.owner == job.owner
+                )
+                text = connection.execute(wanted).scalar()
+                if text is None:
+                    raise NotFound("The glossary of this job is gone.", hint="Submit it with another one.")
                 glossary = folder / "glossary.csv"
-                glossary.write_text(connection.execute(wanted).scalar() or "", encoding="utf-8")
+                glossary.write_text(text, encoding="utf-8")
         return spec.request(
             source, title=title, subtitles=subtitles, glossary=glossary, budget=self._budget(job, spec)
         )
 
-    def _upload(self, connection: Connection, upload: str) -> tuple[Path, str]:
-        row = connection.execute(select(uploads).where(uploads.c.id == upload)).one_or_none()
+    def _upload(self, connection: Connection, job: Job, upload: str) -> tuple[Path, str]:
+        mine = select(uploads).where(uploads.c.id == upload, uploads.c.owner == job.owner)
+        row = connection.execute(mine).one_or_none()
+        gone = UnsupportedSource(f"The upload {upload} is gone.", hint="Upload the file again.")
         if row is None or not row.blob:
-            raise UnsupportedSource(f"The upload {upload} is gone.", hint="Upload the file again.")
-        path = self._platform.store.blobs.path(blob_named(row.blob, row.size))
-        if not path.is_file():
-            raise UnsupportedSource(f"The upload {row.name} is gone.", hint="Upload the file again.")
-        return path, row.name
+            raise gone
+        blob = blob_named(row.blob, row.size)
+        try:
+            self._platform.store.pin(job.id, blob)
+        except Gone:
+            raise gone from None
+        return self._platform.store.blobs.path(blob), row.name
 
     def _budget(self, job: Job, spec: JobSpec) -> Decimal | None:
         """What this attempt may cost: the least of what was asked, what is allowed, and what is left."""
-        server, month = self._platform.server, self._platform.quotas.month(job.owner)
-        limits = [spec.budget, server.job_dollars or None, month.dollars_left]
-        known = [limit for limit in limits if limit is not None]
-        if month.dollars_left == 0:
-            raise QuotaExceeded(
-                "The money of this month is used up.",
-                hint="It begins anew with the month; an admin can allow more.",
-            )
-        return min(known) if known else None
+        whole = [
+            limit for limit in (spec.budget, self._platform.server.job_dollars or None) if limit is not None
+        ]
+        limits = [max(Decimal(0), limit - job.spent) for limit in whole]
+        left = self._platform.quotas.month(job.owner).dollars_left
+        if left is not None:
+            limits.append(left)
+        return min(limits) if limits else None
 
     def _project(self, job: Job) -> str | None:
         if not job.revision:
@@ -126,11 +166,10 @@ class Runner:
     def _completed(self, job: Job, result: Result, recorder: Recorder, began: float) -> None:
         seconds = result.seconds if job.kind == "dub" else 0.0  # an estimate uses up no minutes
         project = self._text(result)
+        wall = time.monotonic() - began
         values = {
             "result": result.model_dump_json(), "progress": 1.0, "message": result.summary, "stage": "",
-            "duration": result.seconds,
-            "seen": json.dumps({"stages": recorder.seconds, "wall": time.monotonic() - began}),
-            "expires": self._expires(job),
+            "duration": result.seconds, "seen": json.dumps({"stages": recorder.seconds, "wall": wall}),
         }  # fmt: skip
 
         def beside(connection: Connection) -> None:
@@ -138,20 +177,27 @@ class Runner:
             if project is not None:
                 self._revise(connection, job, project)
 
-        told = Event("job.completed", message=result.summary, data={"reused": result.reused})
-        if self._platform.claims.end(job, "completed", told, beside=beside, **values):
-            log.info("job completed", extra={"job": job.id, "seconds": round(time.monotonic() - began, 2)})
+        facts = {"reused": result.reused, "seconds": round(wall, 3), "programme": result.seconds}
+        told = Event("job.completed", message=result.summary, data=facts)
+        if self._insist(lambda: self._platform.claims.end(job, "completed", told, beside=beside, **values)):
+            log.info("job completed", extra={"job": job.id, "seconds": round(wall, 2)})
 
     def _revise(self, connection: Connection, job: Job, project: str) -> None:
-        """Keep the project as it was made, unless a person has edited it meanwhile: then that one stays."""
+        """Keep the project as it was made, unless a person has edited it meanwhile: then that one stays.
+
+        The job's row is locked here, so that no edit comes between.
+        """
         same = jobs.c.id == job.id
-        if connection.execute(select(jobs.c.revision).where(same)).scalar_one() != job.revision:
+        revision = connection.execute(select(jobs.c.revision).where(same)).scalar_one()
+        if revision == job.revision:
+            wanted = (projects.c.job == job.id) & (projects.c.revision == revision)
+            if connection.execute(select(projects.c.text).where(wanted)).scalar() != project:
+                revision += 1
+                values = {"job": job.id, "revision": revision, "text": project, "what": "made"}
+                connection.execute(insert(projects).values(**values, created=self._clock()))
+            connection.execute(update(jobs).where(same).values(revision=revision, made=revision))
+        else:
             connection.execute(update(jobs).where(same).values(made=job.revision))
-            return
-        new = job.revision + 1
-        values = {"job": job.id, "revision": new, "text": project, "created": self._clock(), "what": "made"}
-        connection.execute(insert(projects).values(**values))
-        connection.execute(update(jobs).where(same).values(revision=new, made=new))
 
     def _text(self, result: Result) -> str | None:
         item = result.files.get("project")
@@ -165,30 +211,53 @@ class Runner:
     def _stopped(self, job: Job, why: str, began: float) -> None:
         if why == "lost":
             log.warning("job is another worker's now", extra={"job": job.id})
-        elif why == "leaving":
-            self._platform.claims.hand_back(job, "The worker stops; another one goes on.")
-        else:
+        elif why in ("cancel", "delete"):
             self._end(job, "cancelled", Event("job.cancelled"), began, message="cancelled")
-            if why == "delete":
-                self._platform.erasing.erase(job.id)
+            self._platform.queue.ring()  # what is to be deleted can be, now
+        else:
+            self._insist(
+                lambda: self._platform.claims.hand_back(job, "The worker stops; another one goes on.")
+            )
+            log.info("job handed back", extra={"job": job.id})
 
-    def _end(self, job: Job, state: str, told: Event, began: float, **values: object) -> None:
-        self._platform.claims.end(
-            job, state, told, beside=lambda connection: self._count(connection, job, 0.0, began),
-            expires=self._expires(job), **values,
-        )  # fmt: skip
-
-    def _expires(self, job: Job) -> float | None:
-        days = job.spec.get("retention_days")
-        days = self._platform.server.retention if days is None else float(days)
-        return self._clock() + days * 86_400 if days else None
+    def _end(self, job: Job, state: State, told: Event, began: float, **values: object) -> None:
+        self._insist(
+            lambda: self._platform.claims.end(
+                job, state, told, beside=lambda connection: self._count(connection, job, 0.0, began), **values
+            )
+        )
 
     def _count(self, connection: Connection, job: Job, seconds: float, began: float) -> None:
-        """Put what this attempt consumed on its owner's account."""
+        """Put what was consumed and not counted yet on its owner's account.
+
+        Money of attempts that died with their worker is counted by the next one; a programme that is made
+        again after an edit uses up its minutes once.
+        """
         spent = connection.execute(select(jobs.c.spent).where(jobs.c.id == job.id)).scalar_one()
+        counted = select(func.sum(usage.c.dollars), func.max(usage.c.seconds)).where(usage.c.job == job.id)
+        dollars, most = connection.execute(counted).one()
         connection.execute(
             insert(usage).values(
-                id=secrets.token_hex(16), owner=job.owner, job=job.id, at=self._clock(), seconds=seconds,
-                dollars=Decimal(spent) - job.spent, compute=time.monotonic() - began,
+                id=secrets.token_hex(16), owner=job.owner, job=job.id, at=self._clock(),
+                seconds=0.0 if most else seconds, dollars=Decimal(spent) - Decimal(dollars or 0),
+                compute=time.monotonic() - began,
             )
         )  # fmt: skip
+
+    def _close(self, recorder: Recorder) -> None:
+        recorder.close(patience=self._patience)
+
+    def _insist(self, work: Callable[[], T]) -> T:
+        """Do it, again and again while the database is away, for as long as there is patience."""
+        end = time.monotonic() + self._patience
+        while True:
+            try:
+                return work()
+            except Unavailable:
+                if time.monotonic() > end:
+                    raise
+                time.sleep(_PAUSE)
+
+
+def _kind(problem: Exception) -> str:
+    return type(problem).__name__

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import secrets
 import time
 from collections.abc import Callable, Sequence
@@ -10,22 +11,24 @@ from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any
 
-from sqlalchemy import Connection, Select, and_, delete, func, insert, or_, select
+from sqlalchemy import Connection, Select, and_, func, insert, or_, select
 
+from autodub.infra import tracing
 from autodub.infra.server_settings import ServerSettings
 from autodub.infra.sql import Sql
 from autodub.jobs import audit, events
 from autodub.jobs.admission import Admission
 from autodub.jobs.doorbell import Queue
-from autodub.jobs.records import OVER, Actor, Job, State, job_of
+from autodub.jobs.ending import over
+from autodub.jobs.records import Actor, Job, State, job_of
 from autodub.jobs.spec import JobSpec
 from autodub.jobs.tables import batches, jobs
 from autodub.model.errors import Conflict, NotFound
 from autodub.model.job import Event
 
-DAY = 86_400.0
 _LOCK = 4_213
 """Number of the advisory lock under which idempotency keys are looked up and taken."""
+_PLACE = re.compile(r"([0-9]{1,20}(?:\.[0-9]{1,20})?(?:e[+-]?[0-9]{1,2})?)_([0-9a-f]{32})")
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,39 +72,51 @@ class Jobs:
     ) -> list[tuple[Job, bool]]:  # fmt: skip
         """Queue jobs, all of them or none; with a ``name`` they are a batch."""
         keys = list(idempotency) or [None] * len(specs)
+        asked = [_digest(spec, kind) for spec in specs]
+        if all(keys):
+            with self._sql.reading() as connection:  # what was done is told, whatever is allowed by now
+                known = [
+                    self._known(connection, actor, key, digest)
+                    for key, digest in zip(keys, asked, strict=True)
+                ]
+            if known and all(known):
+                return [(job, False) for job in known if job is not None]
         admitted = [self._admission.examined(actor, spec, kind=kind) for spec in specs]
 
         def work(connection: Connection) -> list[tuple[Job, bool]]:
             if any(keys):  # of two requests with one key the second must see the first one's jobs
                 self._sql.alone(connection, _LOCK)
             batch = self._batch(connection, actor, name, keys) if name is not None else None
-            done = [
-                self._submit(connection, actor, spec, kind=kind, key=key, batch=batch)
-                for spec, key in zip(admitted, keys, strict=True)
-            ]
+            done = []
+            for spec, key, digest in zip(admitted, keys, asked, strict=True):
+                job = self._known(connection, actor, key, digest)
+                is_new = job is None
+                if job is None:
+                    job = self._submit(connection, actor, spec, digest, kind=kind, key=key, batch=batch)
+                done.append((job, is_new))
             fresh = sum(is_new for _, is_new in done)
-            self._admission.counted(connection, actor, specs=admitted, fresh=fresh)
+            self._admission.counted(connection, actor, fresh=fresh, are_in=True)
             return done
 
         done = self._sql.again(work)
         self._queue.ring()
         return done
 
+    def _known(self, connection: Connection, actor: Actor, key: str | None, asked: str) -> Job | None:
+        """The job that an idempotency key made. Raises Conflict where it was made for another request."""
+        same = and_(jobs.c.owner == actor.id, jobs.c.idempotency == key)
+        row = connection.execute(select(jobs).where(same)).one_or_none() if key is not None else None
+        if row is not None and row.asked != asked:
+            raise Conflict(
+                "This idempotency key was used for another request.", hint="Use a new key for each."
+            )
+        return None if row is None else job_of(row)
+
     def _submit(
-        self, connection: Connection, actor: Actor, spec: JobSpec, *, kind: str, key: str | None,
+        self, connection: Connection, actor: Actor, spec: JobSpec, asked: str, *, kind: str, key: str | None,
         batch: str | None,
-    ) -> tuple[Job, bool]:  # fmt: skip
+    ) -> Job:  # fmt: skip
         text = spec.model_dump_json(exclude_defaults=True)
-        asked = sha256(f"{kind}\n{text}".encode()).hexdigest()
-        if key is not None:
-            same = and_(jobs.c.owner == actor.id, jobs.c.idempotency == key)
-            row = connection.execute(select(jobs).where(same)).one_or_none()
-            if row is not None:
-                if row.asked != asked:
-                    raise Conflict(
-                        "This idempotency key was used for another request.", hint="Use a new key for each."
-                    )
-                return job_of(row), False
         now, job = self._clock(), secrets.token_hex(16)
         connection.execute(
             insert(jobs).values(
@@ -109,6 +124,7 @@ class Jobs:
                 priority=spec.priority, title=self._admission.title(connection, spec), spec=text, created=now,
                 queued=now, updated=now, attempt=0, crashes=0, stopping="", progress=0.0, stage="",
                 message="", revision=0, made=0, spent=0, events=0, seen="{}",
+                trace=tracing.current() or None,
             )
         )  # fmt: skip
         self._admission.kept(connection, actor, job, spec, at=now)
@@ -117,7 +133,7 @@ class Jobs:
             self._sql, connection, actor, "job.submitted", f"job:{job}", at=now,
             data={"kind": kind, "target": spec.target, "clones": spec.clone_voices},
         )  # fmt: skip
-        return job_of(connection.execute(select(jobs).where(jobs.c.id == job)).one()), True
+        return job_of(connection.execute(select(jobs).where(jobs.c.id == job)).one())
 
     def _batch(
         self, connection: Connection, actor: Actor, name: str, keys: Sequence[str | None]
@@ -157,7 +173,7 @@ class Jobs:
         if target:
             wanted = wanted.where(jobs.c.spec.contains(f'"target":{json.dumps(target)}', autoescape=True))
         if text:
-            wanted = wanted.where(jobs.c.title.icontains(text, autoescape=True))
+            wanted = wanted.where(jobs.c.title.icontains(text.replace("\0", ""), autoescape=True))
         with self._sql.reading() as connection:
             total = connection.execute(select(func.count()).select_from(wanted.subquery())).scalar_one()
             rows = connection.execute(_page(wanted, after).limit(limit + 1)).all()
@@ -177,18 +193,20 @@ class Jobs:
         now = self._clock()
 
         def work(connection: Connection) -> Job:
-            found = self._own(connection, actor, job)
-            if how == "cancel" and found.is_over:
+            found = self._own(connection, actor, job, lock=True)
+            if how == "cancel" and (found.is_over or found.stopping):
                 return found
-            told = [] if found.stopping else [Event("job.stopping", data={"how": how})]
-            values: dict[str, Any] = {"stopping": how}
+            told: list[Event] = []
+            values: dict[str, Any] = {}
             if found.state == "queued":
                 told = [Event("job.cancelled")]
-                values |= {"state": "cancelled", "finished": now, "stopping": "" if how == "cancel" else how}
-            # A job that was claimed meanwhile is stopped by its worker.
-            same = [jobs.c.state == found.state]
-            if events.change(connection, job, *told, at=now, where=same, **values) is None:
-                events.change(connection, job, at=now, stopping=how)
+                values = over(found.spec, self._settings, "cancelled", at=now) | {"message": "cancelled"}
+            elif found.state == "processing":  # its worker stops it
+                told = [] if found.stopping else [Event("job.stopping", data={"how": how})]
+                values = {"stopping": how}
+            if how == "delete":  # nobody finds it by its key any more
+                values |= {"stopping": how, "idempotency": None}
+            events.change(connection, job, *told, at=now, **values)
             word = {"cancel": "job.cancelled", "delete": "job.deleted"}[how]
             audit.record(self._sql, connection, actor, word, f"job:{job}", at=now)
             return job_of(connection.execute(select(jobs).where(jobs.c.id == job)).one())
@@ -206,18 +224,16 @@ class Jobs:
         now = self._clock()
 
         def work(connection: Connection) -> Job:
-            found = self._own(connection, actor, job)
-            self._admission.again(connection, actor, found)
-            number = events.change(
-                connection, job, Event("job.queued"), at=now,
-                where=[jobs.c.state.in_(of), jobs.c.stopping != "delete"],
-                state="queued", queued=now, finished=None, expires=None, stopping="", progress=0.0, stage="",
-                message="", error=None, crashes=0,
-            )  # fmt: skip
-            if number is None:
+            found = self._own(connection, actor, job, lock=True)
+            if found.state not in of:
                 raise Conflict(
                     f"The job is {found.state}.", hint=f"This can be done when it is {' or '.join(of)}."
                 )
+            self._admission.again(connection, actor, found)
+            events.change(
+                connection, job, Event("job.queued"), at=now, state="queued", queued=now, finished=None,
+                expires=None, stopping="", progress=0.0, stage="", message="", error=None, crashes=0,
+            )  # fmt: skip
             audit.record(self._sql, connection, actor, action, f"job:{job}", at=now)
             return job_of(connection.execute(select(jobs).where(jobs.c.id == job)).one())
 
@@ -225,13 +241,10 @@ class Jobs:
         self._queue.ring()
         return done
 
-    def forget(self, job: str) -> None:
-        """Take the row of a job out whose files are gone; everything that hangs on it goes too."""
-        with self._sql.writing() as connection:
-            connection.execute(delete(jobs).where(jobs.c.id == job, jobs.c.state.in_(OVER)))
-
-    def _own(self, connection: Connection, actor: Actor, job: str) -> Job:
-        row = connection.execute(select(jobs).where(jobs.c.id == job)).one_or_none()
+    def _own(self, connection: Connection, actor: Actor, job: str, *, lock: bool = False) -> Job:
+        """A job of the actor's; with ``lock`` nobody else changes it before this transaction ends."""
+        wanted = select(jobs).where(jobs.c.id == job)
+        row = connection.execute(wanted.with_for_update() if lock else wanted).one_or_none()
         if row is None or not (row.owner == actor.id or actor.is_admin) or row.stopping == "delete":
             raise NotFound(
                 f"There is no job {job[:40]}.", hint="It may have been deleted, or its time was over."
@@ -239,14 +252,18 @@ class Jobs:
         return job_of(row)
 
 
+def _digest(spec: JobSpec, kind: str) -> str:
+    """What was asked for, as it came: who repeats a request repeats it to the letter."""
+    return sha256(f"{kind}\n{spec.model_dump_json(exclude_defaults=True)}".encode()).hexdigest()
+
+
 def _page(wanted: Select[Any], after: str | None) -> Select[Any]:
     ordered = wanted.order_by(jobs.c.created.desc(), jobs.c.id.desc())
     if after is None:
         return ordered
-    moment, _, job = after.partition("_")
-    try:
-        created = float(moment)
-    except ValueError:
-        raise NotFound("There is no such page.", hint="Begin at the first one.") from None
+    place = _PLACE.fullmatch(after)
+    if place is None:
+        raise NotFound("There is no such page.", hint="Begin at the first one.")
+    created, job = float(place[1]), place[2]
     older = or_(jobs.c.created < created, and_(jobs.c.created == created, jobs.c.id < job))
     return ordered.where(older)

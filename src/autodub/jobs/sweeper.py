@@ -1,63 +1,108 @@
-"""What must be done now and then: jobs of workers that are gone, retention, things nobody uses."""
+"""What must be done now and then: jobs of workers that are gone, retention, things nobody uses.
+
+Every worker has a sweeper, and any number may sweep at once. One that is killed leaves nothing half done
+that the next one does not finish.
+"""
 
 from __future__ import annotations
 
 import logging
+import threading
 import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from sqlalchemy import delete, select
-
-from autodub.infra.locks import FileLock
-from autodub.jobs.tables import workers
+from autodub.jobs.register import Register
+from autodub.jobs.returning import Returning
+from autodub.model.errors import AutodubError, Unavailable
 
 if TYPE_CHECKING:
     from autodub.jobs.platform import Platform
 
 log = logging.getLogger("autodub.sweeper")
-_SILENT = 600.0
-"""Seconds after which a worker of another machine that says nothing is taken off the list."""
+_SELDOM = 3600.0
+"""Seconds between two looks for what no row knows of any more."""
 
 
 class Sweeper:
-    """Sweeps; every worker has one, and any number may sweep at once."""
+    """Sweeps, in a thread of its own or when it is told to."""
 
     every = 5.0
     """Seconds between two sweeps."""
 
     def __init__(self, platform: Platform, *, clock: Callable[[], float] = time.time) -> None:
         self._platform, self._clock = platform, clock
+        self._register = Register(platform.sql, platform.alive, clock=clock)
+        self._returning = Returning(platform)
+        self._searched = float("-inf")
+        self._woken = threading.Event()
+        self._is_over = False
+        self._thread = threading.Thread(target=self._run, name="sweeper", daemon=True)
+
+    def start(self) -> None:
+        """Begin to sweep."""
+        self._thread.start()
+
+    def wake(self) -> None:
+        """Somebody may have deleted something: look at once."""
+        self._woken.set()
+
+    def stop(self, *, patience: float = 5.0) -> None:
+        """Sweep no more."""
+        self._is_over = True
+        self._woken.set()
+        if self._thread.is_alive():
+            self._thread.join(patience)
+
+    def _run(self) -> None:
+        swept = float("-inf")
+        while not self._is_over:
+            try:
+                if time.monotonic() - swept >= self.every:
+                    swept = time.monotonic()
+                    self.sweep()
+                else:
+                    self.erase()
+            except Unavailable as problem:
+                log.warning("nothing could be swept: %s", problem.message)
+            except Exception:  # the sweeper goes on
+                log.exception("sweeping failed")
+            self._woken.wait(self.every)
+            self._woken.clear()
 
     def sweep(self) -> None:
         """Do everything that is due."""
         self.reclaim()
-        for job in self._platform.erasing.due(self._clock()):
-            self._platform.erasing.erase(job)
+        now = self._clock()
+        platform = self._platform
+        platform.hooks.sweep(now)
+        platform.erasing.expire(now)
+        self.erase()
+        if now - self._searched >= _SELDOM:
+            self._searched = now
+            platform.erasing.search()
+            self._register.tidy()
+
+    def erase(self) -> None:
+        """Erase what was deleted, and give cloned voices back that nobody uses any more."""
+        erased = 0
+        for job in self._platform.erasing.due():
+            try:
+                self._platform.erasing.erase(job)
+                erased += 1
+            except Unavailable:
+                raise
+            except (AutodubError, OSError):  # such as a full disk; the others go, and it is tried again
+                log.exception("a job could not be erased", extra={"job": job})
+        self._platform.erasing.settle(after=erased)
+        self._returning.give_back()
 
     def reclaim(self) -> list[str]:
         """Queue the jobs of workers that are gone; of this machine's workers that is known at once."""
-        dead = self._dead()
+        dead = self._register.dead()
         again = self._platform.claims.reclaim(dead=dead)
+        self._register.strike(dead)
         if again:
             log.warning("jobs of workers that are gone are taken up again", extra={"jobs": again})
             self._platform.queue.ring()
-        with self._platform.sql.writing() as connection:
-            gone = (workers.c.seen < self._clock() - _SILENT) | workers.c.id.in_(dead)
-            connection.execute(delete(workers).where(gone))
-        for worker in dead:
-            (self._platform.alive / f"{worker}.alive").unlink(missing_ok=True)
         return again
-
-    def _dead(self) -> list[str]:
-        """Workers of this data directory whose process is gone."""
-        with self._platform.sql.reading() as connection:
-            known = set(connection.execute(select(workers.c.id)).scalars())
-        dead = []
-        for mark in self._platform.alive.glob("*.alive"):
-            lock = FileLock(mark)
-            if lock.take():
-                lock.free()
-                if mark.stem in known:
-                    dead.append(mark.stem)
-        return dead

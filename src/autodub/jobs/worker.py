@@ -2,37 +2,40 @@
 
 One process has one worker with ``slots`` threads. A job that is queued begins as soon as a slot is free:
 the bell wakes the worker, and a slot that gets free looks for the next job by itself. Whether a job is
-still ours, or somebody wants it stopped, is asked several times a second.
+still ours, or somebody wants it stopped, is asked several times a second. What takes longer (sweeping,
+webhooks) has threads of its own, so that leases are renewed whatever happens.
 """
 
 from __future__ import annotations
 
 import logging
-import os
 import secrets
 import socket
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from functools import partial
-
-from sqlalchemy import delete, insert, update
+from dataclasses import dataclass
 
 from autodub.gateway.cancel import Cancel
 from autodub.infra.locks import FileLock
 from autodub.jobs.doorbell import Listener
 from autodub.jobs.platform import Platform
 from autodub.jobs.records import Job
+from autodub.jobs.register import Register
 from autodub.jobs.runner import Runner
+from autodub.jobs.sending import Sender
 from autodub.jobs.sweeper import Sweeper
-from autodub.jobs.tables import workers
+from autodub.model.errors import Unavailable
 
 log = logging.getLogger("autodub.worker")
 _GLANCE = 0.5
 """Seconds between two looks at what is wished of running jobs; a bell makes it look at once."""
+_IDLE = 2.0
+"""Seconds after which a free slot looks although no bell rang: other machines' bells are not heard."""
 _LEAVING = 15.0
 """Seconds that running jobs are waited for after a request to stop."""
+_RANK = ("", "leaving", "cancel", "delete", "lost")
+"""Why a job should stop; what comes later here outweighs what comes earlier."""
 
 
 @dataclass(slots=True)
@@ -40,71 +43,90 @@ class _Running:
     job: Job
     cancel: Cancel
     why: str = ""
-    """Why it should stop: ``cancel``, ``delete``, ``leaving`` or ``lost``."""
-    over: threading.Event = field(default_factory=threading.Event)
+
+    def ask(self, why: str) -> None:
+        """Have it stop."""
+        if _RANK.index(why) > _RANK.index(self.why):
+            self.why = why
+        self.cancel.request()
 
 
 class Worker:
-    """One process's worker."""
+    """One process's worker. ``sweeps`` and ``sends``: whether it also tidies up, and sends webhooks."""
 
     def __init__(
-        self, platform: Platform, *, slots: int, clock: Callable[[], float] = time.time, sweeps: bool = True
-    ) -> None:
-        self._platform, self._slots, self._clock = platform, slots, clock
+        self, platform: Platform, *, slots: int, clock: Callable[[], float] = time.time, sweeps: bool = True,
+        sends: bool = True,
+    ) -> None:  # fmt: skip
+        self._platform, self._slots = platform, slots
         self.id = f"{socket.gethostname()[:20]}-{secrets.token_hex(6)}"
-        self._runner = Runner(platform)
-        self._running: dict[str, _Running] = {}
-        self._lock = threading.Lock()
-        self._wanted = threading.Condition(self._lock)
+        self._runner = Runner(platform, clock=clock)
+        self._register = Register(platform.sql, platform.alive, clock=clock)
+        self._running: dict[tuple[str, int], _Running] = {}
+        self._wanted = threading.Condition()
         self._leaving = False
         self._bells = 0
-        self._sweeper = Sweeper(platform) if sweeps else None
+        self._is_full = False
+        self._over = threading.Event()
+        """Nothing is to be watched any more."""
         self._listener = Listener(platform.bells)
-        self._threads = [threading.Thread(target=self._watch, name="watch", daemon=True)]
-        self._threads += [
+        self._sweeper = Sweeper(platform, clock=clock) if sweeps else None
+        self._sender = Sender(platform, clock=clock) if sends else None
+        self._at_work = [
             threading.Thread(target=self._slot, name=f"slot-{number}", daemon=True) for number in range(slots)
         ]
-        # Held while this process lives: whoever finds it free knows at once that its jobs have nobody.
-        self._alive = FileLock(platform.alive / f"{self.id}.alive")
+        self._beside = [threading.Thread(target=self._watch, name="watch", daemon=True)]
+        self._alive: FileLock | None = None
 
     def start(self) -> None:
-        """Begin to take jobs."""
-        self._platform.alive.mkdir(parents=True, exist_ok=True)
-        self._alive.take()
-        now = self._clock()
-        with self._platform.sql.writing() as connection:
-            connection.execute(
-                insert(workers).values(
-                    id=self.id, host=socket.gethostname(), process=os.getpid(), slots=self._slots,
-                    started=now, seen=now,
-                )
-            )  # fmt: skip
+        """Begin to take jobs. Raises Unavailable when the database cannot be reached."""
+        self._alive = self._register.enter(self.id, slots=self._slots)
         if self._sweeper is not None:
             self._sweeper.reclaim()
-        for thread in self._threads:
+            self._sweeper.start()
+        if self._sender is not None:
+            self._sender.start()
+        for thread in (*self._at_work, *self._beside):
             thread.start()
 
     def stop(self, *, patience: float = _LEAVING) -> None:
-        """Take no more jobs and hand back those under way; what they have finished is kept."""
+        """Take no more jobs and hand back those under way; what they have finished is kept.
+
+        A job that does not stop within ``patience`` seconds is handed back all the same: what its thread
+        still does is not written down any more. It stays in ``running``.
+        """
         with self._wanted:
             self._leaving = True
             for running in self._running.values():
-                self._ask(running, "leaving")
+                running.ask("leaving")
             self._wanted.notify_all()
-        self._listener.wake()
         end = time.monotonic() + patience
-        for thread in self._threads:
+        for thread in self._at_work:
             thread.join(max(0.0, end - time.monotonic()))
-        with self._platform.sql.writing() as connection:
-            connection.execute(delete(workers).where(workers.c.id == self.id))
+        with self._wanted:
+            left = [running.job for running in self._running.values() if running.why != "lost"]
+        self._over.set()
+        self._listener.wake()
+        for part in (self._sender, self._sweeper):
+            if part is not None:
+                part.stop()
+        for thread in self._beside:
+            thread.join()
         self._listener.close()
-        self._alive.free(remove=True)
+        try:
+            for job in left:
+                self._platform.claims.hand_back(job, "The worker stops; another one goes on.")
+            if self._alive is not None:
+                self._register.leave(self.id, self._alive)
+        except Unavailable as problem:  # its lock is free: whoever comes next takes its jobs up
+            log.warning("the worker could not sign off: %s", problem.message)
+        self._platform.queue.ring()
 
     @property
     def running(self) -> tuple[str, ...]:
         """Ids of the jobs under way."""
-        with self._lock:
-            return tuple(self._running)
+        with self._wanted:
+            return tuple(job for job, _ in self._running)
 
     def _slot(self) -> None:
         while True:
@@ -115,19 +137,19 @@ class Worker:
             job = self._claim()
             if job is None:
                 with self._wanted:
-                    if not self._leaving and bells == self._bells:
-                        self._wanted.wait(timeout=2.0)
+                    self._wanted.wait_for(lambda seen=bells: self._leaving or seen != self._bells, _IDLE)  # type: ignore[misc]
                 continue
             running = _Running(job, Cancel())
+            key = (job.id, job.attempt)  # once lost, it may come back before the thread that had it has ended
             with self._wanted:
-                self._running[job.id] = running
+                self._running[key] = running
                 if self._is_leaving():  # asked meanwhile
-                    self._ask(running, "leaving")
+                    running.ask("leaving")
             try:
-                self._runner.run(job, running.cancel, why=partial(getattr, running, "why"))
+                self._runner.run(job, running.cancel, why=lambda running=running: running.why)  # type: ignore[misc]
             finally:
                 with self._wanted:
-                    del self._running[job.id]
+                    del self._running[key]
                     self._bells += 1
                     self._wanted.notify_all()  # another user's job may wait for this one's end
 
@@ -136,59 +158,68 @@ class Worker:
 
     def _claim(self) -> Job | None:
         try:
-            if not self._platform.has_room():
+            if not self._has_room():
                 return None
             return self._platform.claims.next(self.id)
-        except Exception:  # a slot outlives a database that is away for a while; it is asked again
+        except Unavailable as problem:  # a slot outlives a database that is away; it is asked again
+            log.warning("no job could be claimed: %s", problem.message)
+        except Exception:
             log.exception("no job could be claimed")
-            time.sleep(1.0)
-            return None
+        return None
+
+    def _has_room(self) -> bool:
+        has_room = self._platform.has_room()
+        if has_room == self._is_full:
+            self._is_full = not has_room
+            log.warning("no job begins: the disk is full" if self._is_full else "the disk has room again")
+        return has_room
 
     def _watch(self) -> None:
-        renewed = swept = time.monotonic()
+        renewed = time.monotonic()
         every = self._platform.server.lease / 3
         while True:
             rang = self._listener.wait(_GLANCE)
-            with self._wanted:
-                if self._leaving and not self._running:
-                    return
-                if rang:
+            if self._over.is_set():
+                return
+            if rang:
+                with self._wanted:
                     self._bells += 1
                     self._wanted.notify_all()
-            now = time.monotonic()
+                if self._sweeper is not None:
+                    self._sweeper.wake()
+                if self._sender is not None:
+                    self._sender.wake()
             try:
-                self._heed()
-                if now - renewed >= every:
-                    renewed = now
+                if time.monotonic() - renewed >= every:
                     self._renew()
-                if self._sweeper is not None and now - swept >= self._sweeper.every:
-                    swept = now
-                    self._sweeper.sweep()
-            except Exception:  # the watch goes on; a lease that cannot be renewed runs out by itself
+                    renewed = time.monotonic()
+                self._heed()
+            except (
+                Unavailable
+            ) as problem:  # it is tried again; a lease that is not renewed runs out by itself
+                log.warning("leases could not be renewed: %s", problem.message)
+            except Exception:
                 log.exception("the watch failed; it goes on")
 
     def _heed(self) -> None:
         """Stop what somebody wants stopped."""
         if not self._running:
             return
-        for job, how in self._platform.claims.wishes(self.id).items():
-            with self._wanted:
-                if job in self._running:
-                    self._ask(self._running[job], how)
+        wishes = self._platform.claims.wishes(self.id)
+        with self._wanted:
+            for running in self._running.values():
+                if running.job.id in wishes:
+                    running.ask(wishes[running.job.id])
 
     def _renew(self) -> None:
+        """Renew the leases, and let go of what is somebody else's now."""
         with self._wanted:
-            held = {job: running.job.attempt for job, running in self._running.items()}
-        ours = self._platform.claims.beat(self.id, list(held))
+            held = list(self._running.values())
+        ours = self._platform.claims.beat(self.id, [running.job.id for running in held])
         with self._wanted:
-            for job, attempt in held.items():
-                if (job not in ours or ours[job].attempt != attempt) and job in self._running:
-                    self._ask(self._running[job], "lost")
-        with self._platform.sql.writing() as connection:
-            connection.execute(update(workers).where(workers.c.id == self.id).values(seen=self._clock()))
-
-    @staticmethod
-    def _ask(running: _Running, why: str) -> None:
-        if running.why != "lost":
-            running.why = why
-        running.cancel.request()
+            for running in held:
+                known = ours.get(running.job.id)
+                is_running = (running.job.id, running.job.attempt) in self._running
+                if is_running and (known is None or known.attempt != running.job.attempt):
+                    running.ask("lost")
+        self._register.seen(self.id, slots=self._slots)

@@ -39,14 +39,20 @@ class Foretold:
 
 
 def foretell(
-    request: DubRequest, *, settings: Settings, listener: Listener = nobody, cancel: Cancel | None = None
+    request: DubRequest,
+    *,
+    settings: Settings,
+    listener: Listener = nobody,
+    cancel: Cancel | None = None,
+    owner: str | None = None,
 ) -> Foretold:
     """What a dub would cost. Raises what the dub itself would raise before anything is spent.
 
-    Of an address the sound is fetched, which the dub then finds kept.
+    Of an address the sound is fetched, which the dub then finds kept. ``owner`` is whose that is, until
+    ``Store.release``.
     """
     refuse_unwritable(request)
-    store = Store(settings.data_dir)
+    store = Store(settings.data_dir, owner=owner)
     stop = cancel or Cancel()
     with contextlib.ExitStack() as unfinished:
         unfinished.callback(store.close)
