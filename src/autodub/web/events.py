@@ -153,26 +153,31 @@ def of_mine() -> Response:
 
 @blueprint.get("/jobs/<job>/ws", responses=_SOCKET, summary="Follow a job over a WebSocket")
 @needs("read")
-def socket(path: JobPath, query: SocketQuery) -> Response:
+def no_socket(path: JobPath, query: SocketQuery) -> Response:  # noqa: ARG001 - for the document
     """The same events, one in each message, as JSON. The socket is closed when the job is over."""
+    platform().jobs.get(actor(), path.job)
+    answer = problem(
+        426, "upgrade_required", "A WebSocket is opened here.",
+        hint=f"Without one, ask GET /api/v1/jobs/{path.job}/events.",
+    )  # fmt: skip
+    answer.headers["Upgrade"] = "websocket"
+    return answer
+
+
+@blueprint.get("/jobs/<job>/ws", doc_ui=False, websocket=True)
+@needs("read")
+def socket(path: JobPath, query: SocketQuery) -> Response:
+    """As above, for those who want one: Werkzeug keeps their routes apart."""
     own_origin()
-    with platform().watching.job(actor(), path.job) as watch:
-        if request.headers.get("Upgrade", "").lower() != "websocket":
-            answer = problem(
-                426, "upgrade_required", "A WebSocket is opened here.",
-                hint=f"Without one, ask GET /api/v1/jobs/{path.job}/events.",
-            )  # fmt: skip
-            answer.headers["Upgrade"] = "websocket"
-            return answer
-        with Socket.open(request.environ) as opened:
-            for what, page in _followed(watch, path.job, query.after, follow=query.follow):
-                if what in _ENDS:
-                    opened.close(*_ENDS[what])
-                elif not opened.is_open:
-                    break
-                for happening in page.happenings:
-                    opened.send(shapes.of_happening(happening).model_dump_json())
-        return opened.answer
+    with platform().watching.job(actor(), path.job) as watch, Socket.open(request.environ) as opened:
+        for what, page in _followed(watch, path.job, query.after, follow=query.follow):
+            if what in _ENDS:
+                opened.close(*_ENDS[what])
+            elif not opened.is_open:
+                break
+            for happening in page.happenings if what == "events" else ():
+                opened.send(shapes.of_happening(happening).model_dump_json())
+    return opened.answer
 
 
 def own_origin() -> None:

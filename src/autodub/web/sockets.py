@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from socket import SHUT_RDWR
+from socket import SHUT_RDWR, socket
 from typing import Any, Self
 
 from flask import Response
@@ -22,6 +22,11 @@ _MESSAGE = 1024
 """Bytes of a message from the other side; what it says is not heeded."""
 
 
+_PLACES = ("gunicorn.socket", "werkzeug.socket")
+"""Where servers tell an app its connection."""
+_OTHERWISE = "Ask for the events without one."
+
+
 class Socket:
     """One open WebSocket, of which only we say something."""
 
@@ -34,21 +39,28 @@ class Socket:
     @contextmanager
     def open(cls, environ: dict[str, Any]) -> Iterator[Self]:
         """Shake hands, and hang up at the end. Raises BadOption where that cannot be done."""
+        place = next((place for place in _PLACES if place in environ), "")
+        connection: socket | None = environ.get(place)
+        if connection is None:
+            raise BadOption("This server has no WebSockets.", hint=_OTHERWISE)
+        theirs = connection.dup()  # closed by the thread that listens
         try:
-            server = Server.accept(environ, ping_interval=_PING, max_message_size=_MESSAGE)
-        except (RemoteProtocolError, SimpleWebsocketError, RuntimeError) as error:
+            server = Server.accept({**environ, place: theirs}, ping_interval=_PING, max_message_size=_MESSAGE)
+        except (RemoteProtocolError, SimpleWebsocketError) as error:
+            theirs.close()
             raise BadOption(
-                "No WebSocket can be opened.", hint="Check its headers, or ask for the events without one."
+                "No WebSocket can be opened: its headers are not right.", hint=_OTHERWISE
             ) from error
-        socket = cls(server)
+        opened = cls(server)
         try:
-            yield socket
+            yield opened
         finally:
-            socket.close(1000, "")
+            opened.close(1000, "")
             server.thread.join(_GOODBYE)
             with suppress(OSError):  # nobody waits for long for a goodbye
-                server.sock.shutdown(SHUT_RDWR)
+                connection.shutdown(SHUT_RDWR)
             server.thread.join()
+            _drain(connection)
 
     @property
     def is_open(self) -> bool:
@@ -64,6 +76,14 @@ class Socket:
         """Hang up; nothing happens when that is done already."""
         with suppress(ConnectionClosed, OSError):
             self._server.close(code, why)
+
+
+def _drain(connection: socket) -> None:
+    """Take what was said last, or the server would take it for the next request."""
+    connection.setblocking(False)
+    with suppress(OSError):
+        while connection.recv(1 << 16):
+            pass
 
 
 class _Taken(Response):
