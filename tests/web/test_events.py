@@ -370,6 +370,9 @@ class _Server:
         self.close()
 
     def close(self) -> None:
+        """End it, if it is not at its end already."""
+        if self.log.closed:
+            return
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self.process.pid, signal.SIGTERM)
         self.process.communicate()
