@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from sqlalchemy import Connection, func, select
 
 from autodub.infra.sql import Sql
-from autodub.jobs.tables import counters, jobs, workers
+from autodub.jobs.tables import counters, events, jobs, workers
 from autodub.model.job import Event
 
 Tally = dict[tuple[str, str], float]
@@ -87,6 +87,40 @@ class Numbers:
             workers=int(count),
             slots=int(slots),
         )
+
+    def run(self, job: str) -> dict[str, object]:
+        """What a job's last attempt took by stage, and its calls by engine; seconds. Raises Unavailable."""
+        seen = select(jobs.c.seen, jobs.c.attempt).where(jobs.c.id == job)
+        with self._sql.reading() as connection:
+            row = connection.execute(seen).one()
+            told = connection.execute(
+                select(events.c.kind, events.c.data).where(
+                    events.c.job == job, events.c.attempt == row.attempt, events.c.kind.like("call.%")
+                )
+            ).all()
+        taken = json.loads(row.seen)
+        return {
+            "wall_seconds": taken.get("wall"),
+            "stages": [{"stage": stage, "seconds": s} for stage, s in taken.get("stages", {}).items()],
+            "calls": _calls(tally("dub", [Event(one.kind, data=json.loads(one.data)) for one in told])),
+        }
+
+
+def _calls(found: Tally) -> list[dict[str, object]]:
+    """Calls by engine and verb: how many had which end, and the seconds of those that were made."""
+    rows: dict[tuple[str, str], dict[str, object]] = {}
+    for (name, text), value in found.items():
+        labels = json.loads(text)
+        if name not in ("calls", "call_seconds_sum"):
+            continue
+        place = (labels["engine"], labels["verb"])
+        empty = {"engine": place[0], "verb": place[1], "made": 0, "kept": 0, "failed": 0, "seconds": 0.0}
+        row = rows.setdefault(place, empty)
+        if name == "calls":
+            row[labels["outcome"]] = int(value)
+        else:
+            row["seconds"] = round(value, 3)
+    return list(rows.values())
 
 
 def count(connection: Connection, kind: str, told: Iterable[Event]) -> None:
