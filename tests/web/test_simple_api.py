@@ -207,7 +207,7 @@ def test_progress_is_a_whole_percent_and_100_only_at_the_end(client: FlaskClient
     job = submitted(client)
     claimed = platform.claims.next("worker")
     assert claimed is not None
-    platform.claims.tell(claimed, [], progress=0.999, message="Mixing")
+    platform.claims.tell(claimed, [], times=[], progress=0.999, message="Mixing")
     said = client.get(f"/api/dub/{job}").get_json()
     assert (said["status"], said["progress"], said["message"]) == ("processing", 99, "Mixing")
     assert "video_url" not in said

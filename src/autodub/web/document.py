@@ -18,7 +18,7 @@ from flask_openapi3 import APIBlueprint, OpenAPI, Tag
 from pydantic.json_schema import JsonSchemaMode
 
 from autodub.web.document_schemas import model_of, references, schema_of, tidied
-from autodub.web.identity import platform, public
+from autodub.web.identity import platform, public, scope_of
 from autodub.web.problems import Problem
 
 Json = dict[str, Any]
@@ -88,6 +88,7 @@ def made(app: OpenAPI, *, server: str = "") -> Json:
         if "description" in operation:
             operation["description"] = operation["description"].replace("<br/>", "\n")
         _parameters(operation, view)
+        _guard(operation, scope_of(view))
     schemas = _schemas(found)
     answers: Json = {}
     for _, _, operation in operations(found):
@@ -133,6 +134,16 @@ def _views(app: Flask) -> Mapping[tuple[str, str], tuple[str, Callable[..., Any]
         for rule in app.url_map.iter_rules()
         for method in rule.methods or ()
     }
+
+
+def _guard(operation: Json, scope: str) -> None:
+    """Tell who may use an operation, as its route says."""
+    if not scope:
+        operation.pop("security", None)
+        return
+    operation["security"] = [{"key": []}, {"session": []}]
+    needed = f"Needs the scope `{scope}`."
+    operation["description"] = "\n\n".join(filter(None, (operation.get("description"), needed)))
 
 
 def _parameters(operation: Json, view: Callable[..., Any]) -> None:

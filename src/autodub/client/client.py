@@ -1,0 +1,57 @@
+"""A server, as Python sees it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from types import TracebackType
+from typing import Self
+
+import httpx
+
+from autodub.client.jobs import Jobs
+from autodub.client.transport import Transport
+from autodub.client.uploads import Uploads
+
+
+class Client:
+    """Talks to one Autodub server. Safe for many threads; to be closed, or used with ``with``.
+
+    ::
+
+        with Client("http://127.0.0.1:5000") as server:
+            job = server.jobs.submit("talk.mp4", "es")
+            server.jobs.wait(job.id)
+            server.jobs.download(job.id, "talk.es.mp4")
+    """
+
+    def __init__(
+        self, base_url: str, key: str | None = None, *, timeout: float = 30.0, tries: int = 4,
+        transport: httpx.BaseTransport | None = None, sleep: Callable[[float], None] = time.sleep,
+    ) -> None:  # fmt: skip
+        """``timeout`` is seconds without any answer; ``tries`` how often what may be repeated is tried."""
+        self._transport = Transport(
+            base_url, key, timeout=timeout, tries=tries, transport=transport, sleep=sleep
+        )
+        self.uploads = Uploads(self._transport)
+        self.jobs = Jobs(self._transport, self.uploads)
+
+    @property
+    def address(self) -> str:
+        """Where the server is."""
+        return self._transport.address
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._transport.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def __repr__(self) -> str:  # never the key
+        return f"Client({self.address!r})"

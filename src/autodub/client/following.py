@@ -1,0 +1,57 @@
+"""The events of a job as they come, also across broken connections."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+
+from autodub.client.errors import ApiError, NotFound, ServerError, TooMany, Unreachable
+from autodub.client.models import Event
+from autodub.client.streams import messages
+from autodub.client.transport import Transport
+
+_PASSING = (Unreachable, ServerError, TooMany)
+
+
+def events_of(transport: Transport, job: str, after: int, *, follow: bool = False) -> Iterator[Event]:
+    """The events after a number, in order, none missing and none twice; ends when the job is over.
+
+    A connection that breaks is opened again where it broke; how often in a row without any event is the
+    number of tries of the transport. Raises ApiError then, and NotFound when the job is deleted.
+    """
+    number, failed = after, 0
+    while True:
+        failure: ApiError | None = None
+        try:
+            for event in _streamed(transport, job, number, follow=follow):
+                if event is None:
+                    return
+                if event.number > number:
+                    number, failed = event.number, 0
+                    yield event
+        except _PASSING as error:
+            failure = error
+        # The server ended the stream in good order (it restarts, say), or the connection broke.
+        failed += 1
+        failure = failure or Unreachable(0, "unreachable", "The stream of events ended early.")
+        if failed >= transport.tries:
+            raise failure
+        transport.pause(failed, failure)
+
+
+def _streamed(transport: Transport, job: str, number: int, *, follow: bool) -> Iterator[Event | None]:
+    """Events of one connection; None when there will be no more."""
+    headers = {"Accept": "text/event-stream"} | ({"Last-Event-ID": str(number)} if number else {})
+    params = {"follow": "true"} if follow else {}
+    with transport.open(f"/api/v1/jobs/{job}/events", headers=headers, params=params) as response:
+        if response.status_code == 204:
+            yield None
+            return
+        for message in messages(response.iter_bytes()):
+            if message.kind == "message":
+                yield Event.model_validate(json.loads(message.data))
+            elif message.kind == "end":
+                yield None
+                return
+            elif message.kind == "gone":
+                raise NotFound(404, "not_found", "The job was deleted.")

@@ -1,0 +1,113 @@
+"""Jobs: submit, look, follow, stop, edit, download."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from os import PathLike, fspath
+from pathlib import Path
+from typing import Any
+
+from autodub.client import files
+from autodub.client.following import events_of
+from autodub.client.models import Event, Job
+from autodub.client.transport import Transport
+from autodub.client.uploads import Uploads
+
+_JOBS = "/api/v1/jobs"
+
+
+class Jobs:
+    """The jobs of a server."""
+
+    def __init__(self, transport: Transport, uploads: Uploads) -> None:
+        self._transport, self._uploads = transport, uploads
+
+    def submit(
+        self, source: str | PathLike[str], target: str, *, idempotency: str | None = None,
+        progress: files.Progress | None = None, **wishes: Any,
+    ) -> Job:  # fmt: skip
+        """Queue a dub of an address, or of a file that is uploaded first; ``progress`` is told of its bytes.
+
+        ``wishes`` are the fields of a job as the server documents them: ``spoken``, ``start``, ``end``,
+        ``engines``, ``clone_voices``, ``consent`` ... The request is safe to repeat: without an
+        ``idempotency`` of yours a new one is made.
+        """
+        asked = self._source(source, progress) | {"target": target} | given(wishes)
+        headers = {"Idempotency-Key": idempotency or uuid.uuid4().hex}
+        return Job.model_validate(self._transport.ask("POST", _JOBS, json=asked, headers=headers))
+
+    def _source(self, source: str | PathLike[str], progress: files.Progress | None) -> dict[str, Any]:
+        text = fspath(source)
+        if text.lower().startswith(("http://", "https://")):
+            return {"source": text}
+        return {"upload": self._uploads.send(Path(text), progress=progress).id}
+
+    def get(self, job: str) -> Job:
+        """A job as it stands. Raises NotFound."""
+        return Job.model_validate(self._transport.ask("GET", f"{_JOBS}/{job}"))
+
+    def list(
+        self, *, states: Sequence[str] = (), batch: str | None = None, target: str | None = None,
+        text: str | None = None, kind: str = "dub", owner: str | None = None, most: int | None = None,
+    ) -> Iterator[Job]:  # fmt: skip
+        """Jobs, the newest first, page after page as they are wanted; at most ``most``."""
+        after: str | None = None
+        while most is None or most > 0:
+            params = {
+                "state": list(states) or None, "batch": batch, "target": target, "text": text, "kind": kind,
+                "owner": owner, "after": after, "limit": 100 if most is None else min(most, 100),
+            }  # fmt: skip
+            page = self._transport.ask("GET", _JOBS, params=params)
+            for one in page["jobs"]:
+                yield Job.model_validate(one)
+            most = None if most is None else most - len(page["jobs"])
+            after = page["after"]
+            if after is None:
+                return
+
+    def events(self, job: str, *, after: int = 0, follow: bool = False) -> Iterator[Event]:
+        """What happens in a job, as it happens, until it is over; none is missed and none told twice.
+
+        Connections that break are opened again. With ``follow`` it goes on when the job is over: it may be
+        tried again. Raises NotFound when the job is deleted.
+        """
+        return events_of(self._transport, job, after, follow=follow)
+
+    def wait(self, job: str, *, each: Callable[[Event], None] = lambda _: None, after: int = 0) -> Job:
+        """The job once it is over, however it ended; ``each`` is told what happens meanwhile."""
+        for event in self.events(job, after=after):
+            each(event)
+        return self.get(job)
+
+    def cancel(self, job: str) -> Job:
+        """Stop a job; what is finished is kept for a retry."""
+        return self._act(job, "cancel")
+
+    def retry(self, job: str) -> Job:
+        """Queue a job that failed or was cancelled again; it goes on from what was kept."""
+        return self._act(job, "retry")
+
+    def delete(self, job: str) -> None:
+        """Remove a job with everything of it."""
+        self._transport.ask("DELETE", f"{_JOBS}/{job}")
+
+    def download(
+        self, job: str, to: str | PathLike[str], *, kind: str = "media",
+        progress: files.Progress | None = None,
+    ) -> Path:  # fmt: skip
+        """Fetch a result into a file, or under its own name into a folder; where it lies.
+
+        The file is there whole or not at all; what broke off goes on where it was.
+        """
+        return files.download(
+            self._transport, f"{_JOBS}/{job}/files/{kind}", Path(fspath(to)), progress=progress
+        )
+
+    def _act(self, job: str, what: str) -> Job:
+        return Job.model_validate(self._transport.ask("POST", f"{_JOBS}/{job}/{what}"))
+
+
+def given(wishes: Mapping[str, Any]) -> dict[str, Any]:
+    """What was decided; None is left to the server."""
+    return {name: value for name, value in wishes.items() if value is not None}

@@ -1,0 +1,103 @@
+"""Uploads: a small file as a form, a large one in pieces that go on where they broke off (tus 1.0)."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Iterator
+from pathlib import Path
+from typing import IO
+
+from autodub.client.errors import ApiError, Conflict, ServerError, TooMany, Unreachable
+from autodub.client.files import Progress
+from autodub.client.models import Upload
+from autodub.client.transport import Transport
+
+_UPLOADS = "/api/v1/uploads"
+_TUS = {"Tus-Resumable": "1.0.0"}
+SMALL = 4_000_000
+"""Bytes up to which a file is sent as a form, in one go."""
+PIECE = 8_000_000
+"""Bytes of a piece."""
+_PASSING = (Unreachable, ServerError, TooMany, Conflict)
+
+
+class Uploads:
+    """The files somebody gave a server."""
+
+    def __init__(self, transport: Transport) -> None:
+        self._transport = transport
+
+    def send(
+        self, file: Path, *, kind: str = "media", name: str | None = None, progress: Progress | None = None,
+        resume: str | None = None,
+    ) -> Upload:  # fmt: skip
+        """Upload a file; ``resume`` names an upload of the same file that broke off earlier.
+
+        A connection that breaks goes on where it broke. Raises ApiError, OSError.
+        """
+        with file.open("rb") as stream:
+            size = file.stat().st_size
+            if resume is None and size <= SMALL:
+                return self._form(stream, name or file.name, kind, size, progress)
+            upload = resume or self._begin(name or file.name, kind, size)
+            self._pieces(stream, upload, size, progress)
+        return self.get(upload)
+
+    def _form(self, stream: IO[bytes], name: str, kind: str, size: int, progress: Progress | None) -> Upload:
+        told = self._transport.ask(
+            "POST", _UPLOADS, files={"file": (name, stream.read())}, data={"kind": kind}
+        )
+        if progress is not None:
+            progress(size, size)
+        return Upload.model_validate(told)
+
+    def _begin(self, name: str, kind: str, size: int) -> str:
+        words = {"filename": name, "kind": kind}
+        metadata = ",".join(f"{key} {base64.b64encode(v.encode()).decode()}" for key, v in words.items())
+        headers = _TUS | {"Upload-Length": str(size), "Upload-Metadata": metadata}
+        made = self._transport.send("POST", _UPLOADS, headers=headers)
+        return str(made.headers["Location"].rstrip("/").rpartition("/")[2])
+
+    def _pieces(self, stream: IO[bytes], upload: str, size: int, progress: Progress | None) -> None:
+        done, failed = self._offset(upload), 0
+        while done < size:
+            stream.seek(done)
+            headers = _TUS | {
+                "Upload-Offset": str(done), "Content-Type": "application/offset+octet-stream",
+            }  # fmt: skip
+            try:
+                answer = self._transport.send(
+                    "PATCH", f"{_UPLOADS}/{upload}", headers=headers, content=stream.read(PIECE), again=False
+                )
+                done, failed = int(answer.headers["Upload-Offset"]), 0
+            except _PASSING as failure:
+                failed += 1
+                if failed >= self._transport.tries:
+                    raise
+                self._transport.pause(failed, failure)
+                done = self._offset(upload)
+            if progress is not None:
+                progress(done, size)
+
+    def _offset(self, upload: str) -> int:
+        """Bytes that have arrived."""
+        answer = self._transport.send("HEAD", f"{_UPLOADS}/{upload}", headers=_TUS)
+        return int(answer.headers["Upload-Offset"])
+
+    def get(self, upload: str) -> Upload:
+        """An upload as it stands. Raises NotFound."""
+        return Upload.model_validate(self._transport.ask("GET", f"{_UPLOADS}/{upload}"))
+
+    def list(self) -> Iterator[Upload]:
+        """Your uploads."""
+        for one in self._transport.ask("GET", _UPLOADS)["uploads"]:
+            yield Upload.model_validate(one)
+
+    def delete(self, upload: str) -> None:
+        """Remove an upload that no job needs."""
+        self._transport.ask("DELETE", f"{_UPLOADS}/{upload}")
+
+
+def is_passing(error: ApiError) -> bool:
+    """Whether trying again makes sense."""
+    return isinstance(error, _PASSING)
