@@ -56,7 +56,7 @@ def _references(value: Any) -> Iterator[str]:
 
 def model_of(name: str) -> type[BaseModel]:
     """Our model of this name. Raises LookupError when two have it: a document can hold only one."""
-    found = [model for model in _models(BaseModel) if model.__name__ == name]
+    found = list(dict.fromkeys(model for model in _models(BaseModel) if model.__name__ == name))
     if len(found) != 1:
         where = ", ".join(sorted(model.__module__ for model in found)) or "nowhere"
         raise LookupError(f"a component of the document must be one model: {name} is in {where}")

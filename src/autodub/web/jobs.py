@@ -50,7 +50,8 @@ class JobPage(BaseModel):
     total: int
 
 
-def _idempotency() -> str | None:
+def idempotency() -> str | None:
+    """The request's `Idempotency-Key`. Raises BadOption for one that is too long."""
     key = request.headers.get("Idempotency-Key")
     if key is not None and not 1 <= len(key) <= 200:
         raise BadOption("The Idempotency-Key must have 1 to 200 characters.", hint="A UUID does.")
@@ -61,7 +62,7 @@ def _idempotency() -> str | None:
 @needs("jobs")
 def submit(body: JobSpec) -> Response:
     """Queue a dub. With an `Idempotency-Key` header the same request gives the same job again (200)."""
-    job, is_new = platform().jobs.submit(actor(), body, idempotency=_idempotency())
+    job, is_new = platform().jobs.submit(actor(), body, idempotency=idempotency())
     answer = jsonify(shapes.of_job(job).model_dump())
     answer.status_code = 201 if is_new else 200
     answer.headers["Location"] = f"/api/v1/jobs/{job.id}"
