@@ -211,3 +211,27 @@ def test_a_number_that_makes_no_sense_is_told_with_its_unit(tmp_path):
 def test_a_key_with_a_newline_is_the_key(tmp_path):
     """A key read from a file with its line end is taken without it."""
     assert _load(tmp_path, "", {"OPENAI_API_KEY": "sk-one\n"}).secret_values() == {"OPENAI_API_KEY": "sk-one"}
+
+
+def test_the_server_that_is_talked_to_has_an_address_and_a_key(tmp_path):
+    """Both come from the file or the environment; the key is shown nowhere."""
+    found = _load(tmp_path, 'server_url = "https://dub.example/x/"\nserver_key = "adk_from_file"\n')
+    assert found.server_url == "https://dub.example/x"
+    assert found.server_key.get_secret_value() == "adk_from_file"
+    found = _load(tmp_path, environ={"AUTODUB_SERVER": "http://10.0.0.1:5000", "AUTODUB_KEY": "adk_secret"})
+    assert (found.server_url, found.origins["server_key"]) == (
+        "http://10.0.0.1:5000",
+        "environment (AUTODUB_KEY)",
+    )
+    assert "adk_secret" not in repr(found)
+    assert found.redact("it is adk_secret.") == "it is ***."
+    with pytest.raises(BadOption, match="server_url is not an address"):
+        _load(tmp_path, environ={"AUTODUB_SERVER": "dub.example"})
+
+
+def test_a_file_with_a_servers_key_that_others_may_read_is_told(tmp_path):
+    """The key of a server is a secret like those of clouds."""
+    file = tmp_path / "config.toml"
+    file.write_text('server_key = "adk_from_file"\n')
+    file.chmod(0o644)
+    assert settings.load(environ={"AUTODUB_CONFIG": str(file)}).exposed

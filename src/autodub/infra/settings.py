@@ -33,6 +33,8 @@ _VARIABLES = {
     "largest": "AUTODUB_LARGEST",
     "height": "AUTODUB_HEIGHT",
     "prices": "AUTODUB_PRICES",
+    "server_url": "AUTODUB_SERVER",
+    "server_key": "AUTODUB_KEY",
 }
 _DOWNLOADS = ("sites", "addresses", "longest", "largest", "height")
 """Settings that stand in the file's ``[download]``."""
@@ -74,6 +76,10 @@ class Settings(BaseModel):
     largest: int | None = Field(default=None, ge=1, description="Bytes a download may have.")
     height: int | None = Field(default=None, ge=144, description="Lines of picture wanted at most.")
     prices: Path | None = Field(default=None, description="A price table of one's own (TOML).")
+    server_url: str = Field(
+        default="http://127.0.0.1:5000", description="The server that autodub jobs talks to."
+    )
+    server_key: SecretStr | None = Field(default=None, description="Your key at that server.")
     config_file: Path = Field(description="The configuration file that was read, or would be.")
     origins: Mapping[str, str] = Field(description="Setting or secret name -> where its value came from.")
     exposed: bool = Field(default=False, description="Whether others may read the keys in the file.")
@@ -85,7 +91,9 @@ class Settings(BaseModel):
 
     def redact(self, text: str) -> str:
         """The text without any known key, and without whatever follows a word such as ``Bearer``."""
-        for value in sorted(self.secret_values().values(), key=len, reverse=True):
+        known = [*self.secret_values().values()]
+        known += [self.server_key.get_secret_value()] if self.server_key else []
+        for value in sorted(known, key=len, reverse=True):
             if len(value) >= _SHORT:
                 text = text.replace(value, "***")
         return scrub(text)
@@ -153,11 +161,22 @@ def load(
         largest=_number("largest", values.get("largest"), origins, least=1),
         height=_number("height", values.get("height"), origins, least=144),
         prices=_folder("prices", values["prices"], origins) if "prices" in values else None,
+        **_server(values, origins),
         config_file=chosen,
-        exposed=bool(table.get("secrets")) and _is_open(chosen),
+        exposed=bool(table.get("secrets") or table.get("server_key")) and _is_open(chosen),
         origins=origins,
         unknown=tuple(unknown),
     )
+
+
+def _server(values: Mapping[str, Any], origins: Mapping[str, str]) -> dict[str, Any]:
+    """The server that is talked to, as far as it was named."""
+    found: dict[str, Any] = {}
+    if "server_url" in values:
+        found["server_url"] = _address("server_url", str(values["server_url"]), origins)
+    if "server_key" in values:
+        found["server_key"] = SecretStr(str(values["server_key"]).strip())
+    return found
 
 
 def _is_open(path: Path) -> bool:
