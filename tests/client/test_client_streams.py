@@ -69,7 +69,7 @@ def test_events_come_in_order_until_the_job_is_over() -> None:
 
 
 def test_a_broken_connection_goes_on_where_it_broke() -> None:
-    """The last number seen is sent; x
+    """The last number seen is sent; nothing is missed, and what the server repeats is not told twice."""
     server, asked, waited = server_of(
         [broken(told(1), told(2), "id: 3\nda"), stream(told(2), told(3)), stream(told(4), END)]
     )
