@@ -302,19 +302,20 @@ def test_stems_of_the_original_and_the_dub_alone(server: Server, tmp_path: Path)
     dialogue = soundfile.info(store.blobs.path(blob))
     assert (dialogue.samplerate, dialogue.frames) == (source.samplerate, source.frames)
     files = [
-        stem(made.done, which, settings=server.settings, owner="one") for which in ("background", "original")
+        stem(made.done.stems, which, settings=server.settings, owner="one")
+        for which in ("background", "original")
     ]
     loud = []
     for file in files:
         samples, rate = soundfile.read(store.blobs.path(file), always_2d=True)
         assert (rate, len(samples), samples.shape[1]) == (source.samplerate, source.frames, source.channels)
         loud.append(float(abs(samples).max()))
-    assert stem(made.done, "background", settings=server.settings, owner="one") == files[0]
+    assert stem(made.done.stems, "background", settings=server.settings, owner="one") == files[0]
     store.release("one")
     store.collect()
     assert not any(store.blobs.has(file) for file in files)
     with pytest.raises(Gone):
-        stem(made.done, "background", settings=server.settings, owner="one")
+        stem(made.done.stems, "background", settings=server.settings, owner="one")
     store.close()
 
 
@@ -326,4 +327,4 @@ def test_where_the_voices_stay_in_there_are_no_stems(server: Server) -> None:
     assert made.done.dialogue is not None
     assert made.done.stems is None
     with pytest.raises(EngineCannot, match="no stems"):
-        stem(made.done, "original", settings=server.settings)
+        stem(made.done.stems, "original", settings=server.settings)

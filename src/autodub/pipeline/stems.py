@@ -12,12 +12,12 @@ from autodub.infra.settings import Settings
 from autodub.model.errors import EngineCannot
 from autodub.model.job import Listener
 from autodub.model.media import Blob
-from autodub.pipeline.finished import Finished
+from autodub.pipeline.finished import Parts
 from autodub.pipeline.studio import Stem, Studio
 
 
 def stem(
-    done: Finished,
+    parts: Parts | None,
     which: Literal["background", "original"],
     *,
     settings: Settings,
@@ -27,11 +27,12 @@ def stem(
 ) -> Blob:
     """A FLAC of everything but the voices (``background``), or of the ``original`` voices alone.
 
+    ``parts`` are the ``stems`` of a finished dub.
+
     On the programme's clock, with the source's rate and channels; the two add up to the source's sound.
     Raises EngineCannot where the voices could not be taken out, and Gone when a prune has taken what is
     needed: making the dub anew gives it back.
     """
-    parts = done.stems
     if parts is None:
         raise EngineCannot(
             "There are no stems: the voices of this source could not be taken out of its sound.",

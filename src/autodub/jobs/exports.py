@@ -1,0 +1,215 @@
+"""What a finished job has to take away: its files, and what is made of them when somebody asks."""
+
+from __future__ import annotations
+
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Mapping
+from contextlib import closing
+from dataclasses import dataclass, replace
+from hashlib import sha256
+from pathlib import Path
+from threading import Lock
+from typing import Literal, cast
+
+from autodub.gateway.store import Answer, Store
+from autodub.infra import codec
+from autodub.infra.settings import Settings
+from autodub.jobs.naming import ending, safe_name
+from autodub.jobs.records import Actor, Job
+from autodub.jobs.results import Result
+from autodub.jobs.service import Jobs
+from autodub.media import ffmpeg
+from autodub.media.containers import CONTAINERS
+from autodub.media.probe import probe
+from autodub.model.errors import EngineError, NotFound
+from autodub.model.media import Blob
+from autodub.pipeline.finished import Finished, Parts
+from autodub.pipeline.stems import stem
+
+TYPES = {
+    ".mp4": "video/mp4", ".m4v": "video/mp4", ".mov": "video/quicktime", ".mkv": "video/x-matroska",
+    ".webm": "video/webm", ".avi": "video/x-msvideo", ".ts": "video/mp2t", ".m2ts": "video/mp2t",
+    ".mts": "video/mp2t", ".flv": "video/x-flv", ".wmv": "video/x-ms-wmv", ".ogv": "video/ogg",
+    ".m4a": "audio/mp4", ".mka": "audio/x-matroska", ".ogg": "audio/ogg", ".oga": "audio/ogg",
+    ".opus": "audio/ogg", ".mp3": "audio/mpeg", ".flac": "audio/flac", ".wav": "audio/wav",
+    ".aiff": "audio/aiff", ".aif": "audio/aiff", ".wma": "audio/x-ms-wma", ".ac3": "audio/ac3",
+    ".eac3": "audio/eac3", ".srt": "application/x-subrip", ".vtt": "text/vtt", ".json": "application/json",
+    ".html": "text/html", ".zip": "application/zip",
+}  # fmt: skip
+"""Ending -> media type."""
+_SOUND = {
+    "aac": (".m4a", "ipod"), "alac": (".m4a", "ipod"), "mp3": (".mp3", "mp3"), "opus": (".opus", "opus"),
+    "vorbis": (".ogg", "ogg"), "flac": (".flac", "flac"), "ac3": (".ac3", "ac3"), "eac3": (".eac3", "eac3"),
+    "wmav2": (".wma", "asf"), "pcm_s16le": (".wav", "wav"), "pcm_s24le": (".wav", "wav"),
+    "pcm_f32le": (".wav", "wav"), "pcm_s16be": (".aiff", "aiff"), "pcm_s24be": (".aiff", "aiff"),
+}  # fmt: skip
+"""Codec -> the file that holds such a sound alone: ending and ffmpeg's name; Matroska holds the others."""
+_STEMS = {"background": "background", "original": "voices"}
+_PARTS = "stems.json"
+_REMEMBERED = 500
+_VERSION = "1"
+
+
+@dataclass(frozen=True, slots=True)
+class Export:
+    """One file to take away."""
+
+    kind: str
+    """``media``, ``audio``, ``srt``, ``vtt``, ``receipt``, ``report``, ``project``, ``dialogue`` (the dub's
+    speech alone), ``background`` (the original without its voices), ``original`` (its voices alone)."""
+    name: str
+    """What it is called when it is saved."""
+    type: str
+    """Its media type."""
+    blob: Blob | None
+    """None while nobody has asked for what is made only then."""
+    made: float
+    """Seconds since 1970."""
+
+
+class Exports:
+    """The files of one platform's jobs. Safe for many threads."""
+
+    def __init__(
+        self, jobs: Jobs, store: Store, settings: Settings, folder: Callable[[str], Path]
+    ) -> None:  # fmt: skip
+        """``folder`` gives a job's own folder."""
+        self._jobs, self._store, self._settings, self._folder = jobs, store, settings, folder
+        self._known: OrderedDict[tuple[str, str], Blob] = OrderedDict()
+        self._lock = Lock()
+        self._making = tuple(Lock() for _ in range(16))
+        """What is made of a job is made once, whoever asks meanwhile."""
+
+    def all(self, actor: Actor, job: str) -> tuple[Export, ...]:
+        """Everything there is, or would be made. Raises NotFound."""
+        found = self._jobs.get(actor, job)
+        files = _result(found).files
+        exports = [_export(found, kind, item.name, item.blob) for kind, item in files.items()]
+        media = files.get("media")
+        if media is not None:
+            exports.append(self._sound_of(found, media.name, media.blob))
+        if self._parts(job) is not None:
+            exports += [self._stem_of(found, kind) for kind in _STEMS]
+        return tuple(exports)
+
+    def one(self, actor: Actor, job: str, kind: str) -> tuple[Export, Path]:
+        """One file and where it lies, made now if need be. Raises NotFound; MediaError, OutputProblem."""
+        found = next((one for one in self.all(actor, job) if one.kind == kind), None)
+        if found is None:
+            raise NotFound(
+                f"The job has no {kind} to take away.", hint="GET /api/v1/jobs/{job}/files lists what it has."
+            )
+        if found.blob is None:
+            found = self._made(actor, job, found)
+        blob = cast("Blob", found.blob)
+        if not self._store.blobs.has(blob):
+            raise NotFound(f"The {kind} of this job is gone.", hint="Retry the job: it is made again.")
+        return found, self._store.blobs.path(blob)
+
+    def _made(self, actor: Actor, job: str, wanted: Export) -> Export:
+        with self._making[hash(job) % len(self._making)]:
+            record = self._jobs.get(actor, job)
+            again = next(one for one in self.all(actor, job) if one.kind == wanted.kind)
+            if again.blob is not None:
+                return again
+            name = wanted.name
+            if wanted.kind in _STEMS:
+                blob = self._stem(record, wanted.kind)
+            else:
+                blob = self._sound(record)
+                name = str(Path(name).with_suffix(blob.suffix))
+            with self._lock:
+                self._known[job, wanted.kind] = blob
+                while len(self._known) > _REMEMBERED:
+                    self._known.popitem(last=False)
+        try:
+            self._jobs.get(actor, job)
+        except NotFound:  # deleted meanwhile: what was made belongs to nobody
+            self._store.release(job)
+            raise
+        return replace(wanted, blob=blob, name=name, type=_type(name))
+
+    def _sound_of(self, job: Job, name: str, media: Blob) -> Export:
+        container = CONTAINERS.get(ending(name))
+        if container is not None and not container.picture:  # it is nothing but sound
+            return _export(job, "audio", name, media)
+        blob = self._kept(job, "audio")
+        suffix = blob.suffix if blob else _likely(name)
+        return _export(job, "audio", str(Path(name).with_suffix(suffix)), blob)
+
+    def _stem_of(self, job: Job, kind: str) -> Export:
+        media = _result(job).files["media"].name
+        return _export(job, kind, f"{Path(media).stem}.{_STEMS[kind]}.flac", self._kept(job, kind))
+
+    def _kept(self, job: Job, kind: str) -> Blob | None:
+        with self._lock:
+            blob = self._known.get((job.id, kind))
+        return blob if blob is not None and self._store.blobs.has(blob) else None
+
+    def _sound(self, job: Job) -> Blob:
+        """The dub's sound alone, copied out of the media file as it is; kept as the job's."""
+        media = _result(job).files["media"].blob
+        key = sha256(f"sound {_VERSION} {media.digest}".encode()).hexdigest()
+        with closing(Store(self._settings.data_dir, owner=job.id)) as store:
+            answer = store.get(key)
+            if answer is not None:
+                return answer.blobs[0]
+            path, began = store.blobs.path(media), time.monotonic()
+            info = probe(path)
+            suffix, muxer = _SOUND.get(info.audio[0].codec, (".mka", "matroska"))
+            with store.blobs.scratch() as scratch:
+                out = scratch / f"sound{suffix}"
+                arguments = [
+                    *ffmpeg.source(path), "-map", f"0:{info.audio[0].index}", "-c", "copy",
+                    "-map_metadata", "0", "-map_chapters", "-1", "-f", muxer, ffmpeg.name(out),
+                ]  # fmt: skip
+                what = "copy the sound out of the dub"
+                done = ffmpeg.call(arguments, duration=info.duration / 1000, what=what)
+                if done.code != 0:
+                    raise ffmpeg.failure(done, arguments, what)
+                blob = store.blobs.keep(out)
+            seconds = time.monotonic() - began
+            kept = Answer("jobs.exports", _VERSION, "sound", codec.dump(blob), (blob,), (), seconds)
+            return store.put(key, kept).blobs[0]
+
+    def _stem(self, job: Job, kind: str) -> Blob:
+        which: Literal["background", "original"] = "background" if kind == "background" else "original"
+        try:
+            return stem(self._parts(job.id), which, settings=self._settings, owner=job.id)
+        except EngineError as problem:
+            raise NotFound(f"There is no {kind}: {problem.message}", hint=problem.hint) from problem
+
+    def _parts(self, job: str) -> Parts | None:
+        try:
+            return codec.load(Parts, (self._folder(job) / _PARTS).read_text("utf-8"))
+        except (FileNotFoundError, ValueError):
+            return None
+
+
+def note(folder: Path, done: Finished) -> None:
+    """Keep in a job's folder what its stems can be made of."""
+    if done.stems is None:
+        (folder / _PARTS).unlink(missing_ok=True)
+    else:
+        (folder / _PARTS).write_text(codec.dump(done.stems), "utf-8")
+
+
+def _result(job: Job) -> Result:
+    return Result.model_validate(job.result or {})
+
+
+def _export(job: Job, kind: str, name: str, blob: Blob | None) -> Export:
+    safe = safe_name(name, otherwise=f"dub{ending(name)}")
+    return Export(kind, safe, _type(safe), blob, job.finished or job.updated)
+
+
+def _type(name: str) -> str:
+    return TYPES.get(ending(name), "application/octet-stream")
+
+
+def _likely(media: str) -> str:
+    """The ending that the sound of such a file most likely has."""
+    likely: Mapping[str, str] = {"webm": ".opus", "ogg": ".ogg", "avi": ".wav", "asf": ".wma"}
+    container = CONTAINERS.get(ending(media))
+    return likely.get(container.muxer, ".m4a") if container else ".m4a"
