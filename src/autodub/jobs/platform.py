@@ -25,6 +25,7 @@ from autodub.jobs.content import Content
 from autodub.jobs.doorbell import Doorbell
 from autodub.jobs.editing import Editing
 from autodub.jobs.erasing import Erasing
+from autodub.jobs.exports import Exports
 from autodub.jobs.glossaries import Glossaries
 from autodub.jobs.keys import Keys
 from autodub.jobs.metrics import Numbers
@@ -61,6 +62,7 @@ class Platform:
         )
         self.jobs = Jobs(self.sql, server, self.queue, self.admission)
         self.watching = Watching(self.sql, self.jobs, most=max(4, server.threads * 9 // 10))
+        self.exports = Exports(self.jobs, self.store, settings, self.folder)
         self.claims = Claims(self.sql, server)
         self.hooks = Webhooks(self.sql, server, self.queue)
         self.numbers = Numbers(self.sql)

@@ -16,6 +16,7 @@ from sqlalchemy import Connection, func, insert, select, update
 from autodub.gateway.cancel import Cancel
 from autodub.infra import logs
 from autodub.infra.blobs import blob_named
+from autodub.jobs import exports
 from autodub.jobs.ending import failure_text
 from autodub.jobs.guard import Guard
 from autodub.jobs.platform import Platform
@@ -104,6 +105,7 @@ class Runner:
             request, settings=settings, listener=listener, cancel=cancel, edits_text=self._project(job),
             owner=job.id, policy=Guard(self._platform, job),
         )  # fmt: skip
+        exports.note(self._platform.folder(job.id), made.done)
         return of_dub(made)
 
     def _request(self, job: Job) -> DubRequest:

@@ -27,6 +27,7 @@ _ROUTES = (
     "usage",
     "simple",
     "events",
+    "files",
     "document",
     "docs",
     "health",
