@@ -46,17 +46,24 @@ def command(calls: Calls, /, *, data_dir: Path | None, **given: Any) -> int:
 
     settings = calls.settings(data_dir=data_dir)
     server = opening.server_settings(settings, **given)
-    _safe(server)
-    opening.platform(settings, server).close()  # what is wrong is told now, and a migration is done once
+    _check(settings, server)
     _serve(settings, server, opening.variables(settings, **given))
     return 0
 
 
-def _safe(server: ServerSettings) -> None:
-    """Refuse to be open to others without accounts."""
-    from autodub.web import listening
+def _check(settings: Settings, server: ServerSettings) -> None:
+    """Open everything once and close it: what is wrong is told now, and a migration is done by one process."""
+    from autodub.cli import opening
+    from autodub.web import identity, listening
+    from autodub.web.app import create_app
 
     listening.require_accounts(server)
+    platform = opening.platform(settings, server)
+    try:
+        identity.require_admin(platform)
+        create_app(platform)
+    finally:
+        platform.close()
 
 
 def _serve(settings: Settings, server: ServerSettings, environment: dict[str, str]) -> None:

@@ -54,11 +54,12 @@ def address_of(listener: socket.socket) -> str:
 
 
 def require_accounts(server: ServerSettings) -> None:
-    """Refuse to be open to other machines without accounts. Raises BadOption."""
-    if not server.accounts and not is_loopback(server.host):
+    """Refuse to be open to other machines without accounts, where somebody asks for that. Raises BadOption."""
+    is_unwanted = "accounts" in server.model_fields_set and not server.accounts
+    if is_unwanted and not is_loopback(server.host):
         raise BadOption(
-            f"Whoever reaches {server.host} could use and delete everything: there are no accounts.",
-            hint="Turn them on: autodub serve --accounts. Or listen at 127.0.0.1 only.",
+            f"Without accounts whoever reaches {server.host} could use and delete everything.",
+            hint="Leave out --no-accounts (AUTODUB_ACCOUNTS), or listen at 127.0.0.1 only.",
         )
 
 

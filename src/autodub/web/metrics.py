@@ -34,7 +34,7 @@ from autodub import __version__
 from autodub.jobs import metrics
 from autodub.jobs.metrics import Number
 from autodub.model.errors import Forbidden, NotFound, Unavailable
-from autodub.web.identity import actor, platform, public
+from autodub.web.identity import actor, platform, public, public
 from autodub.web.problems import Problem
 
 if TYPE_CHECKING:
@@ -175,6 +175,7 @@ def of_app() -> Measures:
                404: Problem},
 )  # fmt: skip
 @public  # it asks for itself, as the setting says
+@public
 def read() -> Response:
     """Counters, gauges and histograms, as text. Who may read them is a setting."""
     server = platform().server
