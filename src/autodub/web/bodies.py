@@ -7,7 +7,6 @@ from typing import Any
 from flask import Flask, request
 
 from autodub.infra.server_settings import ServerSettings
-from autodub.model.errors import BadOption
 
 MOST = 2_000_000
 """Bytes of a JSON body."""
@@ -20,13 +19,17 @@ def install(app: Flask, server: ServerSettings) -> None:
     """Limit what requests may send."""
     app.config["MAX_CONTENT_LENGTH"] = MOST
     app.config["MAX_FORM_MEMORY_SIZE"] = _AROUND
+    parsed = app.json.loads
 
+    def loads(text: str | bytes, **named: Any) -> Any:
+        try:
+            return parsed(text, **named)
+        except RecursionError:
+            raise ValueError("it is nested too deeply") from None  # and so no JSON of ours
+
+    app.json.loads = loads  # type: ignore[method-assign, assignment]
+
+    @app.before_request
     def limit() -> None:
         if request.url_rule is not None and request.url_rule.rule.startswith(_UPLOADS):
             request.max_content_length = server.upload + _AROUND
-
-    def too_deep(_: RecursionError) -> Any:
-        return app.handle_user_exception(BadOption("The request is nested too deeply.", hint="Send it flat."))
-
-    app.before_request(limit)
-    app.register_error_handler(RecursionError, too_deep)

@@ -8,6 +8,7 @@ and the jobs' own limits (slots, queue, disk) protect it.
 
 from __future__ import annotations
 
+import ipaddress
 import time
 from hashlib import sha256
 from typing import Any
@@ -131,17 +132,28 @@ def _who() -> str:
 
 
 def _address() -> str:
-    return f"address:{request.remote_addr or 'unknown'}"
+    """The address that asks; of IPv6 its network, since whoever has one address there has 2^64."""
+    text = request.remote_addr or ""
+    try:
+        address = ipaddress.ip_address(text.partition("%")[0])
+    except ValueError:
+        return "address:unknown"
+    if isinstance(address, ipaddress.IPv6Address) and (inner := address.ipv4_mapped) is None:
+        return f"address:{ipaddress.ip_network((int(address) >> 64 << 64, 64))}"
+    return f"address:{inner if address.version == 6 else address}"
 
 
 def _parsed(name: str, rates: str) -> list[RateLimitItem]:
     try:
-        return parse_many(rates)
-    except ValueError as error:
+        found = parse_many(rates)
+    except ValueError:
+        found = []
+    if not found or min(item.amount for item in found) < 1:
         raise BadOption(
             f"The setting {name} (AUTODUB_{name.upper()}) is no limit: {rates[:60]!r}.",
             hint="A limit is '10 per minute'; several have ; between them: '100 per hour; 10 per minute'.",
-        ) from error
+        )
+    return found
 
 
 def _too_many(item: RateLimitItem, resets: float) -> TooMany:

@@ -9,6 +9,7 @@ was made to lead to 127.0.0.1 is refused.
 from __future__ import annotations
 
 import ipaddress
+import re
 from urllib.parse import SplitResult, urlsplit
 
 from flask import Flask, Response, request
@@ -140,13 +141,13 @@ def origin(text: str) -> str:
     """An origin of the settings as browsers write it. Raises BadOption for anything else."""
     try:
         parts = urlsplit(text.strip().lower())
-        is_one = parts.scheme in ("http", "https") and parts.hostname and parts.path in ("", "/")
-        if is_one and not (parts.query or parts.fragment or parts.username) and _place(parts):
-            scheme, host, port = _place(parts)
-            host = f"[{host}]" if ":" in host else host
-            return f"{scheme}://{host}" + ("" if port == _PORTS[scheme] else f":{port}")
+        scheme, host, port = _place(parts)
     except ValueError:
-        pass  # told below
+        scheme, host, port, parts = "", "", 0, urlsplit("")
+    more = parts.path not in ("", "/") or parts.query or parts.fragment or parts.username
+    if scheme in _PORTS and _NAME.fullmatch(host) and not more:
+        host = f"[{host}]" if ":" in host else host
+        return f"{scheme}://{host}" + ("" if port == _PORTS[scheme] else f":{port}")
     raise BadOption(
         "The setting origins has something that is no origin.",
         hint="An origin is http:// or https://, a name, and perhaps a port: https://dub.example.org",
@@ -154,6 +155,7 @@ def origin(text: str) -> str:
 
 
 _PORTS = {"http": 80, "https": 443}
+_NAME = re.compile(r"[a-z0-9._-]+|[0-9a-f:.]+")
 
 
 def _place(parts: SplitResult) -> tuple[str, str, int]:
