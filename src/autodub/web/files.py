@@ -52,7 +52,7 @@ class FilePath(JobPath):
         description="`media`, `audio` (its sound alone), `srt`, `vtt`, `receipt`, `report`, `project`, "
         "`dialogue` (the dub's speech alone), `background` (the original without its voices) or `original` "
         "(its voices alone).",
-        examples=["media"],
+        json_schema_extra={"example": "media"},
     )
 
 
