@@ -24,7 +24,8 @@ from typing import Any
 def main(jobs: int, database: str) -> None:
     """Measure and print."""
     with tempfile.TemporaryDirectory() as folder:
-        given = {"AUTODUB_DATA_DIR": folder, "AUTODUB_ADDRESSES": "127.0.0.1", "AUTODUB_SITES": "*", "AUTODUB_SPARE": "0",
+        given = {"AUTODUB_DATA_DIR": folder, "AUTODUB_ADDRESSES": "127.0.0.1", "AUTODUB_SITES": "*",
+                 "AUTODUB_SPARE": "0",
                  "AUTODUB_CREATE_RATES": "10000 per minute", "AUTODUB_RATES": "100000 per minute",
                  "AUTODUB_DATABASE": database}  # fmt: skip
         began = time.monotonic()

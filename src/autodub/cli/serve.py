@@ -52,7 +52,7 @@ def command(calls: Calls, /, *, data_dir: Path | None, **given: Any) -> int:
 
 
 def _check(settings: Settings, server: ServerSettings) -> None:
-    """Open everything once and close it: what is wrong is told now, and a migration is done by one process."""
+    """Open everything once and close it: what is wrong is told now, and one process migrates."""
     from autodub.cli import opening
     from autodub.web import identity, listening
     from autodub.web.app import create_app

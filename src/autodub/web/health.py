@@ -22,7 +22,7 @@ from autodub.jobs.platform import Platform
 from autodub.model.errors import AutodubError, Unavailable
 from autodub.pipeline import catalogue
 from autodub.web import serving
-from autodub.web.identity import needs, platform, public, public
+from autodub.web.identity import needs, platform, public
 from autodub.web.problems import Problem, problem
 
 blueprint = APIBlueprint(
@@ -129,14 +129,12 @@ def trouble(here: Platform) -> list[str]:
 
 @blueprint.get("/health", responses={200: Alive}, summary="Whether the server lives")
 @public
-@public
 def alive() -> Response:
     """Answers as long as the process does; asks nobody else."""
     return jsonify(Alive(version=__version__).model_dump())
 
 
 @blueprint.get("/ready", responses={200: Ready, 503: Problem}, summary="Whether the server can take work")
-@public
 @public
 def ready() -> Response:
     """503 while database, data directory or worker cannot be used, and once it is told to stop."""

@@ -54,7 +54,7 @@ def address_of(listener: socket.socket) -> str:
 
 
 def require_accounts(server: ServerSettings) -> None:
-    """Refuse to be open to other machines without accounts, where somebody asks for that. Raises BadOption."""
+    """Refuse to be open to other machines without accounts, where that is wanted. Raises BadOption."""
     is_unwanted = "accounts" in server.model_fields_set and not server.accounts
     if is_unwanted and not is_loopback(server.host):
         raise BadOption(

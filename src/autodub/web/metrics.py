@@ -34,7 +34,7 @@ from autodub import __version__
 from autodub.jobs import metrics
 from autodub.jobs.metrics import Number
 from autodub.model.errors import Forbidden, NotFound, Unavailable
-from autodub.web.identity import actor, platform, public, public
+from autodub.web.identity import actor, platform, public
 from autodub.web.problems import Problem
 
 if TYPE_CHECKING:
@@ -67,7 +67,7 @@ class Measures:
     """The registry of one app."""
 
     def __init__(self, here: Platform) -> None:
-        disable_created_metrics()  # a line more for each counter, which nobody reads
+        disable_created_metrics()  # type: ignore[no-untyped-call]  # a line more for each counter, which nobody reads
         self.registry = CollectorRegistry()
         self.requests = Counter(
             "autodub_http_requests", "Requests answered.", ("method", "route", "status"),
