@@ -105,7 +105,8 @@ def test_a_key_can_end_by_itself(ann: Browser) -> None:
 
 @pytest.mark.parametrize(
     "body", [{}, {"name": ""}, {"name": "x" * 101}, {"name": "k", "scopes": []},
-             {"name": "k", "scopes": ["a"]}, {"name": "k", "expires": -1}, {"name": "k", "owner": "../x"}, {"name": "k", "more": 1}],
+             {"name": "k", "scopes": ["a"]}, {"name": "k", "expires": -1}, {"name": "k", "owner": "../x"},
+             {"name": "k", "more": 1}],
 )  # fmt: skip
 def test_a_key_of_the_wrong_shape_is_refused(ann: Browser, body: dict[str, object]) -> None:
     """It is told where it is wrong."""
