@@ -36,8 +36,10 @@ def sent(path: Path, *, media_type: str, digest: str, made: float) -> Response:
     answer.headers["Last-Modified"] = http_date(made)
     answer.headers["Cache-Control"] = "private, no-cache"
     answer.make_conditional(request.environ)
-    if answer.status_code != 200:
+    if answer.status_code != 200 or request.method == "HEAD":
         file.close()
+        if answer.status_code == 200:
+            answer.content_length = size
         return answer
     parts = _asked(size, digest, made)
     if parts is None:
@@ -49,18 +51,20 @@ def sent(path: Path, *, media_type: str, digest: str, made: float) -> Response:
         refused.headers["Content-Range"] = f"bytes */{size}"
         return refused
     elif len(parts) == 1:
+        answer.direct_passthrough = False  # of what passes through nobody would close the file
         ((start, end),) = parts
         answer.status_code, answer.content_length = 206, end - start
         answer.headers["Content-Range"] = f"bytes {start}-{end - 1}/{size}"
         answer.response = _pieces(file, [(b"", start, end)], b"")
     else:
+        answer.direct_passthrough = False
         _several(answer, file, parts, size=size, media_type=str(answer.content_type))
     return answer
 
 
 def _asked(size: int, digest: str, made: float) -> Sequence[tuple[int, int]] | None:
     """The parts asked for, as (begin, end); None: the whole, no part: none that there is."""
-    if request.method != "GET" or not _is_same(digest, made):
+    if not _is_same(digest, made):
         return None
     wanted = parse_range_header(request.headers.get("Range"))
     if wanted is None or wanted.units != "bytes" or len(wanted.ranges) > _MOST:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from typing import Annotated, Any, Literal, Self
 
-from flask import Response, jsonify, request, send_file
+from flask import Response, jsonify, request
 from flask_openapi3 import APIBlueprint, Tag
 from pydantic import (
     BaseModel,
@@ -23,10 +23,9 @@ from pydantic.json_schema import SkipJsonSchema
 from werkzeug.exceptions import HTTPException
 
 from autodub.jobs.records import Job
-from autodub.jobs.results import Result
 from autodub.jobs.spec import JobSpec, Statement
 from autodub.model.errors import AutodubError, BadOption, NotFound
-from autodub.web import problems
+from autodub.web import files, problems
 from autodub.web.identity import actor, needs, platform
 
 _CLOCK = re.compile(r"(?:(?:(\d{1,3}):)?(\d{1,4}):)?(\d{1,9}(?:\.\d{1,9})?)", re.ASCII)
@@ -254,14 +253,7 @@ def download(path: JobPath) -> Response:
     job = _job(path.job_id)
     if job.state != "completed":
         raise BadOption(f"The job is {job.state}, not completed.", hint=f"Ask GET /api/dub/{job.id}.")
-    item = Result.model_validate(job.result or {}).files.get("media")
-    found = None if item is None else platform().store.blobs.path(item.blob)
-    if item is None or found is None or not found.is_file():
-        raise NotFound("The video of this job is gone.", hint="Retry the job, or submit it again.")
-    return send_file(
-        found, download_name=item.name, as_attachment=True, etag=item.digest, conditional=True,
-        last_modified=job.finished,
-    )  # fmt: skip
+    return _simply(files.sent(*platform().exports.one(actor(), job.id, "media")))
 
 
 def _job(job: str) -> Job:
