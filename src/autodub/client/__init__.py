@@ -14,20 +14,25 @@ from autodub.client.errors import (
     Unauthenticated,
     Unreachable,
 )
-from autodub.client.models import Event, Failure, Job, Upload
+from autodub.client.models import Batch, Edited, Estimate, Event, Failure, Job, Line, Transcript, Upload
 
 __all__ = [
     "ApiError",
     "BadRequest",
+    "Batch",
     "Client",
     "Conflict",
+    "Edited",
+    "Estimate",
     "Event",
     "Failure",
     "Forbidden",
     "Job",
+    "Line",
     "NotFound",
     "ServerError",
     "TooMany",
+    "Transcript",
     "Unauthenticated",
     "Unreachable",
     "Upload",

@@ -9,7 +9,11 @@ from typing import Self
 
 import httpx
 
+from autodub.client.account import Catalogue, Glossaries, Keys, usage
+from autodub.client.batches import Batches, Estimates
 from autodub.client.jobs import Jobs
+from autodub.client.models import Usage
+from autodub.client.transcripts import Transcripts
 from autodub.client.transport import Transport
 from autodub.client.uploads import Uploads
 
@@ -35,6 +39,16 @@ class Client:
         )
         self.uploads = Uploads(self._transport)
         self.jobs = Jobs(self._transport, self.uploads)
+        self.transcripts = Transcripts(self._transport)
+        self.batches = Batches(self._transport, self.uploads)
+        self.estimates = Estimates(self._transport, self.uploads)
+        self.catalogue = Catalogue(self._transport)
+        self.glossaries = Glossaries(self._transport)
+        self.keys = Keys(self._transport)
+
+    def usage(self, *, month: str | None = None, owner: str | None = None) -> Usage:
+        """What you consumed in a month, ``2026-03`` (this one by default), and what is left."""
+        return usage(self._transport, month=month, owner=owner)
 
     @property
     def address(self) -> str:

@@ -33,15 +33,9 @@ class Jobs:
         ``engines``, ``clone_voices``, ``consent`` ... The request is safe to repeat: without an
         ``idempotency`` of yours a new one is made.
         """
-        asked = self._source(source, progress) | {"target": target} | given(wishes)
+        asked = self._uploads.source(source, progress) | {"target": target} | given(wishes)
         headers = {"Idempotency-Key": idempotency or uuid.uuid4().hex}
         return Job.model_validate(self._transport.ask("POST", _JOBS, json=asked, headers=headers))
-
-    def _source(self, source: str | PathLike[str], progress: files.Progress | None) -> dict[str, Any]:
-        text = fspath(source)
-        if text.lower().startswith(("http://", "https://")):
-            return {"source": text}
-        return {"upload": self._uploads.send(Path(text), progress=progress).id}
 
     def get(self, job: str) -> Job:
         """A job as it stands. Raises NotFound."""

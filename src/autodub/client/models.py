@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, SecretStr
 
 State = Literal["queued", "processing", "completed", "failed", "cancelled"]
 
@@ -97,3 +97,200 @@ class Upload(Told):
     created: float = 0.0
     expires: float | None = None
     info: Mapping[str, Any] = {}
+
+
+class Timing(Told):
+    """Where a line sounds in the dub, in seconds."""
+
+    start: float
+    end: float
+    rate: float = 1.0
+    stretch: float = 1.0
+    flags: tuple[str, ...] = ()
+
+
+class Line(Told):
+    """One line of a transcript. Times are seconds from the start of what is dubbed."""
+
+    id: str
+    speaker: str = ""
+    start: float
+    end: float
+    source: str = ""
+    """What is said in the source."""
+    text: str = ""
+    """What the dub says; empty: the original sound stays."""
+    keep_original: bool = False
+    note: str = ""
+    timing: Timing | None = None
+    edited: bool = False
+    stale: bool = False
+    added: bool = False
+    locked: Mapping[str, Any] | None = None
+
+
+class Speaker(Told):
+    """One speaker and their voice."""
+
+    name: str
+    voice: Mapping[str, Any] | None = None
+    lines: int = 0
+    edited: bool = False
+    stale: bool = False
+
+
+class Transcript(Told):
+    """What a dub says, at one revision."""
+
+    job: str
+    revision: int
+    made: int
+    """The revision the result was made of."""
+    stale: bool = False
+    spoken: str = ""
+    target: str = ""
+    lines: tuple[Line, ...] = ()
+    speakers: tuple[Speaker, ...] = ()
+
+
+class Edited(Told):
+    """What came of a change."""
+
+    job: str
+    revision: int
+    stale: bool = False
+    lines: tuple[Line, ...] = ()
+    """Those that were changed, as they are now."""
+    removed: tuple[str, ...] = ()
+    speakers: tuple[Speaker, ...] = ()
+
+
+class Revision(Told):
+    """One state the text had."""
+
+    number: int
+    created: float
+    author: str | None = None
+    name: str = ""
+    what: str = ""
+
+
+class Batch(Told):
+    """Jobs that came together."""
+
+    id: str
+    name: str
+    created: float = 0.0
+    total: int = 0
+    counts: Mapping[str, int] = {}
+    """State -> jobs."""
+    progress: float = 0.0
+    dollars: float = 0.0
+    jobs: tuple[Job, ...] = ()
+    """Empty in lists."""
+
+
+class Dollars(Told):
+    """US dollars."""
+
+    low: float
+    likely: float
+    high: float
+
+
+class Estimate(Told):
+    """What a dub would be, before anything is spent on it."""
+
+    job: str
+    title: str = ""
+    seconds: float = 0.0
+    speech_seconds: float = 0.0
+    engines: Mapping[str, str] = {}
+    dollars: Dollars | None = None
+    """None: none of the engines costs money."""
+    items: tuple[Mapping[str, Any], ...] = ()
+    unpriced: tuple[str, ...] = ()
+
+
+class Language(Told):
+    """A language."""
+
+    tag: str
+    name: str = ""
+
+
+class Speaking(Told):
+    """What one engine does with which languages."""
+
+    engine: str
+    languages: tuple[Language, ...] | None = None
+    """None: any."""
+    pairs: Mapping[str, tuple[str, ...]] | None = None
+
+
+class Languages(Told):
+    """What the engines that are ready can do."""
+
+    recognised: tuple[Speaking, ...] = ()
+    translated: tuple[Speaking, ...] = ()
+    spoken: tuple[Speaking, ...] = ()
+
+
+class Engine(Told):
+    """One engine of the server."""
+
+    role: str
+    name: str
+    version: str = ""
+    summary: str = ""
+    state: str = ""
+    options: tuple[Mapping[str, Any], ...] = ()
+
+
+class Voice(Told):
+    """One stock voice."""
+
+    id: str
+    gender: str = ""
+    pitch_hz: float | None = None
+
+
+class Glossary(Told):
+    """Terms that must be said in a certain way."""
+
+    id: str
+    name: str
+    created: float = 0.0
+    updated: float = 0.0
+    targets: tuple[str, ...] | None = None
+    text: str = ""
+    """Empty in lists."""
+
+
+class Usage(Told):
+    """What was consumed in a month, and what is left."""
+
+    total: Mapping[str, float]
+    quota: Mapping[str, float | None] | None = None
+    days: tuple[Mapping[str, Any], ...] = ()
+    jobs: tuple[Mapping[str, Any], ...] = ()
+    users: tuple[Mapping[str, Any], ...] = ()
+
+
+class Key(Told):
+    """A key, without what it opens."""
+
+    id: str
+    name: str = ""
+    hint: str = ""
+    scopes: tuple[str, ...] = ()
+    created: float = 0.0
+    used: float | None = None
+    expires: float | None = None
+    revoked: float | None = None
+
+
+class NewKey(Key):
+    """A new key, the only time its text is shown."""
+
+    key: SecretStr

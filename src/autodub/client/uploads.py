@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Iterator
+from os import PathLike, fspath
 from pathlib import Path
 from typing import IO
 
-from autodub.client.errors import ApiError, Conflict, ServerError, TooMany, Unreachable
+from autodub.client.errors import Conflict, ServerError, TooMany, Unreachable
 from autodub.client.files import Progress
 from autodub.client.models import Upload
 from autodub.client.transport import Transport
@@ -26,6 +27,13 @@ class Uploads:
 
     def __init__(self, transport: Transport) -> None:
         self._transport = transport
+
+    def source(self, source: str | PathLike[str], progress: Progress | None = None) -> dict[str, str]:
+        """An address as a job's source, a file as its upload, which is sent first."""
+        text = fspath(source)
+        if text.lower().startswith(("http://", "https://")):
+            return {"source": text}
+        return {"upload": self.send(Path(text), progress=progress).id}
 
     def send(
         self, file: Path, *, kind: str = "media", name: str | None = None, progress: Progress | None = None,
@@ -96,8 +104,3 @@ class Uploads:
     def delete(self, upload: str) -> None:
         """Remove an upload that no job needs."""
         self._transport.ask("DELETE", f"{_UPLOADS}/{upload}")
-
-
-def is_passing(error: ApiError) -> bool:
-    """Whether trying again makes sense."""
-    return isinstance(error, _PASSING)
