@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from desk import Desk
 from postgres import cluster
 from sqlalchemy import text
 
@@ -62,3 +63,9 @@ def opening(tmp_path: Path, address: str) -> Iterator[Opening]:
 def platform(opening: Opening) -> Platform:
     """One platform with default settings."""
     return opening()
+
+
+@pytest.fixture
+def desk(platform: Platform) -> Desk:
+    """A platform at a time that is set by hand."""
+    return Desk(platform)

@@ -183,8 +183,8 @@ def test_the_stream_of_a_deleted_job_ends(platform: Platform) -> None:
     ):  # fmt: skip
         assert [watch.after(0).is_gone, beside.after(0).is_gone] == [False, False]
         platform.jobs.delete(LOCAL_ACTOR, job)
-        _tell(platform.sql, other, "job.completed", state="completed")
-        platform.jobs.forget(other)
+        platform.jobs.delete(LOCAL_ACTOR, other)
+        platform.erasing.erase(other)
         assert [watch.after(1, wait=_LONG).is_gone, beside.after(1, wait=_LONG).is_gone] == [True, True]
 
 
