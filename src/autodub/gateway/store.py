@@ -181,9 +181,12 @@ class Store:
         with self._database.reading() as connection:
             return frozenset(owner for (owner,) in connection.execute(wanted) if owner)
 
-    def settle(self) -> bool:
-        """Have what was removed leave the index's files as well; False when others read just now."""
-        return self._database.settle()
+    def settle(self, *, rewrite: bool = False) -> bool:
+        """Have what was removed leave the index's files as well; False when others read just now.
+
+        ``rewrite`` writes the index anew, so that not even copies inside its pages stay.
+        """
+        return self._database.settle(rewrite=rewrite)
 
     def forget(self, key: str) -> None:
         """Drop one answer; its files go with the next prune unless another answer names them."""

@@ -170,10 +170,10 @@ class Database:
                 raise
             connection.exec_driver_sql("COMMIT")
 
-    def settle(self) -> bool:
+    def settle(self, *, rewrite: bool = False) -> bool:
         """Have what was deleted leave the files as well; False when others read just now."""
         with self._errors(), self._open().connect() as connection:
-            return settle(connection)
+            return settle(connection, rewrite=rewrite)
 
     def close(self) -> None:
         """Close every connection."""
@@ -282,11 +282,14 @@ def configure(connection: sqlite3.Connection, _record: object) -> None:
     connection.execute("PRAGMA secure_delete = ON")  # what is deleted is overwritten
 
 
-def settle(connection: Connection) -> bool:
+def settle(connection: Connection, *, rewrite: bool = False) -> bool:
     """Have what was deleted leave the write-ahead log as well; False when others read just now.
 
-    SQLite overwrites what is deleted, but its log keeps earlier pages until it is emptied.
+    SQLite overwrites what is deleted, but its log keeps earlier pages until it is emptied, and where rows
+    move between pages copies of them stay behind: ``rewrite`` writes the whole file anew, without those.
     """
+    if rewrite:
+        connection.exec_driver_sql("VACUUM")
     patience = connection.exec_driver_sql("PRAGMA busy_timeout").scalar_one()
     connection.exec_driver_sql(f"PRAGMA busy_timeout = {_SETTLING_MS}")
     try:

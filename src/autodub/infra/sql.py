@@ -100,15 +100,16 @@ class Sql:
         if self.is_postgres:  # on SQLite a writer is alone anyhow
             connection.execute(text("SELECT pg_advisory_xact_lock(:number)"), {"number": what})
 
-    def settle(self) -> bool:
+    def settle(self, *, rewrite: bool = False) -> bool:
         """Have what was deleted leave the files as well; False when others read just now.
 
-        PostgreSQL has a time of its own for this (autovacuum).
+        ``rewrite`` writes the file anew, so that not even copies inside its pages stay. PostgreSQL has a
+        time of its own for all this (autovacuum).
         """
         if self.is_postgres:
             return True
         with self._errors(), self.engine().connect() as connection:
-            return settle(connection)
+            return settle(connection, rewrite=rewrite)
 
     def ping(self) -> None:
         """Raise Unavailable when the database does not answer."""
