@@ -174,7 +174,6 @@ def of_app() -> Measures:
     responses={200: {"content": {"text/plain": {"schema": {"type": "string"}}}}, 401: Problem, 403: Problem,
                404: Problem},
 )  # fmt: skip
-@public  # it asks for itself, as the setting says
 @public
 def read() -> Response:
     """Counters, gauges and histograms, as text. Who may read them is a setting."""
