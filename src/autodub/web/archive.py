@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
-from typing import IO
+from typing import IO, cast
 from zipfile import ZIP_DEFLATED, ZIP_STORED, ZipFile, ZipInfo
 
 _BLOCK = 1 << 18
@@ -40,7 +40,7 @@ def zipped(files: Sequence[tuple[str, IO[bytes], int]], *, made: float) -> Itera
     with ExitStack() as stack:
         for _, file, _ in files:
             stack.callback(file.close)
-        with ZipFile(outlet, "w") as archive:  # type: ignore[arg-type]
+        with ZipFile(cast("IO[bytes]", outlet), "w") as archive:
             for name, file, size in files:
                 info = ZipInfo(name, moment)
                 info.external_attr = 0o644 << 16

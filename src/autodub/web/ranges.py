@@ -29,7 +29,7 @@ def sent(path: Path, *, media_type: str, digest: str, made: float) -> Response:
     except FileNotFoundError:
         raise NotFound("This file is gone.", hint="Retry the job: it is made again.") from None
     size = path.stat().st_size
-    answer = Response(mimetype=media_type, direct_passthrough=True)
+    answer = Response(content_type=media_type, direct_passthrough=True)
     answer.call_on_close(file.close)
     answer.accept_ranges = "bytes"
     answer.headers["ETag"] = quote_etag(digest)
@@ -44,7 +44,9 @@ def sent(path: Path, *, media_type: str, digest: str, made: float) -> Response:
     parts = _asked(size, digest, made)
     if parts is None:
         answer.content_length = size
-        answer.response = wrap_file(request.environ, file, _BLOCK)
+        has_own = "wsgi.file_wrapper" in request.environ  # the server's own way, without copying
+        whole = [(b"", 0, size)]
+        answer.response = wrap_file(request.environ, file, _BLOCK) if has_own else _pieces(file, whole, b"")
     elif not parts:
         file.close()
         refused = problem(416, "range_not_satisfiable", f"The file has {size} bytes.")
@@ -108,10 +110,11 @@ def _several(
 
 
 def _pieces(file: IO[bytes], pieces: Sequence[tuple[bytes, int, int]], last: bytes) -> Iterator[bytes]:
-    for head, start, end in pieces:
-        yield head
-        file.seek(start)
-        while start < end and (block := file.read(min(_BLOCK, end - start))):
-            start += len(block)
-            yield block
-    yield last
+    with file:
+        for head, start, end in pieces:
+            yield head
+            file.seek(start)
+            while start < end and (block := file.read(min(_BLOCK, end - start))):
+                start += len(block)
+                yield block
+        yield last
