@@ -29,6 +29,7 @@ _COMMANDS = {
     "cache": "autodub.cli.cache",
     "serve": "autodub.cli.serve",
     "worker": "autodub.cli.worker",
+    "users": "autodub.cli.users",
     "profile": "autodub.cli.profile",
 }
 """Command -> the module whose ``command`` it is."""
