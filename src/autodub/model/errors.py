@@ -21,6 +21,7 @@
         ContentRefused      what is said in the source is against the operator's policy
         QuotaExceeded       the user's minutes or money of this month are used up
         TooMany             asked too often; ``retry_after`` seconds
+        TooLarge            a file has more bytes than the operator allows
       EngineError           an engine failed; ``transient`` says whether trying again makes sense
         Unreachable         no answer, crash, time-out                       (transient)
         Busy                told to slow down; ``retry_after`` seconds       (transient)
@@ -176,6 +177,12 @@ class TooMany(RequestError):
         super().__init__(message, hint=hint)
         self.retry_after = retry_after
         """Seconds after which asking again makes sense."""
+
+
+class TooLarge(RequestError):
+    """A file has more bytes than the operator allows."""
+
+    code = "too_large"
 
 
 class EngineError(AutodubError):
