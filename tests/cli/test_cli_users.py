@@ -18,6 +18,7 @@ from autodub.cli.calls import Calls
 from autodub.cli.users import command
 from autodub.infra import server_settings, settings
 from autodub.jobs.platform import LOCAL_ACTOR, Platform
+from autodub.model.errors import NotFound
 
 PASSWORD = "a lamp by the harbour"
 
@@ -134,6 +135,21 @@ def test_a_new_password_takes_the_place_of_the_old(
         assert platform.accounts.authenticated(name, "seven quiet bicycles").name == name
 
 
+def test_a_user_is_erased_when_it_is_meant(
+    data: Path, platform: Platform, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It is asked first; then nobody of that name is left."""
+    platform.accounts.create(LOCAL_ACTOR, "ann", PASSWORD)
+    asked = CliRunner().invoke(command, ["delete", "ann", "--data-dir", str(data)], input="n\n", obj=Calls())
+    assert asked.exit_code == 1
+    assert platform.accounts.named(LOCAL_ACTOR, "ann").active
+    code, told = run(capsys, data, "delete", "ann", "--yes")
+    assert code == 0
+    assert told["name"] == "ann"
+    with pytest.raises(NotFound):
+        platform.accounts.named(LOCAL_ACTOR, "ann")
+
+
 def test_keys_are_made_listed_and_revoked(
     data: Path, platform: Platform, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -158,8 +174,9 @@ def test_keys_are_made_listed_and_revoked(
 
 
 @pytest.mark.parametrize(
-    "arguments", [("disable", "nobody"), ("keys", "add", "nobody"), ("keys", "revoke", "nothing"),
-                  ("keys", "add", "local", "--scope", "x"), ("add", "x", "--no-password", "--password-stdin")],
+    "arguments", [("disable", "nobody"), ("keys", "add", "nobody"), ("keys", "revoke", "no"),
+                  ("keys", "add", "local", "--scope", "x"),
+                  ("add", "x", "--no-password", "--password-stdin")],
 )  # fmt: skip
 def test_what_cannot_be_done_is_said(
     data: Path, arguments: tuple[str, ...], capsys: pytest.CaptureFixture[str]

@@ -284,6 +284,19 @@ def test_admins_manage_users(app: Flask, platform: Platform) -> None:
         assert boss.ask("PATCH", path, json=wrong).status_code == 422
 
 
+def test_an_admin_deletes_a_user_with_everything(app: Flask, platform: Platform) -> None:
+    """Session, key and name are gone with the account; the name can be given to somebody else."""
+    boss, ann, user = Browser(app, "boss"), Browser(app, "ann"), id_of(platform, "ann")
+    sent = key_of(platform, user)
+    assert boss.ask("DELETE", f"/api/v1/users/{user}").status_code in (202, 204)
+    assert ann.ask("GET", "/api/v1/auth/me").status_code == 401
+    assert app.test_client().get("/api/v1/jobs", headers=sent).status_code == 401
+    assert boss.ask("GET", f"/api/v1/users/{user}").status_code == 404
+    assert boss.ask("DELETE", f"/api/v1/users/{user}").status_code == 404
+    assert boss.ask("POST", "/api/v1/users", json={"name": "ann"}).status_code == 201
+    assert boss.ask("DELETE", f"/api/v1/users/{id_of(platform, 'boss')}").status_code == 409
+
+
 def test_one_admin_always_stays(app: Flask, platform: Platform) -> None:
     """The last one cannot be demoted or turned off, not by themselves either."""
     boss, path = Browser(app, "boss"), f"/api/v1/users/{id_of(platform, 'boss')}"

@@ -150,6 +150,31 @@ def enable(calls: Calls, /, *, name: str, as_json: bool, **where: Any) -> int:
     return _changed(calls, name, "is on again", active=True, as_json=as_json, **where)
 
 
+@command.command("delete")
+@click.argument("name")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@common
+@click.pass_obj
+def delete(calls: Calls, /, *, name: str, yes: bool, as_json: bool, **where: Any) -> int:
+    """Erase a user with everything of theirs: jobs, files, voices, keys. It cannot be undone."""
+    from autodub.jobs.platform import LOCAL_ACTOR
+
+    with opened(calls, **where) as platform:
+        account = platform.accounts.named(LOCAL_ACTOR, name)
+        if not yes:
+            click.confirm(f"Erase {safe(account.name)} and all their data?", abort=True, err=True)
+        is_gone = platform.privacy.leave(LOCAL_ACTOR, account.id)
+    if as_json:
+        emit({"id": account.id, "name": account.name, "state": "erased" if is_gone else "leaving"})
+    elif is_gone:
+        click.echo(f"The user {safe(account.name)} and all their data are gone.")
+    else:
+        click.echo(
+            f"The user {safe(account.name)} is out; the server erases the rest when jobs have stopped."
+        )
+    return 0
+
+
 def _changed(
     calls: Calls, name: str, what: str, *, as_json: bool, data_dir: Path | None, database: str | None,
     **values: Any,

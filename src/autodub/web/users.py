@@ -151,3 +151,11 @@ def reset(path: UserPath, body: PasswordReset) -> Response:
     """Ends every session of theirs."""
     platform().accounts.set_password(actor(), path.user, body.password)
     return Response(status=204)
+
+
+@blueprint.delete("/users/<user>", responses={202: None, 204: None}, summary="Delete a user")
+@needs("admin")
+def delete(path: UserPath) -> Response:
+    """The account and everything of it. 202: what is running is stopped first, the rest follows by itself."""
+    is_gone = platform().privacy.leave(actor(), path.user)
+    return Response(status=204 if is_gone else 202)
