@@ -25,6 +25,7 @@ from autodub.jobs.content import Content
 from autodub.jobs.editing_cues import texts_of
 from autodub.jobs.editing_draft import Draft, Known
 from autodub.jobs.editing_operations import Operation
+from autodub.jobs.editing_projects import Projects
 from autodub.jobs.editing_revisions import Revision
 from autodub.jobs.editing_views import Lock, Transcript, differing, differing_voices, view
 from autodub.jobs.records import OVER, Actor, Job
@@ -68,12 +69,14 @@ class Editing:
         self._sql, self._jobs, self._store, self._catalogue = sql, own, store, catalogue
         self._content, self._clock = content, clock
         self._facts: dict[str, _Facts] = {}
+        self._projects = Projects()
 
     def transcript(self, actor: Actor, job: str) -> Transcript:
         """The newest revision as people read it. Raises NotFound, and Conflict before there is one."""
         found = self._edited(actor, job)
         with self._sql.reading() as connection:
-            return self._view(connection, found, _parsed(revisions.text(connection, job, found.revision)))
+            project = self._read(connection, job, found.revision)
+            return self._view(connection, found, project, found.revision, found.made)
 
     def project(self, actor: Actor, job: str, number: int | None = None) -> tuple[int, str]:
         """A revision, the newest by default, and its text as JSON."""
@@ -98,10 +101,9 @@ class Editing:
         """
         found = self._at(actor, job, revision)
         with self._sql.reading() as connection:
-            project = _parsed(revisions.text(connection, job, found.revision))
+            project = self._read(connection, job, found.revision)
         draft = Draft(project, self._known(found, project))
-        draft.apply(operations)
-        return self._write(actor, found, project, draft.touched, draft.voices)
+        return self._write(actor, found, draft.apply(operations), draft.touched, draft.voices)
 
     def retext(
         self, actor: Actor, job: str, data: bytes, *, of: Literal["text", "source"], revision: int | None
@@ -113,17 +115,17 @@ class Editing:
         found = self._at(actor, job, revision)
         cues = subtitles.parse(data).segments
         with self._sql.reading() as connection:
-            project = _parsed(revisions.text(connection, job, found.revision))
+            project = self._read(connection, job, found.revision)
         draft = Draft(project, self._known(found, project))
-        draft.apply(texts_of(cues, project.lines, of=of))
-        return self._write(actor, found, project, draft.touched, draft.voices)
+        changed = draft.apply(texts_of(cues, project.lines, of=of))
+        return self._write(actor, found, changed, draft.touched, draft.voices)
 
     def restore(self, actor: Actor, job: str, number: int, *, revision: int | None) -> Edited:
         """Make an old revision the newest again. Raises Conflict where the transcript is another since."""
         found = self._at(actor, job, revision)
         with self._sql.reading() as connection:
-            old = _parsed(revisions.text(connection, job, number))
-            present = _parsed(revisions.text(connection, job, found.revision))
+            old = self._read(connection, job, number)
+            present = self._read(connection, job, found.revision)
         if old.made_lines != present.made_lines:
             raise Conflict(
                 f"Revision {number} is of another transcript.", hint="Restore one that was made since."
@@ -131,9 +133,11 @@ class Editing:
         changed = differing(old, present)
         what = {line: {f"as in revision {number}"} for line in changed}
         sounds = {entry.id: entry.timing for entry in present.lines}
-        for entry in old.lines:  # where a line sounds is what the result has, whatever is restored
-            entry.timing = sounds.get(entry.id)
-        return self._write(actor, found, old, what, differing_voices(old, present))
+        lines = [  # where a line sounds is what the result has, whatever is restored
+            entry.model_copy(update={"timing": sounds.get(entry.id)}) for entry in old.lines
+        ]
+        restored = old.model_copy(update={"lines": lines})
+        return self._write(actor, found, restored, what, differing_voices(old, present))
 
     def lock(self, actor: Actor, job: str, line: str) -> Lock:
         """Keep everybody from changing a line. Raises Conflict when somebody else has locked it."""
@@ -149,7 +153,7 @@ class Editing:
             # Through the job's row, so that nobody changes the line in the same moment.
             events.change(connection, job, Event("job.locked", data={"line": line}), at=now)
             number = connection.execute(select(jobs.c.revision).where(jobs.c.id == job)).scalar_one()
-            if all(entry.id != line for entry in _parsed(revisions.text(connection, job, number)).lines):
+            if all(entry.id != line for entry in self._read(connection, job, number).lines):
                 raise NotFound(f"There is no line {line}.", hint="The transcript lists the lines there are.")
             values = {"job": job, "line": line, "author": actor.id, "created": now}
             connection.execute(self._sql.insert(locks).values(**values).on_conflict_do_nothing())
@@ -209,7 +213,8 @@ class Editing:
         lines = frozenset(touched)
         if not touched and not voices:
             with self._sql.reading() as connection:
-                return Edited(self._view(connection, found, project), lines)
+                same = self._view(connection, found, project, found.revision, found.made, only=lines)
+            return Edited(same, lines)
         for entry in project.lines:
             if entry.id in lines:
                 self._content.examine_text(entry.text, entry.source)
@@ -235,17 +240,23 @@ class Editing:
             return int(connection.execute(made).scalar_one())
 
         made = self._sql.again(work)
+        self._projects.put(found.id, number, project, len(text))
         with self._sql.reading() as connection:
-            return Edited(self._view(connection, found, project, number=number, made=made), lines)
+            return Edited(self._view(connection, found, project, number, made, only=lines), lines)
+
+    def _read(self, connection: Connection, job: str, number: int) -> Project:
+        """A revision; whoever changes it must change a copy."""
+        return self._projects.get(job, number, lambda: revisions.text(connection, job, number))
 
     def _view(
-        self, connection: Connection, found: Job, project: Project, *, number: int | None = None,
-        made: int | None = None,
+        self, connection: Connection, found: Job, project: Project, number: int, made: int, *,
+        only: frozenset[str] | None = None,
     ) -> Transcript:  # fmt: skip
-        number = found.revision if number is None else number
-        made = found.made if made is None else made
-        base = project if made == number else _parsed(revisions.made_text(connection, found.id, made))
-        return view(found.id, number, made, project, base, revisions.locked(connection, found.id))
+        base = project
+        if made != number:
+            base = self._read(connection, found.id, revisions.kept_since(connection, found.id, made))
+        locks = revisions.locked(connection, found.id)
+        return view(found.id, number, made, project, base, locks, only=only)
 
     def _old(self, connection: Connection, job: str, revision: int) -> NotFound | OldRevision:
         row = connection.execute(select(jobs.c.revision, jobs.c.stopping).where(jobs.c.id == job)).first()
@@ -284,10 +295,6 @@ class Editing:
                 self._facts.clear()
             self._facts[item.digest] = facts
         return facts
-
-
-def _parsed(text: str) -> Project:
-    return Project.model_validate_json(text)
 
 
 def _outdated(revision: int, present: int) -> OldRevision:

@@ -20,7 +20,7 @@ from autodub.jobs.editing_operations import (
     Undo,
 )
 from autodub.model.errors import BadOption, Conflict, NotFound
-from autodub.pipeline.project import LineEntry, Project
+from autodub.pipeline.project import CastEntry, LineEntry, Project
 
 SHORTEST = 100
 """Milliseconds a line needs."""
@@ -43,7 +43,7 @@ class Known:
 
 @dataclass(slots=True)
 class Draft:
-    """A project under change, and what was changed so far."""
+    """A project under change, and what was changed so far; the project given is left as it is."""
 
     project: Project
     known: Known
@@ -52,12 +52,14 @@ class Draft:
     voices: set[str] = field(default_factory=set)
     """Speakers whose voice was changed."""
     _at: dict[str, LineEntry] = field(init=False)
+    _cast: dict[str, CastEntry] = field(init=False)
 
     def __post_init__(self) -> None:
         self._at = {entry.id: entry for entry in self.project.lines}
+        self._cast = dict(self.project.voices)
 
-    def apply(self, operations: Sequence[Operation]) -> None:
-        """Apply all of them. Raises NotFound, BadOption, Conflict; the draft is worth nothing then."""
+    def apply(self, operations: Sequence[Operation]) -> Project:
+        """The project with all of them applied. Raises NotFound, BadOption and Conflict."""
         for one in operations:
             match one:
                 case SetLine():
@@ -74,10 +76,13 @@ class Draft:
                     self._voice(one)
                 case Undo():
                     self._undo(one)
-        self.project.lines = sorted(self._at.values(), key=lambda entry: (entry.start_ms, entry.id))
+        lines = sorted(self._at.values(), key=lambda entry: (entry.start_ms, entry.id))
+        return self.project.model_copy(update={"lines": lines, "voices": self._cast})
 
     def _line(self, name: str) -> LineEntry:
+        """The draft's own copy of a line."""
         try:
+            self._at[name] = self._at[name].model_copy()
             return self._at[name]
         except KeyError:
             hint = "The transcript lists the lines there are."
@@ -200,12 +205,10 @@ class Draft:
         self._remove(second)
 
     def _voice(self, asked: SetVoice) -> None:
-        cast = self.project.voices.get(asked.speaker)
-        if cast is None:
-            raise self._no_voice(asked.speaker)
+        cast = self._voice_of(asked.speaker)
         before = (cast.id, cast.pitch_hz, cast.pace)
         if asked.voice is not None and asked.voice != cast.id:
-            here = {entry.id for one in self.project.voices.values() for entry in (one, one.made)}
+            here = {entry.id for one in self._cast.values() for entry in (one, one.made)}
             if asked.voice not in here and not self.known.has_voice(asked.voice):
                 raise BadOption(
                     f"The synthesizer has no voice {asked.voice!r}.",
@@ -221,9 +224,7 @@ class Draft:
 
     def _undo(self, asked: Undo) -> None:
         if asked.speaker is not None:
-            cast = self.project.voices.get(asked.speaker)
-            if cast is None:
-                raise self._no_voice(asked.speaker)
+            cast = self._voice_of(asked.speaker)
             made = cast.made
             if (cast.id, cast.pitch_hz, cast.pace) != (made.id, made.pitch_hz, made.pace):
                 cast.id, cast.pitch_hz, cast.pace = made.id, made.pitch_hz, made.pace
@@ -247,16 +248,21 @@ class Draft:
         line = self.known.earlier(name)
         if line is None or line.made is None or line.made.source != self.project.made_lines[name]:
             raise Conflict(f"Line {name} is not there any more.", hint="Add it as a new line.")
+        line = line.model_copy()
         for what in _FIELDS:
             setattr(line, what, getattr(line.made, what))
         line.timing, line.note = None, ""
         self._at[name] = line
         self._touch(name, "put back")
 
-    def _no_voice(self, speaker: str) -> NotFound:
+    def _voice_of(self, speaker: str) -> CastEntry:
+        """The draft's own copy of a speaker's voice."""
+        if speaker in self._cast:
+            self._cast[speaker] = self._cast[speaker].model_copy()
+            return self._cast[speaker]
         if any(line.speaker == speaker for line in self._at.values()):
-            return NotFound(f"{speaker} has no voice yet.", hint="Make the dub again; then there is one.")
-        return self._no_speaker(speaker)
+            raise NotFound(f"{speaker} has no voice yet.", hint="Make the dub again; then there is one.")
+        raise self._no_speaker(speaker)
 
     def _no_speaker(self, speaker: str) -> NotFound:
         there = ", ".join(sorted(self.project.voices))[:200]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, delete, insert, or_, select
+from sqlalchemy import Connection, delete, func, insert, or_, select
 
 from autodub.jobs.editing_views import Lock
 from autodub.jobs.tables import jobs, locks, projects, users
@@ -39,10 +39,10 @@ def text(connection: Connection, job: str, number: int) -> str:
     return str(found)
 
 
-def made_text(connection: Connection, job: str, made: int) -> str:
-    """The project that the result was made of."""
-    wanted = select(projects.c.text).where(projects.c.job == job, projects.c.revision >= made)
-    return str(connection.execute(wanted.order_by(projects.c.revision).limit(1)).scalar_one())
+def kept_since(connection: Connection, job: str, made: int) -> int:
+    """The revision that the result was made of, or the first one after it that is kept."""
+    wanted = select(func.min(projects.c.revision)).where(projects.c.job == job, projects.c.revision >= made)
+    return int(connection.execute(wanted).scalar_one())
 
 
 def history(connection: Connection, job: str) -> list[Revision]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 from autodub.pipeline.project import CastEntry, LineEntry, Project
@@ -63,30 +63,40 @@ class Transcript:
 
 
 def view(
-    job: str, revision: int, made: int, project: Project, base: Project, locks: Mapping[str, Lock]
-) -> Transcript:
-    """``project`` at ``revision``; ``base`` is the project the result was made of."""
-    before = {entry.id: _values(entry) for entry in base.lines}
+    job: str, revision: int, made: int, project: Project, base: Project, locks: Mapping[str, Lock], *,
+    only: Collection[str] | None = None,
+) -> Transcript:  # fmt: skip
+    """``project`` at ``revision``; ``base`` is the project the result was made of.
+
+    With ``only`` the transcript has these lines and nothing is listed as removed.
+    """
+    before = {entry.id: entry for entry in base.lines}
     stale_voices = {
         name for name, cast in project.voices.items()
         if name not in base.voices or _voice(cast) != _voice(base.voices[name])
     }  # fmt: skip
     lines = []
     counts: dict[str, int] = {}
+    count = 0
     for entry in project.lines:
         counts[entry.speaker] = counts.get(entry.speaker, 0) + 1
-        is_stale = before.get(entry.id) != _values(entry) or entry.speaker in stale_voices
-        lines.append(LineView(entry, is_edited(entry), is_stale, locks.get(entry.id)))
-    present = {entry.id for entry in project.lines}
+        is_changed = not _is_same(entry, before.get(entry.id))
+        count += is_changed
+        if only is None or entry.id in only:
+            is_stale = is_changed or entry.speaker in stale_voices
+            lines.append(LineView(entry, is_edited(entry), is_stale, locks.get(entry.id)))
+    removed = {}
+    if only is None:
+        present = {entry.id for entry in project.lines}
+        removed = {name: text for name, text in project.made_lines.items() if name not in present}
     speakers = tuple(
         _speaker(name, project.voices.get(name), counts.get(name, 0), is_stale=name in stale_voices)
         for name in sorted(counts.keys() | project.voices.keys())
     )
     return Transcript(
         job=job, revision=revision, made=made, spoken=project.spoken, target=project.target,
-        lines=tuple(lines), speakers=speakers,
-        removed={name: text for name, text in project.made_lines.items() if name not in present},
-        is_stale=bool(stale_voices) or before != {entry.id: _values(entry) for entry in project.lines},
+        lines=tuple(lines), speakers=speakers, removed=removed,
+        is_stale=bool(stale_voices) or count > 0 or len(project.lines) != len(base.lines),
     )  # fmt: skip
 
 
@@ -102,9 +112,10 @@ def is_edited(entry: LineEntry) -> bool:
 
 def differing(one: Project, other: Project) -> set[str]:
     """Ids of the lines that are not the same in two projects."""
-    left = {entry.id: _values(entry) for entry in one.lines}
-    right = {entry.id: _values(entry) for entry in other.lines}
-    return {name for name in left.keys() | right.keys() if left.get(name) != right.get(name)}
+    left = {entry.id: entry for entry in one.lines}
+    right = {entry.id: entry for entry in other.lines}
+    gone = right.keys() - left.keys()
+    return gone | {name for name, entry in left.items() if not _is_same(entry, right.get(name))}
 
 
 def differing_voices(one: Project, other: Project) -> set[str]:
@@ -112,6 +123,10 @@ def differing_voices(one: Project, other: Project) -> set[str]:
     left = {name: _voice(cast) for name, cast in one.voices.items()}
     right = {name: _voice(cast) for name, cast in other.voices.items()}
     return {name for name in left.keys() | right.keys() if left.get(name) != right.get(name)}
+
+
+def _is_same(entry: LineEntry, other: LineEntry | None) -> bool:
+    return entry is other or (other is not None and _values(entry) == _values(other))
 
 
 def _values(entry: LineEntry) -> tuple[object, ...]:

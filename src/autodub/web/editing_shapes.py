@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Annotated
+from typing import Annotated, Any
 
 from flask import Response, jsonify, request
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
@@ -213,48 +212,45 @@ def tagged(answer: Response, revision: int) -> Response:
 
 
 def changed(done: Edited) -> Response:
-    """What came of a change, as it is sent."""
+    """What came of a change, as it is sent: an ``EditedShape``."""
     found = done.transcript
-    present = {view.entry.id for view in found.lines}
-    shape = EditedShape(
-        job=found.job, revision=found.revision, made=found.made, stale=found.is_stale,
-        lines=of_lines(view for view in found.lines if view.entry.id in done.lines),
-        removed=sorted(done.lines - present), speakers=[of_speaker(one) for one in found.speakers],
-    )  # fmt: skip
-    return tagged(jsonify(shape.model_dump()), found.revision)
+    shape = {
+        "job": found.job, "revision": found.revision, "made": found.made, "stale": found.is_stale,
+        "lines": [_line(view) for view in found.lines],
+        "removed": sorted(done.lines - {view.entry.id for view in found.lines}),
+        "speakers": [of_speaker(one).model_dump() for one in found.speakers],
+    }  # fmt: skip
+    return tagged(jsonify(shape), found.revision)
 
 
-def of_transcript(found: Transcript) -> TranscriptShape:
-    """A transcript, as it is sent."""
-    return TranscriptShape(
-        job=found.job, revision=found.revision, made=found.made, stale=found.is_stale, spoken=found.spoken,
-        target=found.target, lines=of_lines(found.lines),
-        speakers=[of_speaker(one) for one in found.speakers],
-        removed=[RemovedLine(id=name, source=text) for name, text in found.removed.items()],
-    )  # fmt: skip
+def whole(found: Transcript) -> Response:
+    """A transcript, as it is sent: a ``TranscriptShape``."""
+    shape = {
+        "job": found.job, "revision": found.revision, "made": found.made, "stale": found.is_stale,
+        "spoken": found.spoken, "target": found.target, "lines": [_line(view) for view in found.lines],
+        "speakers": [of_speaker(one).model_dump() for one in found.speakers],
+        "removed": [{"id": name, "source": text} for name, text in found.removed.items()],
+    }  # fmt: skip
+    return tagged(jsonify(shape), found.revision)
 
 
-def of_lines(views: Iterable[LineView]) -> list[LineShape]:
-    """Lines, as they are sent."""
-    return [_line(view) for view in views]
-
-
-def _line(view: LineView) -> LineShape:
+def _line(view: LineView) -> dict[str, Any]:
+    """A ``LineShape``, without making thousands of models that are thrown away at once."""
     entry, made, timing = view.entry, view.entry.made, view.entry.timing
-    return LineShape(
-        id=entry.id, speaker=entry.speaker, start=entry.start_ms / 1000, end=entry.end_ms / 1000,
-        source=entry.source, text=entry.text, keep_original=entry.keep_original, note=entry.note,
-        timing=None if timing is None else TimingShape(
-            start=timing.start_ms / 1000, end=timing.end_ms / 1000, rate=timing.native_rate,
-            stretch=timing.stretch, flags=timing.flags,
-        ),
-        edited=view.is_edited, stale=view.is_stale, added=made is None,
-        locked=None if view.lock is None else of_lock(view.lock),
-        made=None if made is None else MadeShape(
-            text=made.text, source=made.source, speaker=made.speaker, start=made.start_ms / 1000,
-            end=made.end_ms / 1000, keep_original=made.keep_original,
-        ),
-    )  # fmt: skip
+    return {
+        "id": entry.id, "speaker": entry.speaker, "start": entry.start_ms / 1000, "end": entry.end_ms / 1000,
+        "source": entry.source, "text": entry.text, "keep_original": entry.keep_original, "note": entry.note,
+        "timing": None if timing is None else {
+            "start": timing.start_ms / 1000, "end": timing.end_ms / 1000, "rate": timing.native_rate,
+            "stretch": timing.stretch, "flags": timing.flags,
+        },
+        "edited": view.is_edited, "stale": view.is_stale, "added": made is None,
+        "locked": None if view.lock is None else of_lock(view.lock).model_dump(),
+        "made": None if made is None else {
+            "text": made.text, "source": made.source, "speaker": made.speaker, "start": made.start_ms / 1000,
+            "end": made.end_ms / 1000, "keep_original": made.keep_original,
+        },
+    }  # fmt: skip
 
 
 def of_lock(lock: Lock) -> LockShape:

@@ -52,8 +52,7 @@ class SubtitlesBody(RawModel):
 @needs("read")
 def transcript(path: JobPath) -> Response:
     """Every line with its times, what is said and what the dub says; `ETag` is the revision."""
-    found = platform().editing.transcript(actor(), path.job)
-    return shapes.tagged(jsonify(shapes.of_transcript(found).model_dump()), found.revision)
+    return shapes.whole(platform().editing.transcript(actor(), path.job))
 
 
 @blueprint.put("/jobs/<job>/transcript", responses=_EDIT, summary="Bring your own transcript or translation")
