@@ -29,6 +29,7 @@ from autodub.jobs.exports import Exports
 from autodub.jobs.glossaries import Glossaries
 from autodub.jobs.keys import Keys
 from autodub.jobs.metrics import Numbers
+from autodub.jobs.privacy import Privacy
 from autodub.jobs.quotas import Quotas
 from autodub.jobs.records import LOCAL, Actor
 from autodub.jobs.service import Jobs
@@ -68,6 +69,7 @@ class Platform:
         self.numbers = Numbers(self.sql)
         self.traces = Traces(server.traces, version=__version__)
         self.erasing = Erasing(self)
+        self.privacy = Privacy(self)
         self.catalogue = Catalogue(settings, self.store)
         self.editing = Editing(self.sql, self.jobs, self.store, self.catalogue, self.content)
         self.glossaries = Glossaries(self.sql, self.content)

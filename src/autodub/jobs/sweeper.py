@@ -78,6 +78,7 @@ class Sweeper:
         platform.hooks.sweep(now)
         platform.erasing.expire(now)
         self.erase()
+        platform.privacy.sweep()
         if now - self._searched >= _SELDOM:
             self._searched = now
             platform.erasing.search()
