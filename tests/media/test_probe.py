@@ -256,3 +256,14 @@ def test_subtitles_are_no_source(tmp_path: Path, name: str) -> None:
     with pytest.raises(UnsupportedSource, match="holds subtitles") as caught:
         probe(path)
     assert "--subtitles" in caught.value.hint
+
+
+def test_a_file_that_says_too_much_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a file says of itself is read up to a limit, however much it has to say."""
+    path = tmp_path / "talkative.mp3"
+    command = ["ffmpeg", "-v", "error", "-f", "lavfi", "-i", "sine", "-t", "1"]
+    subprocess.run([*command, "-metadata", f"title={'x' * 9000}", path], check=True)
+    assert probe(path).duration > 0
+    monkeypatch.setattr("autodub.media.probe._ANSWER", 8000)
+    with pytest.raises(UnsupportedSource, match="makes no sense"):
+        probe(path)

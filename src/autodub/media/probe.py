@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import re
 import stat
@@ -11,12 +12,15 @@ from typing import Any
 
 from autodub.infra import process
 from autodub.media import ffmpeg
-from autodub.model.errors import MediaError, Unreachable, UnsupportedSource
+from autodub.model.errors import BadAnswer, MediaError, Unreachable, UnsupportedSource
 from autodub.model.media import AudioStream, MediaInfo, SubtitleStream, VideoStream
 
 _DEADLINE = 60.0
 _SCAN_DEADLINE = 600.0
 _MEMORY = 4 << 30
+_ANSWER = 1 << 23
+"""Bytes of a description of streams, and of a list of packets, beyond which a file makes no sense."""
+_PACKETS = 1 << 27
 _PLAYLISTS = frozenset(
     ("hls", "applehttp", "concat", "dash", "imf", "sdp", "rtsp", "image2", "webm_dash_manifest")
 )
@@ -37,7 +41,7 @@ def probe(path: Path, *, check: Callable[[], None] | None = None) -> MediaInfo:
         "-v", "warning", "-of", "json", "-show_format", "-show_streams",
         *ffmpeg.source(path),
     ]  # fmt: skip
-    result = _ffprobe(arguments, path, deadline=_DEADLINE, check=check)
+    result = _ffprobe(arguments, path, deadline=_DEADLINE, limit=_ANSWER, check=check)
     if result.code != 0:
         raise _refusal(path, result)
     if "enable_drefs" in result.stderr:  # what ffmpeg says when it passes a QuickTime data reference by
@@ -102,7 +106,12 @@ def _shown(path: Path) -> str:
 
 
 def _ffprobe(
-    arguments: list[str], path: Path, *, deadline: float, check: Callable[[], None] | None
+    arguments: list[str],
+    path: Path,
+    *,
+    deadline: float,
+    limit: int,
+    check: Callable[[], None] | None,
 ) -> process.Result:
     try:
         return process.run(
@@ -110,7 +119,13 @@ def _ffprobe(
             deadline=deadline,
             check=check,
             memory=_MEMORY,
+            limit=limit,
         )
+    except BadAnswer as error:
+        raise UnsupportedSource(
+            f"{path.name} says so much about itself that it makes no sense.",
+            hint="It may be damaged; converting it to another format first may help.",
+        ) from error
     except Unreachable as error:
         raise UnsupportedSource(
             f"{path.name} could not be examined within {deadline:g} seconds.",
@@ -240,11 +255,11 @@ def _scan(path: Path, check: Callable[[], None] | None) -> dict[int, int]:
         "-v", "error", "-of", "csv=p=0", "-show_entries", "packet=stream_index,pts_time,duration_time",
         *ffmpeg.source(path),
     ]  # fmt: skip
-    result = _ffprobe(arguments, path, deadline=_SCAN_DEADLINE, check=check)
+    result = _ffprobe(arguments, path, deadline=_SCAN_DEADLINE, limit=_PACKETS, check=check)
     first: float | None = None
     ends: dict[int, float] = {}
-    for row in result.stdout.decode("ascii", "replace").splitlines():
-        index, time, length = [*row.split(","), "", "", ""][:3]
+    for row in io.BytesIO(result.stdout):
+        index, time, length = [*row.decode("ascii", "replace").strip().split(","), "", "", ""][:3]
         start = _milliseconds(time)
         if start is None or not index.isdigit():
             continue
