@@ -59,7 +59,7 @@ class Scene:
         sound.store(samples.astype(np.float32), RATE, path)
         upload = secrets.token_hex(16)
         blob = self.platform.store.blobs.keep(path)
-        self.platform.store.pin(f"upload-{upload}", blob)
+        self.platform.store.pin(f"upload:{upload}", blob)
         row = {
             "id": upload, "owner": actor.id, "name": name, "kind": "media", "size": blob.size,
             "received": blob.size, "blob": blob.digest + blob.suffix, "info": "{}", "state": "ready",

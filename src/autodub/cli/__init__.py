@@ -30,6 +30,8 @@ _COMMANDS = {
     "serve": "autodub.cli.serve",
     "worker": "autodub.cli.worker",
     "users": "autodub.cli.users",
+    "audit": "autodub.cli.audit",
+    "privacy": "autodub.cli.privacy",
     "profile": "autodub.cli.profile",
 }
 """Command -> the module whose ``command`` it is."""

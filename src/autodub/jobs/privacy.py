@@ -122,7 +122,7 @@ class Privacy:
                 raise
             except (AutodubError, OSError):  # such as a full disk; the others go, and it is tried again
                 log.exception("a user could not be erased", extra={"user": user})
-        if self._unsettled.exists():
+        if self.is_unsettled:
             self.settle()
 
     def settle(self) -> bool:
@@ -134,8 +134,13 @@ class Privacy:
         return is_settled
 
     @property
+    def is_unsettled(self) -> bool:
+        """Whether copies of what was deleted may be left in files."""
+        return self._unsettled.exists()
+
+    @property
     def _unsettled(self) -> Path:
-        """Says, also after a crash, that copies of what was deleted may be left in files."""
+        """Says so also after a crash."""
         return self._platform.settings.data_dir / "unsettled"
 
     def _own(self, connection: Connection, actor: Actor, user: str) -> None:
@@ -156,9 +161,8 @@ class Privacy:
         platform = self._platform
         with platform.sql.reading() as connection:
             mine = set(connection.execute(select(uploads.c.id).where(uploads.c.owner == user)).scalars())
-        for owner in platform.store.owners():
-            if owner.rpartition("-")[2].rpartition(":")[2] in mine:
-                platform.store.release(owner)
+        for upload in sorted(mine):
+            platform.store.release(f"upload:{upload}")
         folder = platform.settings.data_dir / "uploads"
         for path in folder.iterdir() if folder.is_dir() else ():
             if path.name.partition(".")[0] in mine:
