@@ -6,6 +6,7 @@ import secrets
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -49,15 +50,12 @@ class Desk:
     def __init__(self, platform: Platform) -> None:
         self.platform, self.sql = platform, platform.sql
         self.clock = Clock()
-        self.claims = Claims(platform.sql, platform.server, clock=self.clock)
+        platform.claims = self.claims = Claims(platform.sql, platform.server, clock=self.clock)
         self.jobs = Jobs(platform.sql, platform.server, platform.queue, platform.admission, clock=self.clock)
 
     def user(self, name: str, **values: Any) -> Actor:
         """A user with a row."""
-        row = {"id": name, "name": name, "role": "user", "active": True, "created": 1.0} | values
-        with self.sql.writing() as connection:
-            connection.execute(insert(users).values(**row))
-        return Actor(name, name)
+        return user(self.platform, name, **values)
 
     def submit(self, actor: Actor = LOCAL_ACTOR, **wishes: Any) -> Job:
         """Queue a job, a second after the one before."""
@@ -83,6 +81,14 @@ class Desk:
     def told(self, job: Job) -> list[str]:
         """Kinds of a job's events; that their numbers have no hole is asserted on the way."""
         return [one.kind for one in happenings(self.sql, job)]
+
+
+def user(platform: Platform, name: str, **values: Any) -> Actor:
+    """A user with a row."""
+    row = {"id": name, "name": name, "role": "user", "active": True, "created": 1.0} | values
+    with platform.sql.writing() as connection:
+        connection.execute(insert(users).values(**row))
+    return Actor(name, name)
 
 
 def happenings(sql: Sql, job: Job) -> list[Happening]:
@@ -112,7 +118,7 @@ class Dubs:
         """Raises what a dub is to end with."""
         self.sources: list[str] = []
 
-    def make(self, request: Any, *, listener: Listener, cancel: Cancel, **_: Any) -> Result:
+    def make(self, request: Any, *, listener: Listener, cancel: Cancel, **_: Any) -> SimpleNamespace:
         """A dub."""
         self.sources.append(request.source)
         for event in self.told:
@@ -122,7 +128,7 @@ class Dubs:
             if not self.is_deaf:
                 cancel.check()
         self.end()
-        return Result(summary="done", seconds=60.0)
+        return SimpleNamespace(result=Result(summary="done", seconds=60.0), done=None)
 
 
 @contextmanager
@@ -131,7 +137,8 @@ def dubs() -> Iterator[Dubs]:
     scripted = Dubs()
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(runner, "make", scripted.make)
-        patch.setattr(runner, "of_dub", lambda made: made)
+        patch.setattr(runner, "of_dub", lambda made: made.result)
+        patch.setattr(runner.exports, "note", lambda *_: None)
         yield scripted
         scripted.go.set()
 

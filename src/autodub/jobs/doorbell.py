@@ -11,9 +11,15 @@ import errno
 import os
 import secrets
 import select
+import stat
+import time
 from pathlib import Path
 from types import TracebackType
 from typing import Protocol, Self
+
+
+_FRESH = 10.0
+"""Seconds."""
 
 
 class Queue(Protocol):
@@ -34,17 +40,26 @@ class Doorbell:
         """Wake everybody; never raises for one who is gone."""
         for bell in self._folder.glob("*.bell"):
             try:
-                handle = os.open(bell, os.O_WRONLY | os.O_NONBLOCK)
+                handle = os.open(bell, os.O_WRONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC)
             except OSError as error:
-                if error.errno == errno.ENXIO:  # nobody listens: its process was killed
+                if error.errno == errno.ENXIO and _is_old(bell):  # nobody listens: its process was killed
                     bell.unlink(missing_ok=True)
                 continue
             try:
-                os.write(handle, b"!")
+                if stat.S_ISFIFO(os.fstat(handle).st_mode):
+                    os.write(handle, b"!")
             except OSError:
                 pass  # full: it has been rung often enough
             finally:
                 os.close(handle)
+
+
+def _is_old(bell: Path) -> bool:
+    """Whether a bell is older than it takes to open it once it was made."""
+    try:
+        return time.time() - bell.stat().st_mtime > _FRESH
+    except FileNotFoundError:
+        return False
 
 
 class Listener:
@@ -55,7 +70,7 @@ class Listener:
         self._path = folder / f"{os.getpid()}-{secrets.token_hex(4)}.bell"
         os.mkfifo(self._path, 0o600)
         # Open for both: a FIFO without a writer would be readable all the time.
-        self._handle = os.open(self._path, os.O_RDWR | os.O_NONBLOCK)
+        self._handle = os.open(self._path, os.O_RDWR | os.O_NONBLOCK | os.O_CLOEXEC)
 
     def __enter__(self) -> Self:
         return self
