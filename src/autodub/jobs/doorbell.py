@@ -17,7 +17,6 @@ from pathlib import Path
 from types import TracebackType
 from typing import Protocol, Self
 
-
 _FRESH = 10.0
 """Seconds."""
 
