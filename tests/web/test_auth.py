@@ -255,6 +255,18 @@ def test_a_server_with_accounts_does_not_start_without_an_admin(opening: Opening
     identity.require_admin(platform)
 
 
+def test_an_answer_that_is_still_sent_lends_its_user_to_nobody(app: Flask, platform: Platform) -> None:
+    """A stream keeps its context open in its thread; the next request there is judged by itself."""
+    user = id_of(platform, "ann")
+    client, sent = app.test_client(), key_of(platform, user)
+    asked = {"headers": sent | {"Accept": "text/event-stream"}, "buffered": False}
+    with client.get("/api/v1/events", **asked) as stream:
+        assert next(stream.response)
+        assert app.test_client().get("/api/v1/auth/me").status_code == 401
+        ben = key_of(platform, id_of(platform, "ben"))
+        assert app.test_client().get("/api/v1/auth/me", headers=ben).get_json()["name"] == "ben"
+
+
 def test_admins_manage_users(app: Flask, platform: Platform) -> None:
     """Add, list, look, change, set a password; nothing shows a digest."""
     boss = Browser(app, "boss")

@@ -10,6 +10,7 @@ from flask import Flask, Response, g, request
 
 from autodub.infra import logs, tracing
 from autodub.jobs.platform import Platform
+from autodub.web import identity
 from autodub.web.metrics import Measures
 
 log = logging.getLogger("autodub.access")
@@ -74,7 +75,7 @@ def _place() -> tuple[str, str]:
 
 def _facts(request_id: str) -> Callable[[], dict[str, object]]:
     def facts() -> dict[str, object]:
-        found = g.get("actor") if g else None
+        found = identity.seen()
         return {"request": request_id, "user": None if found is None else found.id}
 
     return facts

@@ -11,14 +11,14 @@ from http import HTTPStatus
 from typing import Any
 from urllib.parse import urlsplit
 
-from flask import Response, g, jsonify, request, stream_with_context
+from flask import Response, jsonify, request, stream_with_context
 from flask_openapi3 import APIBlueprint, Tag
 from pydantic import BaseModel, Field
 
 from autodub.jobs.watching import JobWatch, OwnWatch, Page
 from autodub.model.errors import AutodubError, BadOption, Forbidden, NotFound, Unavailable
 from autodub.web import shapes
-from autodub.web.identity import actor, needs, platform
+from autodub.web.identity import actor, forget, needs, platform
 from autodub.web.problems import Problem, problem
 from autodub.web.serving import leaving
 from autodub.web.sockets import Socket
@@ -300,7 +300,7 @@ def _event(shape: BaseModel, *, kind: str = "", number: int | None = None) -> st
 
 def _still(job: str | None) -> bool:
     """Whether whoever watches still may: the key not revoked, the session not ended, the job still theirs."""
-    g.pop("actor", None)
+    forget()
     try:
         found = actor()
         if job is not None:

@@ -10,10 +10,10 @@ from __future__ import annotations
 
 import hmac
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any, Literal, TypeVar, cast
 
-from flask import Flask, Response, current_app, g, request
+from flask import Flask, Response, current_app, has_request_context, request
 
 from autodub.infra.server_settings import ServerSettings
 from autodub.jobs.platform import LOCAL_ACTOR, Platform
@@ -27,6 +27,7 @@ COOKIE = "autodub_session"
 _SAFE = ("GET", "HEAD", "OPTIONS")
 _SCOPE = "__autodub_scope__"
 _PUBLIC = ""
+_PLACE = "autodub.identity"
 
 
 def platform() -> Platform:
@@ -48,23 +49,43 @@ def require_admin(platform: Platform) -> None:
         )
 
 
+@dataclass(slots=True)
+class _Known:
+    """What is known of who asks, by one request.
+
+    It is kept with the request itself and never in ``g``: where an answer is still being streamed, ``g`` may
+    be shared with the next request of the same thread.
+    """
+
+    actor: Actor | None = None
+    session: Session | None = None
+    refusal: Unauthenticated | Forbidden | None = None
+    was_wrong: bool = False
+    """A key was sent, and is not good."""
+    renewed: str | None = None
+    """The secret of a session that now lasts longer."""
+
+
+def _kept() -> _Known:
+    return cast("_Known", request.environ.setdefault(_PLACE, _Known()))
+
+
 def actor() -> Actor:
     """Who asks.
 
     Raises Unauthenticated where accounts are on and nobody is logged in, Forbidden for a change that a page
     of another site may have sent.
     """
-    found: Actor | None = g.get("actor")
-    if found is not None:
-        return found
-    if (refusal := g.get("refusal")) is not None:
-        raise refusal
-    try:
-        g.actor = found = _found()
-    except (Unauthenticated, Forbidden) as refused:
-        g.refusal = refused
-        raise
-    return found
+    kept = _kept()
+    if kept.refusal is not None:
+        raise kept.refusal
+    if kept.actor is None:
+        try:
+            kept.actor = _found()
+        except (Unauthenticated, Forbidden) as refused:
+            kept.refusal = refused
+            raise
+    return kept.actor
 
 
 def known() -> Actor | None:
@@ -75,10 +96,20 @@ def known() -> Actor | None:
         return None
 
 
+def seen() -> Actor | None:
+    """Who asks, where that was found out already; for the log."""
+    return _kept().actor if has_request_context() else None
+
+
+def forget() -> None:
+    """Have it found out anew who asks: for answers that go on for long."""
+    request.environ.pop(_PLACE, None)
+
+
 def session() -> Session | None:
     """The session that asks; None for a key, and without accounts."""
     actor()
-    return cast("Session | None", g.get("session"))
+    return _kept().session
 
 
 def shows_key() -> bool:
@@ -87,24 +118,24 @@ def shows_key() -> bool:
 
 
 def _found() -> Actor:
-    here, address = platform(), request.remote_addr or ""
+    here, address, kept = platform(), request.remote_addr or "", _kept()
     if not accounts_needed(here.server):
         return replace(LOCAL_ACTOR, address=address)
     if shows_key():
-        return _by_key(here, address)
+        return _by_key(here, address, kept)
     if secret := request.cookies.get(COOKIE):
-        return _by_session(here, secret, address)
+        return _by_session(here, secret, address, kept)
     raise Unauthenticated("Nobody is logged in.", hint="Log in, or send a key: Authorization: Bearer ...")
 
 
-def _by_key(here: Platform, address: str) -> Actor:
+def _by_key(here: Platform, address: str, kept: _Known) -> Actor:
     text = request.headers.get("X-API-Key")
     if text is None:
         kind, _, text = request.headers["Authorization"].partition(" ")
         text = text.strip() if kind.lower() == "bearer" else ""
     found = here.keys.find(text)
     if found is None:
-        g.is_refused = True
+        kept.was_wrong = True
         raise Unauthenticated(
             "The key is not good: it is wrong, was revoked, or its time is over.", hint="Make a new one."
         )
@@ -112,7 +143,7 @@ def _by_key(here: Platform, address: str) -> Actor:
     return Actor(account.id, account.name, account.role, frozenset(key.scopes), address, key.id)
 
 
-def _by_session(here: Platform, secret: str, address: str) -> Actor:
+def _by_session(here: Platform, secret: str, address: str, kept: _Known) -> Actor:
     found = here.sessions.find(secret)
     if found is None:
         raise Unauthenticated("The session is over.", hint="Log in again.")
@@ -122,9 +153,7 @@ def _by_session(here: Platform, secret: str, address: str) -> Actor:
             "The header X-CSRF-Token is missing or not this session's.",
             hint="Send what GET /api/v1/auth/me says under csrf.",
         )
-    g.session = found.session
-    if found.was_renewed:
-        g.cookie = secret
+    kept.session, kept.renewed = found.session, secret if found.was_renewed else None
     account = found.account
     return Actor(account.id, account.name, account.role, account.scopes, address)
 
@@ -184,9 +213,9 @@ def leave(answer: Response) -> Response:
 
 def _told(answer: Response) -> Response:
     if answer.status_code == 401 and "WWW-Authenticate" not in answer.headers:
-        why = ', error="invalid_token"' if g.get("is_refused") else ""
+        why = ', error="invalid_token"' if _kept().was_wrong else ""
         answer.headers["WWW-Authenticate"] = f'Bearer realm="autodub"{why}'
-    secret = g.get("cookie")
+    secret = _kept().renewed
     if secret is not None and "Set-Cookie" not in answer.headers:
         enter(answer, secret)
     return answer
