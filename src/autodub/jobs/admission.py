@@ -136,7 +136,8 @@ class Admission:
         self._consents.kept(connection, actor, job, spec, at=at)
         for upload in filter(None, (spec.upload, spec.subtitles)):  # it stays as long as the job does
             mine = select(uploads.c.blob, uploads.c.size).where(uploads.c.id == upload)
-            row = connection.execute(mine.where(uploads.c.owner == actor.id)).one_or_none()
+            mine = mine.where(uploads.c.owner == actor.id).with_for_update()  # nobody deletes it meanwhile
+            row = connection.execute(mine).one_or_none()
             try:
                 if row is None or row.blob is None:
                     raise Gone("")  # noqa: TRY301 - as where only its file is gone

@@ -7,6 +7,7 @@ What another job uses as well stays, and is that job's alone then.
 
 from __future__ import annotations
 
+import json
 import logging
 import re
 import shutil
@@ -64,7 +65,7 @@ class Erasing:
         """Remove everything of a job that is to be deleted, its row last. Does nothing for any other."""
         wanted = (jobs.c.id == job, jobs.c.stopping == "delete", jobs.c.state.in_(OVER))
         with self._platform.sql.reading() as connection:
-            row = connection.execute(select(jobs.c.owner, jobs.c.updated).where(*wanted)).one_or_none()
+            row = connection.execute(select(jobs.c.owner, jobs.c.updated, jobs.c.spec).where(*wanted)).one_or_none()
         if row is None:
             return
         self._is_unsettled = True
@@ -76,6 +77,8 @@ class Erasing:
                 owing.owe(connection, row.owner, job, "job.deleted", at=row.updated)
 
         self._platform.sql.again(work)
+        spec = json.loads(row.spec)
+        self._platform.uploads.left(row.owner, [spec.get("upload"), spec.get("subtitles")])
         self._platform.queue.ring()
         log.info("job erased", extra={"job": job})
 

@@ -35,6 +35,7 @@ from autodub.jobs.records import LOCAL, Actor
 from autodub.jobs.service import Jobs
 from autodub.jobs.sessions import Sessions
 from autodub.jobs.tables import users
+from autodub.jobs.uploads import Uploads
 from autodub.jobs.usage import Consumption
 from autodub.jobs.watching import Watching
 from autodub.jobs.webhooks import Webhooks
@@ -64,6 +65,7 @@ class Platform:
         self.jobs = Jobs(self.sql, server, self.queue, self.admission)
         self.watching = Watching(self.sql, self.jobs, most=max(4, server.threads * 9 // 10))
         self.exports = Exports(self.jobs, self.store, settings, self.folder)
+        self.uploads = Uploads(self.sql, self.store, server, settings.data_dir / "uploads")
         self.claims = Claims(self.sql, server)
         self.hooks = Webhooks(self.sql, server, self.queue)
         self.numbers = Numbers(self.sql)

@@ -77,11 +77,13 @@ class Sweeper:
         platform = self._platform
         platform.hooks.sweep(now)
         platform.erasing.expire(now)
+        platform.uploads.sweep(now)
         self.erase()
         platform.privacy.sweep()
         if now - self._searched >= _SELDOM:
             self._searched = now
             platform.erasing.search()
+            platform.uploads.search()
             self._register.tidy()
 
     def erase(self) -> None:
