@@ -141,8 +141,8 @@ def _entered(account: Account) -> Response:
 @needs("read")
 def logout() -> Response:
     """End the session that asks; a key and the local user have none."""
-    if session() is not None:
-        platform().sessions.forget(request.cookies[COOKIE])
+    if (opened := session()) is not None:
+        platform().sessions.close(actor(), opened.id)
     return leave(Response(status=204))
 
 
