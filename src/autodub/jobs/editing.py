@@ -46,6 +46,7 @@ class Edited:
     """What came of a change."""
 
     transcript: Transcript
+    """The new revision, with the lines that were changed and no others."""
     lines: frozenset[str]
     """Lines that were changed, those that were taken out included."""
 

@@ -184,7 +184,7 @@ class Draft:
             line.id for line in self._at.values()
             if (first.start_ms, first.id) < (line.start_ms, line.id) < (second.start_ms, second.id)
         ]  # fmt: skip
-        if first is second or between:
+        if first.id == second.id or between:
             raise Conflict(
                 f"The lines {asked.line} and {asked.other} are not neighbours.",
                 hint=f"Between them is {between[0]}." if between else "Name two lines.",

@@ -1,0 +1,80 @@
+"""What users have consumed, by day, by job and by user."""
+
+from __future__ import annotations
+
+import calendar
+from decimal import Decimal
+
+import pytest
+from sqlalchemy import insert
+
+from autodub.jobs.platform import LOCAL_ACTOR, Platform
+from autodub.jobs.quotas import Quotas
+from autodub.jobs.records import Actor
+from autodub.jobs.tables import usage, users
+from autodub.jobs.usage import Consumption
+from autodub.model.errors import BadOption, Forbidden, NotFound
+from finished_jobs import finished
+
+ANA = Actor("ana", "ana")
+
+
+def moment(month: int, day: int, hour: int = 12) -> float:
+    """A moment of 2026 (UTC), in seconds since 1970."""
+    return float(calendar.timegm((2026, month, day, hour, 0, 0)))
+
+
+@pytest.fixture
+def consumption(platform: Platform) -> Consumption:
+    """On 20 March 2026: one user's two days of March and one of February, and another user's."""
+    job = finished(platform)
+    rows = [
+        ("local", job, moment(3, 1, 0), 60.0, "0.25"), ("local", job, moment(3, 1, 23), 0.0, "0.50"),
+        ("local", "gone", moment(3, 20), 30.0, "0"), ("local", "gone", moment(2, 28), 600.0, "9"),
+        ("ana", "hers", moment(3, 5), 90.0, "3"),
+    ]  # fmt: skip
+    with platform.sql.writing() as connection:
+        row = {"id": "ana", "name": "ana", "role": "user", "active": True, "created": 1.0, "minutes": 2.0}
+        connection.execute(insert(users).values(**row))
+        for number, (owner, of, at, seconds, dollars) in enumerate(rows):
+            values = {"id": str(number), "owner": owner, "job": of, "at": at, "seconds": seconds}
+            connection.execute(insert(usage).values(**values, dollars=Decimal(dollars), compute=2.0))
+    clock = lambda: moment(3, 20, 13)  # noqa: E731
+    return Consumption(platform.sql, Quotas(platform.sql, platform.server, clock=clock), clock=clock)
+
+
+def test_a_month_is_told_by_day_and_by_job(consumption: Consumption) -> None:
+    """Days begin at midnight UTC; a job that is gone keeps its figures and loses its title."""
+    found = consumption.account(LOCAL_ACTOR)
+    assert [(one.of, one.seconds, one.dollars, one.attempts) for one in found.days] == [
+        ("2026-03-01", 60.0, Decimal("0.75"), 2), ("2026-03-20", 30.0, Decimal(0), 1),
+    ]  # fmt: skip
+    assert [(one.name, one.seconds, one.compute) for one in found.jobs] == [
+        ("", 30.0, 2.0), ("Talk.mp4", 60.0, 4.0),
+    ]  # fmt: skip
+    assert found.month.seconds == 90.0
+    assert found.month.seconds_left is None
+
+
+def test_another_month_can_be_looked_at(consumption: Consumption) -> None:
+    """February has its own days; what is no month is refused."""
+    found = consumption.account(LOCAL_ACTOR, month="2026-02")
+    assert [(one.of, one.seconds) for one in found.days] == [("2026-02-28", 600.0)]
+    assert consumption.account(LOCAL_ACTOR, month="2025-12").days == ()
+    with pytest.raises(BadOption):
+        consumption.account(LOCAL_ACTOR, month="2026-13")
+
+
+def test_only_an_admin_sees_what_others_consumed(consumption: Consumption) -> None:
+    """One user's account, and everybody's with the most money first."""
+    assert consumption.account(LOCAL_ACTOR, owner="ana").month.seconds_left == 30.0
+    assert [(one.name, one.dollars) for one in consumption.users(LOCAL_ACTOR)] == [
+        ("ana", Decimal(3)), ("local", Decimal("0.75")),
+    ]  # fmt: skip
+    assert [one.of for one in consumption.account(ANA).jobs] == ["hers"]
+    with pytest.raises(NotFound):
+        consumption.account(ANA, owner="local")
+    with pytest.raises(NotFound):
+        consumption.account(LOCAL_ACTOR, owner="nobody")
+    with pytest.raises(Forbidden):
+        consumption.users(ANA)
