@@ -65,7 +65,9 @@ class Erasing:
         """Remove everything of a job that is to be deleted, its row last. Does nothing for any other."""
         wanted = (jobs.c.id == job, jobs.c.stopping == "delete", jobs.c.state.in_(OVER))
         with self._platform.sql.reading() as connection:
-            row = connection.execute(select(jobs.c.owner, jobs.c.updated, jobs.c.spec).where(*wanted)).one_or_none()
+            row = connection.execute(
+                select(jobs.c.owner, jobs.c.updated, jobs.c.spec).where(*wanted)
+            ).one_or_none()
         if row is None:
             return
         self._is_unsettled = True
