@@ -2,7 +2,7 @@
 
 First the row says that the job is to be deleted; from then on nobody sees it and nobody can queue it. Then
 everything goes, the row last: whatever is half done when a process dies is done again by the next sweep.
-What another job uses as well stays, and is that job's alone then.
+What another job uses as well stays, and is that job's alone then; an upload goes with its last job.
 """
 
 from __future__ import annotations
@@ -11,14 +11,18 @@ import json
 import logging
 import re
 import shutil
+import time
+from collections.abc import Callable, Mapping
 from contextlib import suppress
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Connection, delete, select, update
 
 from autodub.jobs import audit, owing
 from autodub.jobs.records import OVER, SYSTEM, Actor
 from autodub.jobs.tables import deliveries, jobs
+from autodub.model.errors import AutodubError
 
 if TYPE_CHECKING:
     from autodub.jobs.platform import Platform
@@ -26,6 +30,8 @@ if TYPE_CHECKING:
 log = logging.getLogger("autodub.jobs")
 _TOGETHER = 100
 """Jobs erased in one sweep."""
+_REWRITING = 600.0
+"""Seconds between two times that the databases' files are written anew, which keeps writers waiting."""
 _JOB = re.compile(r"[0-9a-f]{32}")
 _NOBODY = Actor(SYSTEM, SYSTEM, "admin")
 
@@ -33,9 +39,9 @@ _NOBODY = Actor(SYSTEM, SYSTEM, "admin")
 class Erasing:
     """Erases jobs nobody works on; any number of processes may do so at once."""
 
-    def __init__(self, platform: Platform) -> None:
-        self._platform = platform
-        self._is_unsettled = True  # as far as is known: the process before this one may have been killed
+    def __init__(self, platform: Platform, *, monotonic: Callable[[], float] = time.monotonic) -> None:
+        self._platform, self._monotonic = platform, monotonic
+        self._rewritten = float("-inf")
 
     def due(self) -> list[str]:
         """Jobs that are to be deleted and that nobody works on."""
@@ -65,13 +71,15 @@ class Erasing:
         """Remove everything of a job that is to be deleted, its row last. Does nothing for any other."""
         wanted = (jobs.c.id == job, jobs.c.stopping == "delete", jobs.c.state.in_(OVER))
         with self._platform.sql.reading() as connection:
-            row = connection.execute(
-                select(jobs.c.owner, jobs.c.updated, jobs.c.spec).where(*wanted)
-            ).one_or_none()
+            row = connection.execute(select(jobs).where(*wanted)).one_or_none()
         if row is None:
             return
-        self._is_unsettled = True
+        spec: Mapping[str, Any] = json.loads(row.spec)
         self._clear(job)
+        if spec.get("clone_voices"):
+            self._abandon()
+        used = [spec.get("upload"), spec.get("subtitles")]
+        self._platform.uploads.left(row.owner, used, but=job)
 
         def work(connection: Connection) -> None:
             connection.execute(delete(deliveries).where(deliveries.c.job == job))
@@ -79,8 +87,6 @@ class Erasing:
                 owing.owe(connection, row.owner, job, "job.deleted", at=row.updated)
 
         self._platform.sql.again(work)
-        spec = json.loads(row.spec)
-        self._platform.uploads.left(row.owner, [spec.get("upload"), spec.get("subtitles")])
         self._platform.queue.ring()
         log.info("job erased", extra={"job": job})
 
@@ -93,25 +99,53 @@ class Erasing:
         found = {owner for owner in store.owners() if _JOB.fullmatch(owner)}
         if folder.is_dir():
             found |= {path.name for path in folder.iterdir() if _JOB.fullmatch(path.name)}
-        if not found:
-            return []
         with self._platform.sql.reading() as connection:
             known = set(connection.execute(select(jobs.c.id).where(jobs.c.id.in_(found))).scalars())
         for job in sorted(found - known):
             self._clear(job)
         store.collect()
-        self._is_unsettled = True
         return sorted(found - known)
 
-    def settle(self, *, after: int = 0) -> None:
-        """Have what was deleted leave the databases' files as well, as soon as nobody reads in them."""
-        if after or self._is_unsettled:
-            is_settled = self._platform.sql.settle()
-            self._is_unsettled = not (self._platform.store.settle() and is_settled)
+    def settle(self) -> bool:
+        """Have what was deleted leave the databases' files as well; False while something is left there.
+
+        Their logs are emptied at once, when nobody reads in them. Copies inside their pages go when the
+        files are written anew, which is done now and then only.
+        """
+        if not self._mark.exists():
+            return True
+        rewrite = self._monotonic() - self._rewritten >= _REWRITING
+        try:
+            is_settled = self._platform.sql.settle(rewrite=rewrite)
+            is_settled = self._platform.store.settle(rewrite=rewrite) and is_settled
+        except AutodubError as problem:  # somebody writes for very long, or the disk is full
+            log.warning("what was deleted is still in the databases' files: %s", problem.message)
+            return False
+        if rewrite:
+            self._rewritten = self._monotonic()
+            if is_settled:
+                self._mark.unlink(missing_ok=True)
+        return rewrite and is_settled
+
+    @property
+    def _mark(self) -> Path:
+        """Says that something was deleted since the files were written anew, also after a crash."""
+        return self._platform.settings.data_dir / "erased"
 
     def _clear(self, job: str) -> None:
         """Remove the files of a job, and let go of what it used."""
+        self._mark.touch()
         folder = self._platform.folder(job)
         with suppress(FileNotFoundError):
             shutil.rmtree(folder)
         self._platform.store.release(job, folder=folder)
+
+    def _abandon(self) -> None:
+        """Have voices looked for and deleted that were asked for by somebody who was killed.
+
+        They may be another job's that goes on later; that one asks for its voice again then.
+        """
+        rentals = self._platform.store.rentals
+        for rental in rentals.all():
+            if rental.state == "pending" and not rentals.is_used(rental):
+                rentals.change(rental.token, state="stray", trouble="asked for by a job that was deleted")

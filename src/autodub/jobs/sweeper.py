@@ -76,28 +76,28 @@ class Sweeper:
         now = self._clock()
         platform = self._platform
         platform.hooks.sweep(now)
-        platform.erasing.expire(now)
+        platform.sessions.sweep(now)
         platform.uploads.sweep(now)
+        platform.erasing.expire(now)
         self.erase()
         platform.privacy.sweep()
         if now - self._searched >= _SELDOM:
             self._searched = now
             platform.erasing.search()
             platform.uploads.search()
+            self._returning.abandoned()
             self._register.tidy()
+        platform.erasing.settle()
 
     def erase(self) -> None:
         """Erase what was deleted, and give cloned voices back that nobody uses any more."""
-        erased = 0
         for job in self._platform.erasing.due():
             try:
                 self._platform.erasing.erase(job)
-                erased += 1
             except Unavailable:
                 raise
             except (AutodubError, OSError):  # such as a full disk; the others go, and it is tried again
                 log.exception("a job could not be erased", extra={"job": job})
-        self._platform.erasing.settle(after=erased)
         self._returning.give_back()
 
     def reclaim(self) -> list[str]:
