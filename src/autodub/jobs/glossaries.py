@@ -27,6 +27,7 @@ LARGEST = 500_000
 """Characters of one glossary."""
 MOST = 200
 """Glossaries of one user."""
+_ANY = "und"
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,9 +45,12 @@ class Glossary:
         """Languages it has columns for; None where its translations are of one language, whichever."""
         return glossary.targets(self.text)
 
-    def terms(self, target: str) -> tuple[Term, ...]:
-        """Its entries for a language (tag or name). Raises UnknownLanguage; BadOption without a column."""
-        return glossary.parse(self.text, target=Language.parse(target).tag)
+    def terms(self, target: str | None = None) -> tuple[Term, ...]:
+        """Its entries for a language (tag or name); which one only matters where it has columns.
+
+        Raises UnknownLanguage, and BadOption where there is no column for it.
+        """
+        return glossary.parse(self.text, target=Language.parse(target).tag if target else _ANY)
 
 
 class Glossaries:
@@ -153,7 +157,7 @@ def check(text: str) -> None:
         raise BadOption(
             f"The glossary has {len(text)} characters; {LARGEST} is the most.", hint="Leave something out."
         )
-    for target in glossary.targets(text) or ("und",):
+    for target in glossary.targets(text) or (_ANY,):
         glossary.parse(text, target=target)
 
 

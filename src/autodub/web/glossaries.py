@@ -169,6 +169,6 @@ def _whole(one: Glossary, target: str | None) -> GlossaryWhole:
     if target is not None or one.targets is None:
         terms = [
             TermShape(source=term.source, target=term.target, case_sensitive=term.is_case_sensitive)
-            for term in one.terms(target or "und")
+            for term in one.terms(target)
         ]
     return GlossaryWhole(**_shape(one).model_dump(), text=one.text, terms=terms)
