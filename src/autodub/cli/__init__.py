@@ -33,6 +33,7 @@ _COMMANDS = {
     "audit": "autodub.cli.audit",
     "privacy": "autodub.cli.privacy",
     "profile": "autodub.cli.profile",
+    "jobs": "autodub.cli.jobs",
 }
 """Command -> the module whose ``command`` it is."""
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from autodub.client import Client
     from autodub.gateway.store import Store
     from autodub.infra.settings import Settings
 
@@ -43,6 +44,12 @@ def _transcribe(*arguments: Any, **named: Any) -> Any:
     return transcribe(*arguments, **named)
 
 
+def _client(address: str, key: str | None) -> Client:
+    from autodub.client import Client
+
+    return Client(address, key)
+
+
 @dataclass(frozen=True, slots=True)
 class Calls:
     """The library as the command line sees it."""
@@ -52,6 +59,7 @@ class Calls:
     foretell: Callable[..., Any] = _foretell
     measure: Callable[..., Any] = _measure
     transcribe: Callable[..., Any] = _transcribe
+    client: Callable[[str, str | None], Client] = _client
 
     @contextmanager
     def store(self, *, data_dir: Path | None) -> Iterator[Store]:

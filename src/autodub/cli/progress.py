@@ -24,6 +24,8 @@ NAMES = {
     "measure": "Measuring",
 }  # fmt: skip
 """Stage -> what is happening, for people."""
+_SHOWN = NAMES | {"upload": "Uploading", "download": "Downloading"}
+"""With what ``autodub jobs`` does before and after a dub."""
 
 
 class View(Protocol):
@@ -100,7 +102,7 @@ class Lines:
         if self._quiet:
             return
         now = self._clock()
-        name = NAMES.get(event.stage, event.stage)
+        name = _SHOWN.get(event.stage, event.stage)
         with self._lock:
             if event.kind == "stage.started":
                 self._began[event.stage] = self._spoke[event.stage] = now
@@ -153,7 +155,7 @@ class Bars:
         with self._lock:
             task = self._tasks.get(event.stage)
             if task is None:
-                name = NAMES.get(event.stage, event.stage)
+                name = _SHOWN.get(event.stage, event.stage)
                 task = self._tasks[event.stage] = self._bars.add_task(name, total=None, doing="")
         if event.kind == "stage.progress" and event.fraction is not None:
             self._bars.update(task, total=1.0, completed=event.fraction, doing=safe(event.message))

@@ -7,10 +7,11 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from os import PathLike, fspath
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from autodub.client import files
 from autodub.client.following import events_of
-from autodub.client.models import Event, Job
+from autodub.client.models import Event, File, Job
 from autodub.client.transport import Transport
 from autodub.client.uploads import Uploads
 
@@ -92,11 +93,16 @@ class Jobs:
     ) -> Path:  # fmt: skip
         """Fetch a result into a file, or under its own name into a folder; where it lies.
 
-        The file is there whole or not at all; what broke off goes on where it was.
+        ``kind`` is one of ``files``, or ``all`` for a ZIP. The file is there whole or not at all; what broke
+        off goes on where it was.
         """
-        return files.download(
-            self._transport, f"{_JOBS}/{job}/files/{kind}", Path(fspath(to)), progress=progress
-        )
+        place = f"{_JOBS}/{job}/files" + (".zip" if kind == "all" else f"/{quote(kind, safe='')}")
+        return files.download(self._transport, place, Path(fspath(to)), progress=progress)
+
+    def files(self, job: str) -> tuple[File, ...]:
+        """What a finished job has to take away."""
+        told = self._transport.ask("GET", f"{_JOBS}/{job}/files")["files"]
+        return tuple(File.model_validate(one) for one in told)
 
     def _act(self, job: str, what: str) -> Job:
         return Job.model_validate(self._transport.ask("POST", f"{_JOBS}/{job}/{what}"))

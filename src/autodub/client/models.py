@@ -82,6 +82,17 @@ class Event(Told):
     data: Mapping[str, Any] = {}
 
 
+class File(Told):
+    """One file a job has to take away."""
+
+    kind: str
+    name: str = ""
+    type: str = ""
+    size: int | None = None
+    """None while nobody has asked for what is made only then."""
+    digest: str | None = None
+
+
 class Upload(Told):
     """A file that was given to the server."""
 
