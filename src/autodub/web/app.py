@@ -31,6 +31,8 @@ _ROUTES = (
     "simple",
     "events",
     "files",
+    "tus",
+    "uploads",
     "document",
     "docs",
     "health",
