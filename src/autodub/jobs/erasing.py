@@ -87,6 +87,7 @@ class Erasing:
                 owing.owe(connection, row.owner, job, "job.deleted", at=row.updated)
 
         self._platform.sql.again(work)
+        self._platform.uploads.left(row.owner, used)  # where two jobs with one upload are erased at once
         self._platform.queue.ring()
         log.info("job erased", extra={"job": job})
 

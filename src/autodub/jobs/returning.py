@@ -14,7 +14,9 @@ from typing import TYPE_CHECKING, Any
 from autodub.engines import registry
 from autodub.engines.context import engine_context
 from autodub.engines.roles import Forgetful
+from autodub.gateway.gateway import Gateway
 from autodub.gateway.giving import give_back_released, is_due
+from autodub.jobs.ending import DAY
 from autodub.model.errors import AutodubError
 
 if TYPE_CHECKING:
@@ -51,6 +53,21 @@ class Returning:
         self._next = self._monotonic() + self._pause
         self._left = waiting.difference(done.deleted)
         return len(done.deleted)
+
+    def abandoned(self) -> None:
+        """Delete voices that nobody has used for a day and nobody asked to keep, as dubs elsewhere do."""
+        store, redact = self._platform.store, self._platform.settings.redact
+        if not any(one.state == "ready" and not one.kept for one in store.rentals.all()):
+            return
+        gateway = Gateway(store, redact=redact)
+        try:
+            for engine in _cloners(self._platform):
+                try:
+                    gateway.sweep(engine, unused=DAY)
+                except AutodubError as problem:
+                    log.warning("abandoned voices could not be looked for: %s", redact(problem.message))
+        finally:
+            gateway.close()
 
 
 def _cloners(platform: Platform) -> Iterator[Any]:

@@ -183,11 +183,11 @@ class Uploads:
             self._sql.again(work)
             self._clear(upload, row.name)
 
-    def left(self, owner: str, wanted: Iterable[str | None]) -> None:
-        """Remove those of some uploads that no job uses any more, now that one of theirs was erased."""
+    def left(self, owner: str, wanted: Iterable[str | None], *, but: str = "") -> None:
+        """Remove those of some uploads that no job uses, ``but`` for the one that is being erased."""
         for upload in filter(None, wanted):
             with suppress(Locked), self._growing.alone(upload):
-                self._drop(upload, uploads.c.owner == owner)
+                self._drop(upload, uploads.c.owner == owner, but=but)
 
     def sweep(self, now: float) -> list[str]:
         """Remove uploads whose time is over and that no job uses; their ids."""
@@ -275,14 +275,16 @@ class Uploads:
         there = (uploads.c.owner == actor.id, uploads.c.state.in_(("receiving", "ready")))
         return int(connection.execute(select(func.sum(uploads.c.size)).where(*there)).scalar() or 0)
 
-    def _jobs_with(self, connection: Connection, owner: str, upload: str, *, going: bool = False) -> int:
-        """How many jobs use an upload; those being deleted count only with ``going``.
+    def _jobs_with(
+        self, connection: Connection, owner: str, upload: str, *, going: bool = False, but: str = ""
+    ) -> int:
+        """How many jobs use an upload, ``but`` for one; those being deleted count only with ``going``.
 
         The upload's row is locked from then on, as it is by who submits a job with it.
         """
         connection.execute(select(uploads.c.id).where(uploads.c.id == upload).with_for_update())
         named = jobs.c.spec.contains(f'"{upload}"', autoescape=True)
-        using = select(func.count()).where(jobs.c.owner == owner, named)
+        using = select(func.count()).where(jobs.c.owner == owner, named, jobs.c.id != but)
         return connection.execute(using if going else using.where(jobs.c.stopping != "delete")).scalar_one()
 
     def _own(self, connection: Connection, actor: Actor, upload: str) -> Row[Any]:
@@ -296,12 +298,12 @@ class Uploads:
             same = update(uploads).where(uploads.c.id == upload)
             connection.execute(same.values(**values, expires=self._expiry()))
 
-    def _drop(self, upload: str, which: Any) -> list[str]:
+    def _drop(self, upload: str, which: Any, *, but: str = "") -> list[str]:
         """Remove an upload of some kind that no job uses, under its lock; its id where it went."""
 
         def work(connection: Connection) -> Row[Any] | None:
             row = connection.execute(select(uploads).where(uploads.c.id == upload, which)).one_or_none()
-            if row is None or self._jobs_with(connection, row.owner, upload, going=True):
+            if row is None or self._jobs_with(connection, row.owner, upload, going=True, but=but):
                 return None
             connection.execute(delete(uploads).where(uploads.c.id == upload))
             return row
