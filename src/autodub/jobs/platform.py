@@ -34,6 +34,7 @@ from autodub.jobs.quotas import Quotas
 from autodub.jobs.records import LOCAL, Actor
 from autodub.jobs.service import Jobs
 from autodub.jobs.sessions import Sessions
+from autodub.jobs.signing import Signing
 from autodub.jobs.tables import users
 from autodub.jobs.uploads import Uploads
 from autodub.jobs.usage import Consumption
@@ -72,6 +73,7 @@ class Platform:
         self.traces = Traces(server.traces, version=__version__)
         self.erasing = Erasing(self)
         self.privacy = Privacy(self)
+        self.signing = Signing(server, self.store)
         self.catalogue = Catalogue(settings, self.store)
         self.editing = Editing(self.sql, self.jobs, self.store, self.catalogue, self.content)
         self.glossaries = Glossaries(self.sql, self.content)

@@ -106,7 +106,7 @@ class Runner:
             owner=job.id, policy=Guard(self._platform, job),
         )  # fmt: skip
         exports.note(self._platform.folder(job.id), made.done)
-        return of_dub(made)
+        return self._platform.signing.signed(job.id, of_dub(made), listener)
 
     def _request(self, job: Job) -> DubRequest:
         spec = JobSpec.model_validate(job.spec)

@@ -79,7 +79,12 @@ class Worker:
         self._alive: FileLock | None = None
 
     def start(self) -> None:
-        """Begin to take jobs. Raises Unavailable when the database cannot be reached."""
+        """Begin to take jobs.
+
+        Raises Unavailable when the database cannot be reached, BadOption or EngineCannot when dubs are to
+        be signed and cannot be.
+        """
+        self._platform.signing.check()
         self._alive = self._register.enter(self.id, slots=self._slots)
         if self._sweeper is not None:
             self._sweeper.reclaim()
