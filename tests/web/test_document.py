@@ -36,7 +36,10 @@ def test_every_route_of_the_interface_is_in_the_document(app: Flask, found: dict
     listed = {(path, method) for path, method, _ in operations(found)}
     assert listed <= routes
     interface = {route for route in routes if route[0].startswith("/api/")}
-    assert interface - listed == {("/api/v1/openapi.json", "get")}
+    assert interface - listed == {
+        ("/api/v1/openapi.json", "get"),  # the second place of the document
+        ("/api/v1/uploads/{upload}", "post"),  # PATCH, for those whose network knows none
+    }
 
 
 def test_the_document_is_openapi_3_1_with_everything_it_refers_to(found: dict[str, Any]) -> None:
@@ -76,7 +79,9 @@ def test_refusals_are_typed_as_problems(found: dict[str, Any]) -> None:
             if status >= "400":
                 simple = path.startswith("/api/") and not path.startswith("/api/v1/")
                 word = "Simple" if simple else "Problem"
-                assert answer.get("$ref", "").endswith(word + status), f"{method} {path} {status}"
+                content = "application/json" if simple else "application/problem+json"
+                is_shared = answer.get("$ref", "").endswith(word + status)
+                assert is_shared or list(answer["content"]) == [content], f"{method} {path} {status}"
 
 
 def test_who_may_use_a_route_is_told(found: dict[str, Any]) -> None:
@@ -150,7 +155,7 @@ def test_every_link_of_the_page_leads_somewhere(client: FlaskClient, found: dict
     for link in page.links:
         if link.startswith("#"):
             assert link[1:] in page.ids, link
-        else:
+        elif not link.startswith("https://"):
             with client.get(link) as answer:
                 assert answer.status_code == 200, link
     assert {one["operationId"] for _, _, one in operations(found)} <= page.ids

@@ -7,7 +7,7 @@
       Unauthenticated     401: nobody is logged in, or the key is not good
       Forbidden           403: this key may not; consent or quota is missing
       NotFound            404: no such job, file ... or none that this key may see
-      Conflict            409: the state of things does not allow it
+      Conflict            409, 412, 423: the state of things does not allow it
       TooMany             429: asked too often; ``retry_after`` seconds
       ServerError         5xx: the server or something behind it failed
       Unreachable         no answer at all; status 0
@@ -78,7 +78,8 @@ class Unreachable(ApiError):
 
 
 _CLASSES: dict[int, type[ApiError]] = {
-    401: Unauthenticated, 403: Forbidden, 404: NotFound, 409: Conflict, 429: TooMany,
+    401: Unauthenticated, 403: Forbidden, 404: NotFound, 409: Conflict, 412: Conflict, 423: Conflict,
+    429: TooMany,
 }  # fmt: skip
 
 

@@ -17,7 +17,7 @@ class Transcripts:
     """The transcripts of a server's jobs.
 
     A change may say which ``revision`` it is meant for, as it was read: if somebody changed the text
-    meanwhile it is refused with ``Conflict`` (or ``BadRequest``, 412). Without one it is meant for any.
+    meanwhile it is refused with ``Conflict``. Without one it is meant for any.
     """
 
     def __init__(self, transport: Transport) -> None:
@@ -62,8 +62,7 @@ class Transcripts:
 
     def voice(self, job: str, speaker: str, *, revision: int | None = None, **values: Any) -> Edited:
         """Give a speaker another ``voice``, ``pitch_hz`` or ``pace``."""
-        place = f"{_of(job)}/speakers/{quote(speaker, safe='')}"
-        return self._edited("PATCH", place, revision, json=values)
+        return self.apply(job, [{"op": "voice", "speaker": speaker} | values], revision=revision)
 
     def lock(self, job: str, line: str) -> None:
         """Keep everybody from changing a line."""

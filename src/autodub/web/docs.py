@@ -227,9 +227,10 @@ def _bounds(schema: Json) -> str:
 
 
 def text(words: str) -> Markup:
-    """Words with ``code``, **strong** and no markup of their own."""
+    """Words with ``code``, **strong**, [links](https://...) and no markup of their own."""
     safe = str(escape(words))
     safe = re.sub(r"`([^`]+)`", r"<code>\1</code>", safe)
+    safe = re.sub(r"\[([^\]]+)\]\((https?://[^)\s]+)\)", r'<a href="\2">\1</a>', safe)
     return Markup(re.sub(r"\*\*([^*]+)\*\*", r"<strong>\1</strong>", safe))  # noqa: S704 - escaped above
 
 

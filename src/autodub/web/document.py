@@ -195,11 +195,14 @@ def _answers(operation: Json, schemas: Json, shared: Json) -> None:
     for status in ("503", *(("401", "403") if operation.get("security") else ())):
         given.setdefault(status, {})
     for status, answer in given.items():
-        phrase = HTTPStatus(int(status)).phrase
+        phrase = _phrase(status)
         if int(status) >= 400 and (not answer.get("content") or _is_problem(answer)):
             name = f"{'Simple' if simple else 'Problem'}{status}"
-            shared.setdefault(name, _refusal(status, "SimpleError" if simple else "Problem"))
-            given[status] = {"$ref": f"#/components/responses/{name}"}
+            told = answer.get("description") or phrase
+            refusal = _refusal(status, told, "SimpleError" if simple else "Problem")
+            given[status] = refusal if told != phrase else {"$ref": f"#/components/responses/{name}"}
+            if told == phrase:
+                shared[name] = refusal
             continue
         for kind in answer.get("content", {}).values():
             kind["schema"] = tidied(kind.get("schema", {}))
@@ -209,20 +212,25 @@ def _answers(operation: Json, schemas: Json, shared: Json) -> None:
     operation["responses"] = dict(sorted(given.items()))
 
 
+def _phrase(status: str) -> str:
+    known = HTTPStatus._value2member_map_.get(int(status))
+    return known.phrase if isinstance(known, HTTPStatus) else f"Status {status}"  # tus has some of its own
+
+
 def _is_problem(answer: Json) -> bool:
     return not references(answer) - {"Problem", "SimpleError"}
 
 
-def _refusal(status: str, model: str) -> Json:
+def _refusal(status: str, told: str, model: str) -> Json:
     """The answer to what is refused or fails."""
     kind = PROBLEM if model == "Problem" else "application/json"
     answer: Json = {
-        "description": HTTPStatus(int(status)).phrase,
+        "description": told,
         "content": {kind: {"schema": {"$ref": f"#/components/schemas/{model}"}}},
     }
     if status in ("429", "503"):
-        told = {"description": "Seconds to wait before asking again.", "schema": {"type": "string"}}
-        answer["headers"] = {"Retry-After": told}
+        wait = {"description": "Seconds to wait before asking again.", "schema": {"type": "string"}}
+        answer["headers"] = {"Retry-After": wait}
     return answer
 
 

@@ -14,7 +14,7 @@ from http import HTTPStatus
 from typing import Any
 
 from flask import Response, abort, request
-from flask_openapi3 import APIBlueprint
+from flask_openapi3 import APIBlueprint, Tag
 from pydantic import BaseModel, Field
 from werkzeug.http import http_date
 
@@ -32,7 +32,8 @@ _BLOCK = 1 << 18
 _PIECE = "application/offset+octet-stream"
 
 blueprint = APIBlueprint(
-    "tus", __name__, url_prefix="/api/v1", abp_tags=[],
+    "tus", __name__, url_prefix="/api/v1",
+    abp_tags=[Tag(name="Uploads", description="Files for jobs: recordings and subtitles.")],
     abp_security=[{"key": []}, {"session": []}],
     abp_responses=dict.fromkeys((400, 401, 403, 404, 409, 413, 422, 429, 503), Problem),
 )  # fmt: skip
