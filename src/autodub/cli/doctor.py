@@ -19,14 +19,15 @@ from autodub.cli.common import data_dir_option, emit, json_option
 @json_option
 @click.pass_obj
 def command(calls: Calls, *, no_accounts: bool, data_dir: Path | None, as_json: bool) -> int:
-    """Check programs, engines, accounts, disk space and settings.
+    """Check programs, engines, accounts, disk space and settings, those of a server as well.
 
     The exit code is 1 when something is missing that every dub needs.
     """
-    from autodub.cli import accounts, show_doctor, survey
+    from autodub.cli import accounts, show_doctor, survey, survey_server
 
     settings = calls.settings(data_dir=data_dir)
     examination = survey.examine(settings)
+    examination = replace(examination, checks=(*examination.checks, *survey_server.checks(settings)))
     if not no_accounts:
         asked = accounts.accounts(settings, examination.engines)
         examination = replace(examination, checks=(*examination.checks, *asked))
