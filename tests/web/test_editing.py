@@ -171,6 +171,7 @@ def test_what_is_wrong_in_a_change_is_told(client: FlaskClient, job: str) -> Non
         ("lines/L0001", {"speaker": "S9"}, 404), ("lines/L0001", {"end": 99.0}, 400),
         ("lines/L0099", {"text": "Hola."}, 404), ("lines/a b", {"text": "Hola."}, 422),
         ("speakers/S1", {"pace": 7}, 422), ("speakers/S1", {"voice": "nobody"}, 400),
+        (f"speakers/{'S' * 80}", {"pace": 1.0}, 422),
         ("project", {"operations": []}, 422), ("project", {"operations": [{"op": "dance"}]}, 422),
     ]  # fmt: skip
     for path, body, status in wrong:

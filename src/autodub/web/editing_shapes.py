@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 from werkzeug.exceptions import PreconditionRequired
 
 from autodub.jobs.editing import Edited
+from autodub.jobs.editing_operations import LineId, Speaker
 from autodub.jobs.editing_revisions import Revision
 from autodub.jobs.editing_views import LineView, Lock, SpeakerView, Transcript
 from autodub.model.errors import OldRevision
@@ -16,21 +17,20 @@ from autodub.pipeline.project import VoiceEntry
 from autodub.web.problems import problem
 
 JobId = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{32}$")]
-LineName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_.-]{1,64}$")]
 
 
 class LinePath(BaseModel):
     """Which line of which job."""
 
     job: JobId = Field(description="Id of the job.")
-    line: LineName = Field(description="Id of the line.")
+    line: LineId = Field(description="Id of the line.")
 
 
 class SpeakerPath(BaseModel):
     """Which speaker of which job."""
 
     job: JobId = Field(description="Id of the job.")
-    speaker: str = Field(min_length=1, max_length=100, description="Name of the speaker.")
+    speaker: Speaker = Field(description="Name of the speaker.")
 
 
 class RevisionPath(BaseModel):
