@@ -296,6 +296,20 @@ def test_a_changed_voice_makes_its_speakers_lines_stale(platform: Platform, job:
 
 
 @SQLITE
+def test_another_voice_speaks_at_its_own_pitch(platform: Platform, job: str) -> None:
+    """Unless one is asked for; the voice that was chosen by itself comes back with the pitch it had."""
+    found = edit(platform, job, {"op": "voice", "speaker": "S1", "voice": "fake-3"}).transcript.speakers[0]
+    assert found.voice is not None
+    assert (found.voice.id, found.voice.pitch_hz) == ("fake-3", None)
+    wanted = {"op": "voice", "speaker": "S1", "voice": "fake-4", "pitch_hz": 150.0}
+    found = edit(platform, job, wanted).transcript.speakers[0]
+    assert found.voice is not None
+    assert found.voice.pitch_hz == 150.0
+    found = edit(platform, job, {"op": "voice", "speaker": "S1", "voice": "fake-1"}).transcript.speakers[0]
+    assert not found.is_edited
+
+
+@SQLITE
 def test_a_line_that_is_given_words_is_to_be_spoken(platform: Platform, job: str) -> None:
     """Text for a line whose original was kept takes it back into the dub."""
     edit(platform, job, {"op": "set", "line": "L0001", "keep_original": True})

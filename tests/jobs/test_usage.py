@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import calendar
 from decimal import Decimal
+from pathlib import Path
 
 import pytest
+from policy_scene import ON_SQLITE, Scene
 from sqlalchemy import insert
 
 from autodub.jobs.platform import LOCAL_ACTOR, Platform
@@ -78,3 +80,18 @@ def test_only_an_admin_sees_what_others_consumed(consumption: Consumption) -> No
         consumption.account(LOCAL_ACTOR, owner="nobody")
     with pytest.raises(Forbidden):
         consumption.users(ANA)
+
+
+@ON_SQLITE
+def test_an_estimate_uses_up_no_minutes(platform: Platform, tmp_path: Path) -> None:
+    """It is carried out and told, and its account has money and time of a slot only."""
+    scene = Scene(platform, tmp_path)
+    with scene.engines():
+        job, _ = platform.jobs.submit(LOCAL_ACTOR, scene.spec(scene.upload()), kind="estimate")
+        done = scene.run()
+    assert (done.id, done.state, done.error) == (job.id, "completed", None)
+    assert done.result is not None
+    assert done.result["estimate"]["engines"]["translator"] == "fake"
+    found = Consumption(platform.sql, platform.quotas).account(LOCAL_ACTOR)
+    assert [(one.of, one.seconds, one.attempts) for one in found.jobs] == [(job.id, 0.0, 1)]
+    assert found.month.seconds == 0.0

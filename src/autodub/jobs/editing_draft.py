@@ -214,7 +214,8 @@ class Draft:
                     f"The synthesizer has no voice {asked.voice!r}.",
                     hint="See /api/v1/voices for those it has.",
                 )
-            cast.id = asked.voice
+            cast.id = asked.voice  # and its own pitch, not that of the voice before
+            cast.pitch_hz = cast.made.pitch_hz if asked.voice == cast.made.id else None
         if "pitch_hz" in asked.model_fields_set:
             cast.pitch_hz = asked.pitch_hz
         if asked.pace is not None:

@@ -112,7 +112,7 @@ class VoiceChange(_Strict):
         default=None, description="Id of a voice of the synthesizer, as `/api/v1/voices` lists them."
     )
     pitch_hz: Annotated[float, Field(gt=20, lt=1000)] | None = Field(
-        default=None, description="Mean pitch to speak at; null is the voice's own."
+        default=None, description="Mean pitch to speak at; null, and another voice, is the voice's own."
     )
     pace: Annotated[float, Field(ge=0.5, le=2.0)] | None = Field(
         default=None, description="Speed as a factor of the synthesizer's own."

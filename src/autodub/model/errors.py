@@ -132,6 +132,8 @@ class Conflict(RequestError):
 class OldRevision(Conflict):
     """Somebody, or a dub, has changed the project since."""
 
+    code = "old_revision"
+
     def __init__(self, message: str, *, hint: str = "", present: int) -> None:
         super().__init__(message, hint=hint)
         self.present = present
