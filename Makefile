@@ -4,8 +4,9 @@ INPUT ?=
 TO ?= es
 FROM ?=
 BENCH ?=
+SERVE ?=
 
-.PHONY: help setup demo test check bench bench-speed lock clean
+.PHONY: help setup demo serve test check bench bench-speed lock clean
 
 help: ## what there is to type
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -15,6 +16,9 @@ setup: ## install what is missing (idempotent; the second run does nothing)
 
 demo: setup ## dub a one-minute clip into Spanish; INPUT=my.mp4 TO=fr [FROM=en] for your own
 	@INPUT='$(subst ','\'',$(INPUT))' TO='$(TO)' FROM='$(FROM)' scripts/demo
+
+serve: setup ## the server at http://127.0.0.1:5000; SERVE='--port 8080 --slots 4' for options of your own
+	@.venv/bin/autodub serve $(SERVE)
 
 test: setup ## format, lint, types, import layers, tests
 	@scripts/check

@@ -1,4 +1,4 @@
-"""Write the documents that are derived from the code: docs/CLI.md, docs/ENGINES.md, docs/METRICS.md.
+"""Write what is derived from the code: docs/CLI.md, ENGINES.md, METRICS.md, and the settings of SERVER.md.
 
 ``python scripts/docs.py`` writes them; ``--check`` only says which are out of date (exit code 1).
 """
@@ -13,6 +13,7 @@ import click
 
 from autodub.cli import failure, root
 from autodub.engines import registry
+from autodub.infra import server_settings, settings
 from autodub.model.request import ROLES
 from autodub.quality.definitions import DEFINITIONS, Definition
 
@@ -30,6 +31,18 @@ DUTIES = {
     "synthesizer": "Speaks.",
     "cloner": "Makes a voice sound like the original speaker. Only used with --match-voices.",
 }
+SETTINGS = {
+    "host": "Where it runs", "slots": "Jobs", "upload": "Uploads", "accounts": "Accounts and quotas",
+    "rates": "The interface", "consent": "Policy", "log": "Operations",
+}  # fmt: skip
+"""First setting of each group, and what the group is called."""
+PLACES = {
+    "data_dir": "the user's data folder", "models_dir": "`models` in the data directory",
+    "offline": "`false`",
+}  # fmt: skip
+"""Defaults that are worked out."""
+SETTINGS_BEGIN = "<!-- Written by scripts/docs.py from the code: settings -->"
+SETTINGS_END = "<!-- end of settings -->"
 GROUPS = {
     "L": "Lines",
     "D": "Length",
@@ -154,6 +167,52 @@ def metrics() -> str:
     return "\n".join(parts)
 
 
+def server() -> str:
+    """The handwritten document with its tables of settings as they are in the code."""
+    text = (DOCS / "SERVER.md").read_text(encoding="utf-8")
+    before, _, rest = text.partition(SETTINGS_BEGIN)
+    _, _, after = rest.partition(SETTINGS_END)
+    return f"{before}{SETTINGS_BEGIN}\n\n{settings_tables()}\n{SETTINGS_END}{after}"
+
+
+def settings_tables() -> str:
+    """Every setting: its name in the file, its variable, what counts without it, what it means."""
+    head = "| setting | variable | default | meaning |\n|---|---|---|---|"
+    parts: list[str] = []
+    for name, field in server_settings.ServerSettings.model_fields.items():
+        if name in SETTINGS:
+            parts.append(f"\n### {SETTINGS[name]} (`[server]`)\n\n{head}")
+        parts.append(row(name, server_settings.VARIABLES[name], field))
+    parts.append(
+        f"\n### Of every command (above all tables of the file; marked ones in `[download]`)\n\n{head}"
+    )
+    for name, variable in settings._VARIABLES.items():
+        place = f"download.{name}" if name in settings._DOWNLOADS else name
+        parts.append(row(place, variable, settings.Settings.model_fields[name]))
+    parts.append("\n### Keys and addresses of engines (`[secrets]`, `[endpoints]`)\n")
+    parts.append("Variables of the same names: " + ", ".join(f"`{n}`" for n in settings.SECRETS) + ";")
+    parts.append(
+        ", ".join(f"`{n}`" for n in settings.ENDPOINTS) + ". `AUTODUB_CONFIG` names the file itself."
+    )
+    return "\n".join(parts).lstrip("\n") + "\n"
+
+
+def row(name: str, variable: str, field: Any) -> str:
+    """One setting."""
+    return f"| `{name}` | `{variable}` | {without(name, field)} | {cell(field.description or '')} |"
+
+
+def without(name: str, field: Any) -> str:
+    """What counts when a setting is not given."""
+    if name in PLACES:
+        return PLACES[name]
+    found = field.default
+    found = found.get_secret_value() if hasattr(found, "get_secret_value") else found
+    if isinstance(found, bool):
+        return f"`{str(found).lower()}`"
+    return "empty" if found in ("", None, ()) else f"`{found}`"
+
+
 def asked(definition: Definition, bound: float | None) -> str:
     """A bound with its side; empty when there is none."""
     return "" if bound is None or not definition.sense else f"{definition.sense} {bound:g}"
@@ -164,7 +223,7 @@ def cell(text: str) -> str:
     return " ".join(text.split()).replace("|", "\\|")
 
 
-DOCUMENTS = {"CLI.md": cli, "ENGINES.md": engines, "METRICS.md": metrics}
+DOCUMENTS = {"CLI.md": cli, "ENGINES.md": engines, "METRICS.md": metrics, "SERVER.md": server}
 
 
 def stale() -> list[str]:

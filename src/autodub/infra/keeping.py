@@ -6,9 +6,10 @@ import contextlib
 import logging
 import os
 import signal
-import subprocess
 import time
 from collections.abc import Callable
+
+from autodub.infra.process import Program
 
 log = logging.getLogger("autodub.serve")
 _PAUSES = (0.0, 1.0, 2.0, 5.0, 10.0, 30.0)
@@ -21,11 +22,11 @@ class Kept:
     """One such program. Not safe for threads: whoever made it looks after it."""
 
     def __init__(
-        self, start: Callable[[], subprocess.Popen[bytes]], *, name: str,
+        self, start: Callable[[], Program], *, name: str,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:  # fmt: skip
         self._start, self._name, self._clock = start, name, clock
-        self._process: subprocess.Popen[bytes] | None = None
+        self._process: Program | None = None
         self._began = self._due = clock()
         self._ends = 0
 

@@ -118,7 +118,11 @@ def run(
         _stop(process)
 
 
-def start(argv: Sequence[str], *, env: Mapping[str, str]) -> subprocess.Popen[bytes]:
+Program = subprocess.Popen[bytes]
+"""A program that was started and goes on by itself."""
+
+
+def start(argv: Sequence[str], *, env: Mapping[str, str]) -> Program:
     """Start a program that runs as long as we do: with our environment and ``env``, our output, no input.
 
     It has a process group of its own, so that Ctrl-C reaches it through us, and dies when the thread dies
