@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import secrets
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -43,6 +43,8 @@ class Scene:
         self.scripts = {"translator": Script(), "synthesizer": Script(), "cloner": Script()}
         self.account: dict[str, str] = {}
         """Cloned voices at the provider: name -> handle."""
+        self.when_rented: Callable[[str], None] = lambda _: None
+        """Called when the provider has made a voice."""
         self.cancel = Cancel()
 
     def asked(self, role: str) -> list[Any]:
@@ -142,6 +144,7 @@ class Scene:
 
             def _rented(self, name: str) -> str:
                 scene.account[name] = f"handle-{name}"
+                scene.when_rented(name)
                 return scene.account[name]
 
             def forget(self, request: Forget, work: Work) -> None:

@@ -149,7 +149,7 @@ def test_somebody_else_sees_and_uses_no_statement(scene: Scene) -> None:
     for attempt in (consents.get, consents.withdraw):
         with pytest.raises(NotFound):
             attempt(ben, consent)
-    assert consents.list(ben) == []
+    assert consents.list(ben) == ()
     assert [one.id for one in consents.list(ME, owner="ann")] == [consent]
     assert [one.id for one in consents.list(ben, owner="ann")] == []
     for stranger in (ben, ME):
@@ -252,3 +252,31 @@ def test_a_dub_with_clones_is_not_handed_to_another_statement(scene: Scene) -> N
         (consent,) = scene.platform.consents.list(actor)
         assert len(consent.voices) == 1
     assert len(scene.asked("cloner")) == 1  # the answer itself is kept
+
+
+def test_statements_are_listed_in_pages(scene: Scene) -> None:
+    """Newest first, each once, whatever the size of a page."""
+    made = [given(scene) for _ in range(5)]
+    consents, found, after = scene.platform.consents, [], None
+    while page := consents.list(ME, after=after, limit=2):
+        found += [one.id for one in page]
+        after = page[-1].id
+    assert sorted(found) == sorted(made)
+    times = [consents.get(ME, one).created for one in found]
+    assert times == sorted(times, reverse=True)
+
+
+@ON_SQLITE
+def test_a_voice_that_was_made_while_its_statement_was_withdrawn_goes_back(scene: Scene) -> None:
+    """The provider may have been asked just before: what it made is on record, and given back."""
+
+    def withdraw(name: str) -> None:
+        (consent,) = scene.platform.consents.list(ME)
+        scene.platform.consents.withdraw(ME, consent.id)
+        scene.cancel.request()
+
+    scene.when_rented = withdraw
+    assert scene.dub(clone_voices=True, consent=WHO).state == "cancelled"
+    assert len(scene.account) == 1
+    given_back(scene)
+    assert scene.account == {}

@@ -99,10 +99,13 @@ class ServerSettings(BaseModel):
     consent: bool = Field(
         True, description="Whether cloning a voice needs a recorded statement that it may be."
     )
-    prohibited: tuple[str, ...] = Field((), description="Words that must not be said in what is dubbed.")
+    prohibited: tuple[str, ...] = Field(
+        (),
+        description="Words that must not be said in what is dubbed; a * at an end lets longer ones be meant.",
+    )
     prohibited_file: Path | None = Field(None, description="A file of such words, one on a line.")
     moderation: Literal["", "openai"] = Field(
-        "", description="Who else looks at what is said before it is translated."
+        "", description="Who else looks at what is said before it is translated, and is sent it."
     )
     hook_addresses: tuple[str, ...] = Field(
         (), description="Networks that webhooks may be sent to although they are not public."

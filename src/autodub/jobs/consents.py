@@ -83,23 +83,35 @@ class Consents:
 
         def work(connection: Connection) -> Consent:
             consent = self._add(connection, actor, statement, job=None, at=self._clock())
-            return self._whole(connection, _named(connection, consent))
+            return _whole(connection, consent)
 
         return self._sql.again(work)
 
-    def list(self, actor: Actor, *, owner: str | None = None) -> list[Consent]:
-        """Statements, newest first: one's own, or for an admin those of ``owner`` (``*``: everybody's)."""
-        wanted = select(consents).order_by(consents.c.created.desc(), consents.c.id)
+    def list(
+        self, actor: Actor, *, owner: str | None = None, after: str | None = None, limit: int = 100
+    ) -> tuple[Consent, ...]:
+        """Statements, newest first: one's own, or for an admin those of ``owner`` (``*``: everybody's).
+
+        ``after`` is the id of the last one of the page before.
+        """
+        wanted = select(consents).order_by(consents.c.created.desc(), consents.c.id).limit(limit)
         if not (actor.is_admin and owner == "*"):
             whose = owner if actor.is_admin and owner else actor.id
             wanted = wanted.where(consents.c.owner == whose)
         with self._sql.reading() as connection:
-            return [self._whole(connection, row) for row in connection.execute(wanted).all()]
+            if after is not None:
+                last = _own(connection, actor, after)
+                is_older = consents.c.created < last.created
+                beside = and_(consents.c.created == last.created, consents.c.id > last.id)
+                wanted = wanted.where(or_(is_older, beside))
+            rows = connection.execute(wanted).all()
+            voices = _voices(connection, [row.id for row in rows])
+        return tuple(_consent(row, voices.get(row.id, [])) for row in rows)
 
     def get(self, actor: Actor, consent: str) -> Consent:
         """One statement. Raises NotFound, also for somebody else's."""
         with self._sql.reading() as connection:
-            return self._whole(connection, _own(connection, actor, consent))
+            return _whole(connection, _own(connection, actor, consent).id)
 
     def withdraw(self, actor: Actor, consent: str) -> Consent:
         """Take a statement back; see the head of this module for what follows. Twice is as once."""
@@ -112,7 +124,7 @@ class Consents:
                 connection.execute(update(consents).where(same).values(withdrawn=now))
                 audit.record(self._sql, connection, actor, "consent.withdrawn", f"consent:{consent}", at=now)
                 self._stop(connection, consent, at=now)
-            return self._whole(connection, _named(connection, consent))
+            return _whole(connection, consent)
 
         done = self._sql.again(work)
         self._queue.ring()
@@ -185,22 +197,19 @@ class Consents:
         self._sql.again(work)
 
     def cloned(self, job: Job, *, speaker: str, voice: str) -> None:
-        """Record which voice was made."""
+        """Record which voice was made; one whose statement was withdrawn meanwhile goes back."""
 
-        def work(connection: Connection) -> None:
+        def work(connection: Connection) -> bool:
             mine = and_(clones.c.job == job.id, clones.c.speaker == speaker[:100])
             connection.execute(update(clones).where(mine).values(voice=voice))
-            told = {"speaker": speaker[:100], "consent": self._consent(connection, job)}
-            actor = Actor(job.owner)
-            audit.record(
-                self._sql, connection, actor, "voice.cloned", f"job:{job.id}", at=self._clock(), data=told
-            )
+            row = _of_job(connection, job)
+            told = {"speaker": speaker[:100], "consent": None if row is None else row.id}
+            actor, at = Actor(job.owner), self._clock()
+            audit.record(self._sql, connection, actor, "voice.cloned", f"job:{job.id}", at=at, data=told)
+            return row is not None and row.withdrawn is not None
 
-        self._sql.again(work)
-
-    def _consent(self, connection: Connection, job: Job) -> str | None:
-        row = _of_job(connection, job)
-        return None if row is None else str(row.id)
+        if self._sql.again(work):
+            self.give_back([voice])
 
     def _stop(self, connection: Connection, consent: str, *, at: float) -> None:
         """Stop what is being dubbed with clones on a statement; what is queued is refused when it begins."""
@@ -231,17 +240,6 @@ class Consents:
         )
         return consent
 
-    def _whole(self, connection: Connection, row: Row[tuple[object, ...]]) -> Consent:
-        made = select(clones).where(clones.c.consent == row.id).order_by(clones.c.created, clones.c.speaker)
-        voices = tuple(
-            Cloned(one.job, one.speaker, one.voice, one.sample, one.engine, one.created)
-            for one in connection.execute(made)
-        )
-        return Consent(
-            row.id, row.owner, row.job, row.who, row.statement, row.address, row.created, row.withdrawn,
-            voices,
-        )  # fmt: skip
-
 
 def _allow(actor: Actor) -> None:
     if "voices" not in actor.scopes:
@@ -258,8 +256,26 @@ def _of_job(connection: Connection, job: Job) -> Row[tuple[object, ...]] | None:
     ).one_or_none()  # fmt: skip
 
 
-def _named(connection: Connection, consent: str) -> Row[tuple[object, ...]]:
-    return connection.execute(select(consents).where(consents.c.id == consent)).one()
+def _whole(connection: Connection, consent: str) -> Consent:
+    row = connection.execute(select(consents).where(consents.c.id == consent)).one()
+    return _consent(row, _voices(connection, [consent]).get(consent, []))
+
+
+def _voices(connection: Connection, wanted: Sequence[str]) -> dict[str, list[Cloned]]:
+    """What was cloned on some statements."""
+    made = select(clones).where(clones.c.consent.in_(wanted)).order_by(clones.c.created, clones.c.speaker)
+    found: dict[str, list[Cloned]] = {}
+    for one in connection.execute(made):
+        voice = Cloned(one.job, one.speaker, one.voice, one.sample, one.engine, one.created)
+        found.setdefault(one.consent, []).append(voice)
+    return found
+
+
+def _consent(row: Row[tuple[object, ...]], voices: Sequence[Cloned]) -> Consent:
+    return Consent(
+        row.id, row.owner, row.job, row.who, row.statement, row.address, row.created, row.withdrawn,
+        tuple(voices),
+    )  # fmt: skip
 
 
 def _own(connection: Connection, actor: Actor, consent: str) -> Row[tuple[object, ...]]:

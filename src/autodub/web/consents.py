@@ -53,9 +53,11 @@ class ConsentList(BaseModel):
 
 
 class ConsentQuery(BaseModel):
-    """Whose."""
+    """Whose, and which page."""
 
     owner: str | None = Field(None, max_length=40, description="Admins: a user's id, or `*` for all.")
+    after: str | None = Field(None, pattern=r"^[0-9a-f]{32}$", description="Id of the last one of a page.")
+    limit: int = Field(100, ge=1, le=500)
 
 
 class ConsentPath(BaseModel):
@@ -83,7 +85,7 @@ def give(body: Statement) -> Response:
 @needs("read")
 def listed(query: ConsentQuery) -> Response:
     """Those given ahead and those given with jobs, also of jobs that were deleted."""
-    found = platform().consents.list(actor(), owner=query.owner)
+    found = platform().consents.list(actor(), owner=query.owner, after=query.after, limit=query.limit)
     return jsonify(ConsentList(consents=[_shape(one) for one in found]).model_dump())
 
 
