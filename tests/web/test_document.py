@@ -92,6 +92,13 @@ def test_who_may_use_a_route_is_told(found: dict[str, Any]) -> None:
     assert "security" not in found["paths"]["/openapi.json"]["get"]
 
 
+def test_what_is_safe_to_repeat_says_how(found: dict[str, Any]) -> None:
+    """Submitting takes an ``Idempotency-Key``, and the operations that do exist."""
+    for path in ("/api/v1/jobs", "/api/v1/batches", "/api/v1/estimates"):
+        names = [parameter["name"] for parameter in found["paths"][path]["post"]["parameters"]]
+        assert "Idempotency-Key" in names, path
+
+
 def test_no_keyword_of_a_model_is_lost(found: dict[str, Any]) -> None:
     """Names of roles, patterns and examples arrive; parameters that may be left out are not null."""
     spec = found["components"]["schemas"]["JobSpec"]

@@ -39,10 +39,14 @@ class JobSpec(BaseModel):
 
     source: (
         Annotated[str, StringConstraints(pattern=r"^[hH][tT][tT][pP][sS]?://", max_length=2000)] | None
-    ) = Field(None, description="Address of the video. Either this or `upload`.")
+    ) = Field(
+        None, description="Address of the video. Either this or `upload`.",
+        examples=["https://www.youtube.com/watch?v=dQw4w9WgXcQ"],
+    )  # fmt: skip
     upload: Id | None = Field(None, description="Id of an upload.")
     target: Annotated[str, StringConstraints(min_length=2, max_length=40)] = Field(
-        description="Language to speak: a BCP-47 tag such as `es` or `pt-BR`, or an English name."
+        description="Language to speak: a BCP-47 tag such as `es` or `pt-BR`, or an English name.",
+        examples=["es"],
     )
     spoken: Annotated[str, StringConstraints(min_length=2, max_length=40)] | None = Field(
         None, description="Language of the source; found out when left out."

@@ -29,6 +29,13 @@ TAGS = (
     "Voices", "Glossaries", "Usage", "Account", "Keys", "Webhooks", "Admin", "Audit", "Health", "Server",
 )  # fmt: skip
 """The order in which people read about the interface; others follow, the simple interface is the last."""
+_AGAIN = ("jobs_submit", "batches_submit", "estimates_estimate")
+"""Operations that are safe to repeat under a key."""
+_KEY = {
+    "name": "Idempotency-Key", "in": "header", "required": False,
+    "description": "Any word of yours, such as a UUID: the same request with it is done once.",
+    "schema": {"type": "string", "minLength": 1, "maxLength": 200, "pattern": "^[A-Za-z0-9_.:-]+$"},
+}  # fmt: skip
 _ABOUT = """\
 Dub videos into other languages: submit, watch, edit, download.
 
@@ -88,6 +95,8 @@ def made(app: OpenAPI, *, server: str = "") -> Json:
         if "description" in operation:
             operation["description"] = operation["description"].replace("<br/>", "\n")
         _parameters(operation, view)
+        if operation["operationId"] in _AGAIN:
+            operation.setdefault("parameters", []).append(dict(_KEY))
         _guard(operation, scope_of(view))
     schemas = _schemas(found)
     answers: Json = {}
@@ -121,7 +130,7 @@ def _paths(app: Flask) -> Json:
             for method in METHODS:
                 if (operation := getattr(item, method)) is not None:
                     setattr(place, method, operation)
-    return dict(sorted(found.items()))
+    return found
 
 
 def _views(app: Flask) -> Mapping[tuple[str, str], tuple[str, Callable[..., Any]]]:
