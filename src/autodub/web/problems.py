@@ -15,7 +15,8 @@ log = logging.getLogger("autodub.web")
 
 _STATUS = {
     "unauthenticated": 401, "forbidden": 403, "consent_missing": 403, "quota_exceeded": 403,
-    "not_found": 404, "conflict": 409, "old_revision": 409, "too_many": 429, "too_large": 413, "unavailable": 503, "content_refused": 422,
+    "not_found": 404, "conflict": 409, "old_revision": 409, "too_many": 429, "too_large": 413,
+    "unavailable": 503, "content_refused": 422,
     "bad_project": 409, "circuit_open": 503, "unreachable": 502, "busy": 503, "refused": 502,
     "no_credit": 502, "bad_answer": 502,
 }  # fmt: skip
