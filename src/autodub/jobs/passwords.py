@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
+import secrets
 import threading
 import unicodedata
+from base64 import b64encode
 
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
@@ -85,8 +87,7 @@ class Passwords:
         """``hasher`` sets the cost; by default the second recommendation of RFC 9106 (3 rounds, 64 MiB)."""
         self._hasher = hasher or PasswordHasher()
         self._turns = threading.BoundedSemaphore(_AT_ONCE)
-        self._nobody: str | None = None
-        self._lock = threading.Lock()
+        self._nobody = _decoy(self._hasher)
 
     def digest(self, password: str) -> str:
         """What is kept of a password: parameters, salt and digest."""
@@ -95,7 +96,7 @@ class Passwords:
 
     def matches(self, digest: str | None, password: str) -> bool:
         """Whether it is the password. Without a digest it takes as long, and is not."""
-        kept = digest or self._decoy()
+        kept = digest or self._nobody
         with self._turns:
             try:
                 same = self._hasher.verify(kept, _bytes(password))
@@ -107,11 +108,15 @@ class Passwords:
         """Whether a digest was made with other parameters than today's."""
         return self._hasher.check_needs_rehash(digest)
 
-    def _decoy(self) -> str:
-        with self._lock:
-            if self._nobody is None:
-                self._nobody = self.digest("nobody has this password")
-            return self._nobody
+
+def _decoy(hasher: PasswordHasher) -> str:
+    """The digest of nobody's password: checking one against it costs what any other check does."""
+    salt, digest = (
+        b64encode(secrets.token_bytes(length)).decode().rstrip("=")
+        for length in (hasher.salt_len, hasher.hash_len)
+    )
+    cost = f"m={hasher.memory_cost},t={hasher.time_cost},p={hasher.parallelism}"
+    return f"$argon2id$v=19${cost}${salt}${digest}"
 
 
 def _bytes(password: str) -> bytes:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from flask import Flask, request
+from flask import Flask, Request, request
+from werkzeug.exceptions import RequestEntityTooLarge
 
 from autodub.infra.server_settings import ServerSettings
 
@@ -15,8 +16,21 @@ _AROUND = 100_000
 _UPLOADS = "/api/v1/uploads"
 
 
+class Whole(Request):
+    """A request whose body is whole or refused: one of unknown length would be cut off at the limit."""
+
+    def get_data(self, *given: Any, **named: Any) -> Any:
+        """The body. Raises RequestEntityTooLarge."""
+        data = super().get_data(*given, **named)
+        most = self.max_content_length
+        if self.content_length is None and most is not None and len(data) >= most:
+            raise RequestEntityTooLarge
+        return data
+
+
 def install(app: Flask, server: ServerSettings) -> None:
     """Limit what requests may send."""
+    app.request_class = Whole
     app.config["MAX_CONTENT_LENGTH"] = MOST
     app.config["MAX_FORM_MEMORY_SIZE"] = _AROUND
     parsed = app.json.loads

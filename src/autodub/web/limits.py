@@ -25,11 +25,11 @@ from autodub.web.identity import accounts_needed, is_open, known
 _EXTENSION = "autodub.limits"
 _CREATE = ("/api/dub", "/api/v1/jobs", "/api/v1/batches", "/api/v1/estimates")
 _LOGIN = ("/api/v1/auth/login", "/api/v1/auth/password")
-_EDIT = ("transcript", "lines", "speakers", "project", "locks", "undo", "redo")
+_EDIT = ("transcript", "lines", "speakers", "project", "revisions")
 """Parts of a job that a person edits, one change after another."""
 _STEADY = ("/api/v1/uploads/<", "/api/v1/auth/logout")
 """Changes that come in a row and have limits of their own, or must always be possible."""
-_COSTLY = ("export", "verify", "search")
+_COSTLY = ("export", "verify")
 """Looks that read much: the last part of their path."""
 
 
