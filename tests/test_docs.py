@@ -86,7 +86,7 @@ def test_options_named_in_documents_exist(page: Path) -> None:
     waiting: list[click.Command] = [root]
     while waiting:
         command = waiting.pop()
-        known |= {name for parameter in command.params for name in parameter.opts}
+        known |= {n for one in command.params for n in (*one.opts, *one.secondary_opts)}
         if isinstance(command, click.Group):
             context = click.Context(command)
             found = (command.get_command(context, name) for name in command.list_commands(context))
