@@ -56,6 +56,7 @@ ROUTES = {
     "DELETE /api/v1/privacy/users/<user>": ADMIN,
     "DELETE /api/v1/uploads/<upload>": "401 404 204 404 401 403",
     "DELETE /api/v1/users/<user>": "401 403 403 204 401 403",
+    "DELETE /api/v1/webhooks/<hook>": GONE,
     "GET /api/download/<job_id>": SEEN,
     "GET /api/dub/<job_id>": SEEN,
     "GET /api/jobs": LISTED,
@@ -95,6 +96,9 @@ ROUTES = {
     "GET /api/v1/users": ADMIN,
     "GET /api/v1/users/<user>": ADMIN,
     "GET /api/v1/voices": LISTED,
+    "GET /api/v1/webhooks": LISTED,
+    "GET /api/v1/webhooks/<hook>": SEEN,
+    "GET /api/v1/webhooks/<hook>/deliveries": SEEN,
     "GET /docs": OPEN,
     "GET /docs/<name>": OPEN,
     "GET /health": OPEN,
@@ -108,6 +112,7 @@ ROUTES = {
     "PATCH /api/v1/jobs/<job>/speakers/<speaker>": CHANGED,
     "PATCH /api/v1/uploads/<upload>": "401 404 204 404 401 403",
     "PATCH /api/v1/users/<user>": ADMIN,
+    "PATCH /api/v1/webhooks/<hook>": CHANGED,
     "POST /api/dub": "401 202 202 202 401 403",
     "POST /api/v1/auth/login": OPEN,
     "POST /api/v1/auth/logout": "401 204 204 204 401 204",
@@ -133,6 +138,10 @@ ROUTES = {
     "POST /api/v1/uploads": MADE,
     "POST /api/v1/uploads/<upload>": "401 404 200 404 401 403",
     "POST /api/v1/users": "401 403 403 201 401 403",
+    "POST /api/v1/webhooks": MADE,
+    "POST /api/v1/webhooks/<hook>/deliveries/<delivery>/redeliver": QUEUED,
+    "POST /api/v1/webhooks/<hook>/ping": QUEUED,
+    "POST /api/v1/webhooks/<hook>/secret": CHANGED,
     "PUT /api/v1/jobs/<job>/lines/<line>/lock": CHANGED,
     "PUT /api/v1/jobs/<job>/transcript": CHANGED,
     "PUT /api/v1/users/<user>/password": "401 403 403 204 401 403",
@@ -175,6 +184,7 @@ BODIES: dict[str, Any] = {
     "POST /api/v1/uploads": lambda _: {"data": {"file": (io.BytesIO(WORDS.encode()), "a.srt")}},
     "POST /api/v1/uploads/<upload>": lambda _: {"headers": {"X-HTTP-Method-Override": "GET"}},
     "POST /api/v1/users": lambda _: {"json": {"name": _word()}},
+    "POST /api/v1/webhooks": lambda _: {"json": {"url": "https://1.1.1.1/", "kinds": ["job.completed"]}},
     "PUT /api/v1/jobs/<job>/transcript": lambda _: {"data": WORDS, "content_type": "application/x-subrip"},
     "PUT /api/v1/users/<user>/password": lambda _: {"json": {"password": "seven quiet bicycles"}},
 }
@@ -238,8 +248,15 @@ class Scene:
             "id": upload, "owner": owner, "name": "mine.mp4", "kind": "media", "size": 5, "received": 0,
             "info": "{}", "state": "receiving", "why": "", "created": 1.0, "expires": 1e10,
         }  # fmt: skip
+        hook, delivery = secrets.token_hex(16), secrets.token_hex(16)
+        told_by = {"id": hook, "owner": owner, "url": "https://1.1.1.1/", "kinds": "job.completed"}
+        told_by |= {"secret": "whsec_mine", "active": True, "why": "", "created": 1.0}
+        sent = {"id": delivery, "hook": hook, "job": job, "kind": "job.completed", "body": "{}"}
+        sent |= {"state": "sent", "tries": 1, "due": 1.0, "status": 200, "trouble": "", "created": 1.0}
         with platform.sql.writing() as connection:
             connection.execute(insert(tables.uploads).values(**row))
+            connection.execute(insert(tables.hooks).values(**told_by))
+            connection.execute(insert(tables.deliveries).values(**sent))
             same = tables.jobs.c.id == job
             files = json.loads(connection.execute(select(tables.jobs.c.result).where(same)).scalar_one())
             files["files"]["media"] = files["files"]["receipt"]
@@ -247,7 +264,8 @@ class Scene:
         statement = Statement(who="Ann", statement="She said so.")
         _, session = platform.sessions.open(platform.accounts.get(asking, owner))
         return {
-            "job": job, "job_id": job, "upload": upload, "batch": batch, "session": session.id, "user": owner,
+            "job": job, "job_id": job, "upload": upload, "hook": hook, "delivery": delivery,
+            "batch": batch, "session": session.id, "user": owner,
             "consent": platform.consents.give(asking, statement).id,
             "glossary": platform.glossaries.create(asking, secrets.token_hex(4), "term,es\ncat,gato\n").id,
             "key": platform.keys.create(asking, "of mine", ["read"])[1].id,
