@@ -4,10 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
-import signal
-import subprocess
-import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -18,6 +14,7 @@ import httpx
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
+from real_server import RealServer
 from simple_websocket import Client, ConnectionClosed
 from werkzeug.serving import make_server
 
@@ -342,53 +339,16 @@ def test_what_is_no_socket_is_told_where_to_go(
         assert got.status_code == 400
 
 
-class _Server:
-    """``autodub serve`` in a process of its own, that can be killed and started again."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self.start()
-
-    def start(self) -> None:
-        self.log = (self.folder / "log").open("ab")
-        self.process = subprocess.Popen(
-            [
-                sys.executable, "-m", "autodub", "serve", "--port", "0", "--slots", "0",
-                "--data-dir", str(self.folder / "data"),
-            ],
-            stdout=subprocess.PIPE, stderr=self.log, text=True, start_new_session=True,
-            env={**os.environ, "HOME": str(self.folder)},
-        )  # fmt: skip
-        assert self.process.stdout is not None
-        line = self.process.stdout.readline()
-        assert "listens at" in line, (self.folder / "log").read_text()
-        self.address = line.split("listens at ")[1].split()[0]
-
-    def kill(self) -> None:
-        """Take it and everything it started away, as the kernel would."""
-        os.killpg(self.process.pid, signal.SIGKILL)
-        self.close()
-
-    def close(self) -> None:
-        """End it, if it is not at its end already."""
-        if self.log.closed:
-            return
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(self.process.pid, signal.SIGTERM)
-        self.process.communicate()
-        self.log.close()
-
-
 @pytest.fixture
-def server(tmp_path: Path) -> Iterator[_Server]:
+def server(tmp_path: Path) -> Iterator[RealServer]:
     """The real server over the data directory of ``platform``."""
-    found = _Server(tmp_path)
+    found = RealServer(tmp_path)
     yield found
     found.close()
 
 
 def test_the_real_server_loses_and_doubles_nothing_when_it_is_killed(
-    server: _Server, platform: Platform
+    server: RealServer, platform: Platform
 ) -> None:
     """A stream that comes back with the last number it saw has every event once; so has a socket."""
     job = _job(platform)

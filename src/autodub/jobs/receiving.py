@@ -123,6 +123,7 @@ def _write(file: IO[bytes], source: Iterable[bytes], *, room: int, digest: tuple
         if room < 0:
             raise TooLarge("More came than was announced or may be.", hint="Send a smaller file.")
         file.write(data)
+        file.flush()  # it is on the disk's way, whatever happens to us
         if seen is not None:
             seen.update(data)
     if seen is not None and digest is not None and seen.digest() != digest[1]:

@@ -25,10 +25,12 @@ from autodub.web.identity import actor, needs, platform, public
 from autodub.web.problems import Problem, problem
 
 VERSION = "1.0.0"
+OPTIONS: Mapping[str, Any] = {"provide_automatic_options": False}
+"""For every route of uploads: what OPTIONS is answered with is ours."""
 PROBLEM: Mapping[str, Any] = {"application/problem+json": {}}
 _EXTENSIONS = "creation,creation-with-upload,termination,expiration,checksum"
 _DIGESTS = ("sha1", "sha256", "sha512", "md5")
-_BLOCK = 1 << 18
+_BLOCK = 1 << 16
 _PIECE = "application/offset+octet-stream"
 
 blueprint = APIBlueprint(
@@ -59,7 +61,8 @@ _SENT: dict[str | int | HTTPStatus, Any] = {
 
 
 @blueprint.patch(
-    "/uploads/<upload>", responses=_SENT, openapi_extensions=_PIECES, summary="Send more of an upload"
+    "/uploads/<upload>", responses=_SENT, openapi_extensions=_PIECES, summary="Send more of an upload",
+    **OPTIONS,
 )  # fmt: skip
 @needs("jobs")
 def send(path: UploadPath) -> Response:

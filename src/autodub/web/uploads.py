@@ -97,7 +97,7 @@ _MADE: dict[str | int | HTTPStatus, Any] = {
 }  # fmt: skip
 
 
-@blueprint.post("/uploads", responses=_MADE, openapi_extensions=_FORM, summary="Upload a file")
+@blueprint.post("/uploads", responses=_MADE, openapi_extensions=_FORM, summary="Upload a file", **tus.OPTIONS)
 @needs("jobs")
 def send(query: UploadQuery) -> Response:
     """Send a recording or subtitles as a form with one file; it is examined before the answer comes.
@@ -117,7 +117,7 @@ def send(query: UploadQuery) -> Response:
     return answer
 
 
-@blueprint.get("/uploads", responses={200: UploadList}, summary="List uploads")
+@blueprint.get("/uploads", responses={200: UploadList}, summary="List uploads", **tus.OPTIONS)
 @needs("read")
 def listed() -> Response:
     """Your uploads, newest first, and how much room they take."""
@@ -129,7 +129,10 @@ def listed() -> Response:
     return jsonify(shapes.model_dump())
 
 
-@blueprint.get("/uploads/<upload>", responses={200: UploadShape, 412: Problem}, summary="Look at an upload")
+@blueprint.get(
+    "/uploads/<upload>", responses={200: UploadShape, 412: Problem}, summary="Look at an upload",
+    **tus.OPTIONS,
+)  # fmt: skip
 @needs("read")
 def look(path: UploadPath) -> Response:
     """An upload as it stands; the header `Upload-Offset` has what has come of it."""
@@ -137,7 +140,10 @@ def look(path: UploadPath) -> Response:
     return tus.told(jsonify(of_upload(found).model_dump()), found)
 
 
-@blueprint.delete("/uploads/<upload>", responses={204: None, 412: Problem}, summary="Delete an upload")
+@blueprint.delete(
+    "/uploads/<upload>", responses={204: None, 412: Problem, 423: Problem}, summary="Delete an upload",
+    **tus.OPTIONS,
+)  # fmt: skip
 @needs("jobs")
 def delete(path: UploadPath) -> Response:
     """Remove it. An upload that a job uses stays as long as the job (409)."""
@@ -147,7 +153,7 @@ def delete(path: UploadPath) -> Response:
     return tus.told(Response(status=204), None)
 
 
-@blueprint.post("/uploads/<upload>", doc_ui=False)
+@blueprint.post("/uploads/<upload>", doc_ui=False, **tus.OPTIONS)
 @needs("jobs")
 def otherwise(path: UploadPath) -> Response:
     """For those whose network knows no PATCH: the method in ``X-HTTP-Method-Override``."""
