@@ -29,6 +29,7 @@ blueprint = APIBlueprint(
 _BLOCK = 1 << 16
 _FIELDS, _PARTS = 1 << 20, 20
 """Bytes that are held while a form is read, and parts it may have."""
+_LONGEST = 20
 _AROUND = 20_000
 """Bytes a form has around its file."""
 
@@ -227,9 +228,9 @@ class _Form:
         if isinstance(event, FormField):
             self._field = event.name
         elif isinstance(event, Data) and self._field == "kind":
-            said = (self.kind or "") + event.data.decode("utf-8", "replace")
-            self.kind = said
-            if not event.more_data and said not in ("media", "subtitles"):
+            self.kind = (self.kind or "") + event.data[:_LONGEST].decode("utf-8", "replace")
+            is_wrong = not event.more_data and self.kind not in ("media", "subtitles")
+            if is_wrong or len(self.kind) > _LONGEST:
                 raise BadOption("The kind is neither media nor subtitles.", hint="Leave it out.")
 
     def _read(self, stream: IO[bytes]) -> Iterator[Event]:
