@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
+from limits.storage import MovingWindowSupport, Storage
 from people import PASSWORD, Browser, added, key_of
 
 from autodub.jobs.platform import LOCAL_ACTOR, Platform
@@ -188,6 +189,58 @@ def test_a_place_that_cannot_count_is_refused_at_the_start(opening: Opening, pla
     with pytest.raises(BadOption, match=r"AUTODUB_LIMITS.*memory://") as refused:
         create_app(opening(limits=place))
     assert "secret" not in str(refused.value)
+
+
+class Away(Storage, MovingWindowSupport):
+    """A place to count that cannot be reached."""
+
+    STORAGE_SCHEME: ClassVar[list[str] | None] = ["away"]
+
+    def _fail(self, *given: object, **named: object) -> Any:
+        raise ConnectionError("nobody there")
+
+    incr = get = get_expiry = reset = clear = acquire_entry = get_moving_window = _fail
+
+    @property
+    def base_exceptions(self) -> type[Exception]:
+        """What goes wrong with it."""
+        return ConnectionError
+
+    def check(self) -> bool:
+        """It stays away."""
+        return False
+
+
+def test_while_the_shared_place_is_away_each_server_counts_for_itself(serving: Serving) -> None:
+    """Nobody is shut out by that, and nobody is let off."""
+    app = serving(limits="away://", create_rates="2 per minute", account_rates="2 per minute")
+    ann = client_of(app, "ann")
+    assert statuses(lambda: ann.post("/api/v1/jobs", json=JOB), 3) == [201, 201, 429]
+    browser = Browser(app)
+    assert [browser.login("ben", "x").status_code for _ in range(3)] == [401, 401, 429]
+
+
+class Leaving(Away):
+    """One that counts, and then cannot be reached any more."""
+
+    STORAGE_SCHEME: ClassVar[list[str] | None] = ["leaving"]
+
+    def acquire_entry(self, key: str, limit: int, expiry: int, amount: int = 1) -> bool:
+        """The accounts' own count fails, the others do not."""
+        if "/account/" in key:
+            self._fail()
+        return True
+
+    incr = get = get_expiry = reset = clear = get_moving_window = Away._fail
+
+
+def test_a_place_that_goes_away_in_the_middle_fails_no_request(serving: Serving) -> None:
+    """What is left is then not told; a login waits until it can be counted."""
+    app = serving(limits="leaving://")
+    answer = client_of(app, "ann").post("/api/v1/jobs", json=JOB)
+    assert answer.status_code == 201
+    assert "RateLimit-Remaining" not in answer.headers
+    assert Browser(app).login("ann").status_code == 503
 
 
 @pytest.mark.parametrize(

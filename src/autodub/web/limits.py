@@ -9,19 +9,23 @@ and the jobs' own limits (slots, queue, disk) protect it.
 from __future__ import annotations
 
 import ipaddress
+import logging
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from hashlib import sha256
 from typing import Any
 
 from flask import Flask, Response, current_app, request
 from flask_limiter import ApplicationLimit, Limiter, RateLimitExceeded
-from limits import RateLimitItem, parse_many
+from limits import RateLimitItem, WindowStats, parse_many
 from limits.errors import ConfigurationError
 
 from autodub.infra.server_settings import ServerSettings
-from autodub.model.errors import BadOption, TooMany
+from autodub.model.errors import BadOption, TooMany, Unavailable
 from autodub.web.identity import accounts_needed, is_open, known
 
+log = logging.getLogger("autodub.web")
 _EXTENSION = "autodub.limits"
 _CREATE = ("/api/dub", "/api/v1/jobs", "/api/v1/batches", "/api/v1/estimates")
 _LOGIN = ("/api/v1/auth/login", "/api/v1/auth/password")
@@ -86,31 +90,52 @@ class Limits:
 
     def try_account(self, name: str) -> None:
         """Count a try to log in to an account, there or not. Raises TooMany."""
-        for item, who in self._of_account(name):
-            if not self._limiter.limiter.hit(item, *who):
-                raise _too_many(item, self._limiter.limiter.get_window_stats(item, *who).reset_time)
+        counting = self._limiter.limiter
+        with self._counted():
+            for item, who in self._of_account(name):
+                if not counting.hit(item, *who):
+                    raise _too_many(item, counting.get_window_stats(item, *who).reset_time)
 
     def forgive(self, name: str) -> None:
         """Forget the tries of an account whose password was right."""
-        for item, who in self._of_account(name):
-            self._limiter.limiter.clear(item, *who)
+        with self._counted():
+            for item, who in self._of_account(name):
+                self._limiter.limiter.clear(item, *who)
+
+    @contextmanager
+    def _counted(self) -> Iterator[None]:
+        """Requests go on only where they can be counted; the next one finds another way to count."""
+        try:
+            yield
+        except self._limiter.storage.base_exceptions as error:
+            raise Unavailable("Tries to log in cannot be counted now.", hint="Try again.") from error
 
     def _of_account(self, name: str) -> list[tuple[RateLimitItem, tuple[str, str]]]:
         digest = sha256(name.strip().casefold().encode("utf-8", "surrogatepass")).hexdigest()
         return [(item, ("account", digest)) for item in self._account_rates]
 
     def _refused(self, error: RateLimitExceeded) -> Any:
-        over = self._limiter.current_limit
-        resets = over.window.reset_time if over is not None else time.time() + 60
-        return current_app.handle_user_exception(_too_many(error.limit.limit, resets))
+        item = error.limit.limit
+        window = self._window()
+        resets = window.reset_time if window is not None else time.time() + item.get_expiry()
+        return current_app.handle_user_exception(_too_many(item, resets))
 
     def _told(self, answer: Response) -> Response:
-        over = self._limiter.current_limit
-        if over is not None:
+        over, window = self._limiter.current_limit, self._window()
+        if over is not None and window is not None:
             answer.headers["RateLimit-Limit"] = str(over.limit.amount)
-            answer.headers["RateLimit-Remaining"] = str(max(0, over.remaining))
-            answer.headers["RateLimit-Reset"] = str(_seconds(over.window.reset_time))
+            answer.headers["RateLimit-Remaining"] = str(max(0, window.remaining))
+            answer.headers["RateLimit-Reset"] = str(_seconds(window.reset_time))
         return answer
+
+    def _window(self) -> WindowStats | None:
+        """What is left of the limit that counted this request, where one did and that can be told."""
+        over = self._limiter.current_limit
+        try:
+            return None if over is None else over.window
+        except self._limiter.storage.base_exceptions as error:  # it was there a moment ago
+            log.warning("what is left of a limit cannot be told: %s", type(error).__name__)
+            return None
 
 
 def limits() -> Limits:
