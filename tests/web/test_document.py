@@ -13,6 +13,7 @@ from flask.testing import FlaskClient
 
 from autodub.web.docs import kind, shown, text
 from autodub.web.document import METHODS, operations
+from autodub.web.document_headers import HEADERS
 from autodub.web.document_schemas import PLACE, references, tidied
 from autodub.web.examples import curl, example
 
@@ -97,6 +98,7 @@ def test_what_is_safe_to_repeat_says_how(found: dict[str, Any]) -> None:
     for path in ("/api/v1/jobs", "/api/v1/batches", "/api/v1/estimates"):
         names = [parameter["name"] for parameter in found["paths"][path]["post"]["parameters"]]
         assert "Idempotency-Key" in names, path
+    assert set(HEADERS) <= {one["operationId"] for _, _, one in operations(found)}
 
 
 def test_no_keyword_of_a_model_is_lost(found: dict[str, Any]) -> None:

@@ -17,6 +17,7 @@ from flask import Flask, Response, current_app, jsonify, request
 from flask_openapi3 import APIBlueprint, OpenAPI, Tag
 from pydantic.json_schema import JsonSchemaMode
 
+from autodub.web.document_headers import HEADERS
 from autodub.web.document_schemas import model_of, references, schema_of, tidied
 from autodub.web.identity import platform, public, scope_of
 from autodub.web.problems import Problem
@@ -29,13 +30,6 @@ TAGS = (
     "Voices", "Glossaries", "Usage", "Account", "Keys", "Webhooks", "Admin", "Audit", "Health", "Server",
 )  # fmt: skip
 """The order in which people read about the interface; others follow, the simple interface is the last."""
-_AGAIN = ("jobs_submit", "batches_submit", "estimates_estimate")
-"""Operations that are safe to repeat under a key."""
-_KEY = {
-    "name": "Idempotency-Key", "in": "header", "required": False,
-    "description": "Any word of yours, such as a UUID: the same request with it is done once.",
-    "schema": {"type": "string", "minLength": 1, "maxLength": 200, "pattern": "^[A-Za-z0-9_.:-]+$"},
-}  # fmt: skip
 _ABOUT = """\
 Dub videos into other languages: submit, watch, edit, download.
 
@@ -95,8 +89,8 @@ def made(app: OpenAPI, *, server: str = "") -> Json:
         if "description" in operation:
             operation["description"] = operation["description"].replace("<br/>", "\n")
         _parameters(operation, view)
-        if operation["operationId"] in _AGAIN:
-            operation.setdefault("parameters", []).append(dict(_KEY))
+        if headers := HEADERS.get(operation["operationId"]):
+            operation["parameters"] = [*operation.get("parameters", []), *copy.deepcopy(headers)]
         _guard(operation, scope_of(view))
     schemas = _schemas(found)
     answers: Json = {}
@@ -201,7 +195,10 @@ def _answers(operation: Json, schemas: Json, shared: Json) -> None:
     simple = any(reference == "SimpleError" for reference in references(given))
     if simple or not (operation.get("parameters") or operation.get("requestBody")):
         given.pop("422", None)
-    for status in ("503", *(("401", "403") if operation.get("security") else ())):
+    everywhere = ["503"]
+    everywhere += ["401", "403"] if operation.get("security") else []
+    everywhere += ["413"] if operation.get("requestBody") else []
+    for status in everywhere:
         given.setdefault(status, {})
     for status, answer in given.items():
         phrase = _phrase(status)

@@ -19,7 +19,6 @@ from pydantic import (
     ValidationError,
     model_validator,
 )
-from pydantic.json_schema import SkipJsonSchema
 from werkzeug.exceptions import HTTPException
 
 from autodub.jobs.records import Job
@@ -150,10 +149,10 @@ class Standing(Accepted):
     """How far a job is."""
 
     progress: int = Field(ge=0, le=100, description="Percent.")
-    video_url: str | SkipJsonSchema[None] = Field(
+    video_url: str | None = Field(
         None, description="Path of the video, once it is there.", examples=["/api/download/7f..."]
     )
-    error: str | SkipJsonSchema[None] = Field(None, description="Why it failed.")
+    error: str | None = Field(None, description="Why it failed.")
 
 
 class Listed(Standing):
