@@ -5,14 +5,15 @@ from __future__ import annotations
 import json
 import secrets
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Literal, get_args
 
 from sqlalchemy import Connection, insert, select
 
 from autodub.jobs.records import Job, job_of
 from autodub.jobs.tables import deliveries, hooks, jobs
 
-KINDS = ("job.queued", "job.started", "job.completed", "job.failed", "job.cancelled", "job.deleted")
+Kind = Literal["job.queued", "job.started", "job.completed", "job.failed", "job.cancelled", "job.deleted"]
+KINDS: tuple[Kind, ...] = get_args(Kind)
 """What a webhook may be told of."""
 PING = "ping"
 """A test, asked for by a person."""

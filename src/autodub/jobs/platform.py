@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from contextlib import ExitStack
 from pathlib import Path
 
 from sqlalchemy import select
@@ -51,9 +52,16 @@ class Platform:
         address = server.database.get_secret_value()
         settings.data_dir.mkdir(parents=True, exist_ok=True)
         self.sql = Sql(address) if address else Sql.in_folder(settings.data_dir)
-        schema.upgrade(self.sql)
-        self.store = Store(settings.data_dir)
-        """Kept answers and files, as nobody's: for reading results."""
+        with ExitStack() as unfinished:
+            unfinished.callback(self.sql.close)
+            schema.upgrade(self.sql)
+            self.store = Store(settings.data_dir)
+            """Kept answers and files, as nobody's: for reading results."""
+            unfinished.callback(self.store.close)
+            self._put_together(settings, server)
+            unfinished.pop_all()
+
+    def _put_together(self, settings: Settings, server: ServerSettings) -> None:
         self.queue = Doorbell(self.bells)
         self.accounts, self.keys = Accounts(self.sql), Keys(self.sql)
         self.sessions = Sessions(self.sql, server)

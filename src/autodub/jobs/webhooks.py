@@ -7,7 +7,7 @@ import secrets
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from sqlalchemy import Connection, Row, delete, func, insert, select, update
 
@@ -36,7 +36,7 @@ class Hook:
     id: str
     owner: str
     url: str
-    kinds: tuple[str, ...]
+    kinds: tuple[owing.Kind, ...]
     active: bool
     failing: float | None
     """Since when nothing has arrived; None: the last one did, or nothing was sent yet."""
@@ -54,8 +54,7 @@ class Delivery:
     job: str
     """Empty for a test."""
     kind: str
-    state: str
-    """``waiting``, ``sent`` or ``failed``."""
+    state: Literal["waiting", "sent", "failed"]
     tries: int
     due: float
     """When it is tried next, while it is waiting."""

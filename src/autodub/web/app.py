@@ -24,6 +24,7 @@ _ROUTES = (
     "estimates",
     "catalogue",
     "glossaries",
+    "webhooks",
     "usage",
     "consents",
     "privacy",
