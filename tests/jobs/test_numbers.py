@@ -101,7 +101,7 @@ def test_what_is_not_kept_is_not_counted(desk: Desk) -> None:
 
 def test_the_queue_is_seen_with_who_works_on_it(desk: Desk) -> None:
     """How many wait and run, how long the first has waited, and which workers were heard of lately."""
-    numbers = Numbers(desk.sql, clock=desk.clock)
+    numbers = Numbers(desk.sql, lease=30.0, clock=desk.clock)
     user = desk.user("ann")
     first = desk.submit(user)
     desk.clock.pass_(10.0)

@@ -28,8 +28,8 @@ BOUNDS: Mapping[str, tuple[float, ...]] = {
     "call_seconds": (0.01, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600),
 }
 """Upper bounds of the buckets of each histogram, in seconds."""
-_STALE = 45.0
-"""Seconds after which a worker that says nothing is not counted: a few of its heartbeats."""
+_BEATS = 1.5
+"""Leases after which a worker that says nothing is not counted: it says something three times in one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,8 +58,9 @@ class Queue:
 class Numbers:
     """Reads them."""
 
-    def __init__(self, sql: Sql, *, clock: Callable[[], float] = time.time) -> None:
-        self._sql, self._clock = sql, clock
+    def __init__(self, sql: Sql, *, lease: float, clock: Callable[[], float] = time.time) -> None:
+        """``lease``: seconds that a worker has a job for without saying anything."""
+        self._sql, self._stale, self._clock = sql, _BEATS * lease, clock
 
     def all(self) -> list[Number]:
         """Every counter. Raises Unavailable."""
@@ -74,7 +75,7 @@ class Numbers:
             jobs.c.state.in_(("queued", "processing"))
         )
         seen = select(func.count(), func.coalesce(func.sum(workers.c.slots), 0)).where(
-            workers.c.seen > now - _STALE
+            workers.c.seen > now - self._stale
         )
         with self._sql.reading() as connection:
             states = {row[0]: row for row in connection.execute(waiting.group_by(jobs.c.state))}

@@ -77,7 +77,7 @@ class Platform:
         self.uploads = Uploads(self.sql, self.store, server, settings.data_dir / "uploads")
         self.claims = Claims(self.sql, server)
         self.hooks = Webhooks(self.sql, server, self.queue)
-        self.numbers = Numbers(self.sql)
+        self.numbers = Numbers(self.sql, lease=server.lease)
         self.traces = Traces(server.traces, version=__version__)
         self.erasing = Erasing(self)
         self.privacy = Privacy(self)
