@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
-from typing import Any
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from typing import Any, ClassVar
 
 import pytest
 from opentelemetry.sdk.trace import ReadableSpan
@@ -157,3 +159,36 @@ def test_both_listeners_hear_everything(scene: Scene) -> None:
         trace.beside(heard.append)(Event("stage.started", "speak"))
     assert [event.kind for event in heard] == ["stage.started"]
     assert "stage speak" in scene.spans()
+
+
+class _Collector(BaseHTTPRequestHandler):
+    """Takes what is sent, and notes where to."""
+
+    posted: ClassVar[list[tuple[str, bytes]]] = []
+
+    def do_POST(self) -> None:
+        self.posted.append((self.path, self.rfile.read(int(self.headers["Content-Length"]))))
+        self.send_response(200)
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+def test_spans_arrive_at_a_collector() -> None:
+    """By OTLP over HTTP, at the latest when the process ends; the path may be left out of the address."""
+    _Collector.posted.clear()
+    with HTTPServer(("127.0.0.1", 0), _Collector) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        traces = Traces(f"http://127.0.0.1:{server.server_port}", version="1.2")
+        with traces.begin("job dub", kind="consumer"):
+            pass
+        traces.close()
+        server.shutdown()
+        thread.join()
+    ((path, body),) = _Collector.posted
+    assert path == "/v1/traces"
+    assert b"job dub" in body
+    assert b"autodub" in body
