@@ -136,6 +136,9 @@ def _refuse_impossible(info: MediaInfo, name: str, *, size: int) -> None:
         )
     if any(max(one.width, one.height) > _WIDEST or one.width * one.height > _PIXELS for one in info.video):
         raise UnsupportedSource(f"The picture of {name} is too large.", hint="Scale it down first.")
+    moving = [one for one in info.video if not one.is_still]
+    if moving and not any(one.width and one.height for one in moving):
+        raise UnsupportedSource(f"The picture of {name} has no size.", hint="The file may be damaged.")
     if len(info.video) + len(info.audio) + len(info.subtitles) > _TRACKS:
         raise UnsupportedSource(f"{name} has too many tracks.", hint="Keep those that are needed.")
     if any(one.channels > _CHANNELS or one.rate > _RATE for one in info.audio):

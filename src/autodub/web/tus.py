@@ -126,6 +126,8 @@ def told(answer: Response, upload: Upload | None) -> Response:
         named = {"filename": upload.name, "kind": upload.kind}
         coded = (f"{key} {base64.b64encode(value.encode()).decode()}" for key, value in named.items())
         answer.headers["Upload-Metadata"] = ",".join(coded)
+    if not answer.get_data():
+        answer.headers.remove("Content-Type")
     answer.headers["Tus-Resumable"] = VERSION
     answer.headers["Cache-Control"] = "no-store"
     return answer
