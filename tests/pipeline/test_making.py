@@ -153,6 +153,21 @@ def test_errors_say_the_title(server: Server, fault: str, tmp_path: Path) -> Non
     assert ("mine.srt" if fault == "subtitles" else "Great Talk.mp4") in str(caught.value)
 
 
+def test_a_crash_in_a_dub_of_an_owner_names_no_place(server: Server) -> None:
+    """Whoever asks through a server, with a title or without, is told of no folder of its machine."""
+
+    class Crashing(Script):
+        def play(self, request: Any, work: Any) -> Give | Proceed:
+            raise RuntimeError(f"something in {server.stage.folder} broke")
+
+    server.stage.scripts["transcriber"] = Crashing()
+    with pytest.raises(AutodubError) as caught:
+        server.make(title=None, owner="a-job")
+    assert "crashed (RuntimeError)" in str(caught.value)
+    said = [event.message for event in server.stage.events] + [str(caught.value)]
+    assert not [text for text in said if str(server.stage.folder) in text]
+
+
 def test_a_second_language_of_the_same_upload_reuses_the_first_half(server: Server, counting: Count) -> None:
     """Whatever the upload is called the second time, nobody listens to it again."""
     server.make()

@@ -135,7 +135,8 @@ class Sql:
             address = self._address.set(drivername="postgresql+psycopg")
             try:
                 return create_engine(
-                    address, pool_size=_POOL, max_overflow=_MORE, pool_pre_ping=True, connect_args=_REACHING
+                    address, pool_size=_POOL, max_overflow=_MORE, pool_pre_ping=True, connect_args=_REACHING,
+                    hide_parameters=True,
                 )  # fmt: skip
             except ModuleNotFoundError as error:
                 raise Unavailable(
@@ -149,7 +150,7 @@ class Sql:
             )
         if self._address.database:
             Path(self._address.database).parent.mkdir(parents=True, exist_ok=True)
-        engine = create_engine(self._address, pool_size=_POOL, max_overflow=_MORE)
+        engine = create_engine(self._address, pool_size=_POOL, max_overflow=_MORE, hide_parameters=True)
         event.listen(engine, "connect", _configure)
         return engine
 

@@ -121,7 +121,9 @@ def running(
     stop = (cancel or Cancel()).child()  # what fails here must not stop the caller's other dubs
     with contextlib.ExitStack() as unfinished:
         unfinished.callback(store.close)
-        door = spending.gateway(store, request, settings, listener=listener, cancel=stop)
+        door = spending.gateway(
+            store, request, settings, listener=listener, cancel=stop, is_elsewhere=owner is not None
+        )
         run = Run(door, listener, policy=policy)
         unfinished.pop_all()
     try:
@@ -132,8 +134,8 @@ def running(
         cause = problem
         if isinstance(problem, Cancelled) and run.failure is not None:
             cause = run.failure
-        if request.title is not None and isinstance(cause, AutodubError):
-            hide = discreet(request, settings)
+        if isinstance(cause, AutodubError):
+            hide = discreet(request, settings, is_elsewhere=owner is not None)
             cause.message, cause.hint = hide(cause.message), hide(cause.hint)
             cause.args = (cause.message,)
         if cause is not problem:

@@ -51,14 +51,15 @@ def one_line(title: str) -> str:
     return "".join(c if c.isprintable() else "?" for c in " ".join(words)) or "untitled"
 
 
-def discreet(request: DubRequest, settings: Settings) -> Callable[[str], str]:
+def discreet(request: DubRequest, settings: Settings, *, is_elsewhere: bool = False) -> Callable[[str], str]:
     """What a sentence must go through before anybody reads it: it has no key in it afterwards.
 
-    Nor has it a path of this machine, where the source has a title: whoever asks is somewhere else then.
+    Nor has it a path of this machine where whoever asks ``is_elsewhere``, as is everybody whose source has a
+    title.
     """
-    if request.title is None:
+    if request.title is None and not is_elsewhere:
         return settings.redact
-    title = one_line(request.title)
+    title = one_line(request.title or "the source")
     known = [(str(settings.data_dir), "(data)"), (str(settings.models_dir), "(models)")]
     for name in (request.subtitles, request.glossary):
         if name is not None:

@@ -23,14 +23,20 @@ _SPEAKERS = 2
 
 
 def gateway(
-    store: Store, request: DubRequest, settings: Settings, *, listener: Listener, cancel: Cancel
+    store: Store,
+    request: DubRequest,
+    settings: Settings,
+    *,
+    listener: Listener,
+    cancel: Cancel,
+    is_elsewhere: bool = False,
 ) -> Gateway:
     """The door to the engines of one dub, with its budget. Raises BadOption for a bad price table."""
     return Gateway(
         store,
         listener=listener,
         cancel=cancel,
-        redact=discreet(request, settings),
+        redact=discreet(request, settings, is_elsewhere=is_elsewhere),
         prices=price_list.table(settings.prices),
         cap=request.budget,
     )
