@@ -75,12 +75,11 @@ class Claims:
         if not free:
             return None
         _, _, owner = min(free)
-        head = connection.execute(
-            select(jobs.c.id)
-            .where(jobs.c.state == "queued", jobs.c.owner == owner)
-            .order_by(jobs.c.priority.desc(), jobs.c.queued, jobs.c.id)
-            .limit(1)
-        ).scalar()
+        # In two questions, each answered by the first row of an index, however many jobs wait.
+        mine = (jobs.c.state == "queued", jobs.c.owner == owner)
+        most = connection.execute(select(func.max(jobs.c.priority)).where(*mine)).scalar()
+        first = select(jobs.c.id).where(*mine, jobs.c.priority == most).order_by(jobs.c.queued, jobs.c.id)
+        head = connection.execute(first.limit(1)).scalar()
         return None if head is None else self._take(connection, head, worker)
 
     def _take(self, connection: Connection, job: str, worker: str) -> Job | None:

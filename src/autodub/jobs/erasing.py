@@ -51,9 +51,10 @@ class Erasing:
 
     def expire(self, now: float) -> list[str]:
         """Have those deleted whose time is over; their ids."""
-        is_due = (jobs.c.expires < now, jobs.c.state.in_(OVER), jobs.c.stopping == "")
+        late = (jobs.c.expires < now, jobs.c.stopping != "delete")
+        is_due = (*late, jobs.c.state.in_(OVER))
         with self._platform.sql.reading() as connection:
-            found = list(connection.execute(select(jobs.c.id).where(*is_due).limit(_TOGETHER)).scalars())
+            found = list(connection.execute(select(jobs.c.id).where(*late).limit(_TOGETHER)).scalars())
         if not found:
             return []
 
