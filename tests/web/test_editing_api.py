@@ -211,3 +211,21 @@ _BODIES: dict[tuple[str, str], dict[str, Any]] = {
     ("POST", "lines"): {"speaker": "S1", "start": 1, "end": 2, "text": "Hola."},
     ("POST", "split"): {"at": 1}, ("POST", "merge"): {"other": "L0002"},
 }  # fmt: skip
+
+
+@pytest.mark.parametrize("name", ["\x1e", "\u2028 "])
+def test_a_speaker_has_a_name_that_can_be_seen(client: FlaskClient, job: str, name: str) -> None:
+    """A name of separators alone is refused, as an operation and as a change of a line."""
+    change = {"op": "set", "line": "L0001", "speaker": name, "new_speaker": True}
+    for answer in (
+        client.patch(f"{job}/project", json={"operations": [change]}, headers=ANY),
+        client.patch(f"{job}/lines/L0001", json={"speaker": name, "new_speaker": True}, headers=ANY),
+        client.post(f"{job}/lines/L0001/regenerate", json={"speaker": name}, headers=ANY),
+    ):
+        assert code(answer) == (422, "bad_request")
+
+
+def test_a_speaker_of_the_path_that_can_be_none_is_refused(client: FlaskClient, job: str) -> None:
+    """A name longer than any speaker's is told as wrong."""
+    answer = client.patch(f"{job}/speakers/{'S' * 80}", json={"pace": 1.2}, headers=ANY)
+    assert code(answer) == (422, "bad_request")

@@ -24,6 +24,13 @@ def _plain(text: str) -> str:
     return text
 
 
+def _name(text: str) -> str:
+    """A name that is left when what cannot be seen is taken away."""
+    if not (text := _plain(text)):
+        raise ValueError("it is empty")
+    return text
+
+
 LineId = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_.-]{1,64}$")]
 
 
@@ -36,7 +43,7 @@ def _words(text: str) -> str:
 
 
 Speaker = Annotated[
-    str, StringConstraints(strip_whitespace=True, min_length=1, max_length=60), AfterValidator(_plain)
+    str, StringConstraints(strip_whitespace=True, min_length=1, max_length=60), AfterValidator(_name)
 ]
 Text = Annotated[str, StringConstraints(max_length=LONGEST), AfterValidator(_words)]
 Seconds = Annotated[float, Field(ge=0, le=10**6, allow_inf_nan=False)]

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from flask import Response, jsonify
+from flask import Response, abort, jsonify
 from flask_openapi3 import APIBlueprint, Tag
 from flask_openapi3.types import ResponseDict
-from pydantic import Field
+from pydantic import Field, ValidationError
 
 from autodub.jobs import editing_operations as operations
 from autodub.jobs.editing_operations import (
@@ -23,7 +23,7 @@ from autodub.web import editing_shapes as shapes
 from autodub.web.editing_shapes import ForRevision, LinePath, Meant, MeantQuery, SpeakerPath
 from autodub.web.identity import actor, needs, platform
 from autodub.web.jobs import JobPath
-from autodub.web.problems import Problem
+from autodub.web.problems import Problem, of_validation
 from autodub.web.shapes import JobShape, of_job
 
 blueprint = APIBlueprint(
@@ -178,7 +178,10 @@ def _apply(job: str, header: Meant, given: int | None, changes: list[Operation])
 def _operation(op: str, body: ForRevision, **place: str) -> Any:
     """The body of a route as the operation it is."""
     given = body.model_dump(exclude_unset=True, exclude={"revision"})
-    return _OPERATIONS[op].model_validate({"op": op, **place, **given})
+    try:
+        return _OPERATIONS[op].model_validate({"op": op, **place, **given})
+    except ValidationError as wrong:  # of a name in the path, which may be longer than a speaker's
+        abort(of_validation(wrong))
 
 
 _OPERATIONS: dict[str, type[operations.SetLine | operations.AddLine | operations.SplitLine
