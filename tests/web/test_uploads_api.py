@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import tracemalloc
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -19,8 +19,8 @@ from werkzeug.test import TestResponse
 
 from autodub.jobs.platform import LOCAL_ACTOR, Platform
 from autodub.web.app import create_app
-from conftest import Opening
 
+Opening = Callable[..., Platform]
 SRT = b"1\n00:00:01,000 --> 00:00:02,000\nHello there.\n"
 BOUNDARY = "5ca1ab1e"
 FORM = {"Content-Type": f"multipart/form-data; boundary={BOUNDARY}"}
