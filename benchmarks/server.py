@@ -82,24 +82,13 @@ class Server:
     def tree(self) -> list[int]:
         """Every process of it."""
         assert self.process is not None
-        found, waiting = [], [self.process.pid]
-        while waiting:
-            pid = waiting.pop()
-            found.append(pid)
-            with contextlib.suppress(OSError):
-                for task in Path(f"/proc/{pid}/task").iterdir():
-                    waiting += [int(child) for child in (task / "children").read_text().split()]
-        return found
+        return _tree(self.process.pid)
 
-    def memory(self) -> int:
-        """Bytes that the whole tree has to itself, and its share of the rest."""
-        total = 0
-        for pid in self.tree():
-            with contextlib.suppress(OSError):
-                for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines():
-                    if line.startswith("Pss:"):
-                        total += int(line.split()[1]) * 1024
-        return total
+    def answering_memory(self) -> int:
+        """Bytes of the processes that answer requests: all but the one that runs jobs, and its programs."""
+        workers = {pid for pid in self.tree() if b"\0worker\0" in _words(pid)}
+        beside = {pid for worker in workers for pid in _tree(worker)}
+        return sum(_share(pid) for pid in self.tree() if pid not in beside)
 
     def kill(self) -> None:
         """Everything of it at once, as the kernel would."""
@@ -136,6 +125,10 @@ class Desk:
     def submit(self, **wishes: Any) -> str:
         """A job's id."""
         return str(_checked(self._client.post("/api/v1/jobs", json=wishes))["id"])
+
+    def delete(self, job: str) -> None:
+        """Have a job removed with everything of it."""
+        _checked(self._client.delete(f"/api/v1/jobs/{job}"))
 
     def job(self, job: str) -> dict[str, Any]:
         """A job as it stands."""
@@ -216,6 +209,33 @@ class Follower(threading.Thread):
                         self.numbers.append(int(number))
                     self.is_over = self.is_over or kind in ("end", "gone")
                     number, kind = "", ""
+
+
+def _tree(root: int) -> list[int]:
+    found, waiting = [], [root]
+    while waiting:
+        pid = waiting.pop()
+        found.append(pid)
+        with contextlib.suppress(OSError):
+            for task in Path(f"/proc/{pid}/task").iterdir():
+                waiting += [int(child) for child in (task / "children").read_text().split()]
+    return found
+
+
+def _words(pid: int) -> bytes:
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes()
+    except OSError:
+        return b""
+
+
+def _share(pid: int) -> int:
+    """Bytes a process has to itself, and its share of the rest."""
+    try:
+        lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
+    except OSError:
+        return 0
+    return sum(int(line.split()[1]) * 1024 for line in lines if line.startswith("Pss:"))
 
 
 def _checked(answer: httpx.Response) -> dict[str, Any]:
