@@ -12,7 +12,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 
 from autodub.web.docs import kind, shown, text
-from autodub.web.document import METHODS, operations
+from autodub.web.document import METHODS, TAGS, operations
 from autodub.web.document_headers import HEADERS
 from autodub.web.document_schemas import PLACE, references, tidied
 from autodub.web.examples import curl, example
@@ -250,5 +250,6 @@ def test_operations_are_shown_under_their_tag_in_reading_order(found: dict[str, 
     """Jobs come first, the simple interface last."""
     tags = [tag["name"] for tag in found["tags"]]
     assert (tags[0], tags[-1]) == ("Jobs", "Simple")
+    assert set(tags) == {*TAGS, "Simple"}
     page = shown(found, server="http://here")
     assert sum(len(group) for _, _, group in page["groups"]) == len(list(operations(found)))

@@ -27,7 +27,8 @@ METHODS = ("get", "put", "post", "delete", "patch")
 PROBLEM = "application/problem+json"
 TAGS = (
     "Jobs", "Batches", "Estimates", "Uploads", "Events", "Transcript", "Results", "Languages", "Engines",
-    "Voices", "Glossaries", "Usage", "Account", "Keys", "Webhooks", "Admin", "Audit", "Health", "Server",
+    "Voices", "Glossaries", "Usage", "Account", "Keys", "Webhooks", "Consents", "Privacy", "Users", "Audit",
+    "Operations", "Server",
 )  # fmt: skip
 """The order in which people read about the interface; others follow, the simple interface is the last."""
 _ABOUT = """\
