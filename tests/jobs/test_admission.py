@@ -108,6 +108,37 @@ def test_a_path_of_the_server_may_be_set_by_an_admin_only(opening: Opening) -> N
     assert _refused(desk, desk.user("user"), **wishes) == "forbidden"
 
 
+@pytest.mark.parametrize(
+    ("role", "name", "option", "value"),
+    [
+        ("separator", "demucs", "model", "/tmp/folder-of-somebody"),
+        ("separator", "demucs", "model", "here"),
+        ("separator", "roformer", "model", "../models"),
+        ("transcriber", "whisper", "model", "~root"),
+        ("transcriber", "whisper", "model", "owner/name"),
+        ("transcriber", "whisper", "model", "x" * 300),
+        ("translator", "madlad", "model", "/etc/passwd/\0"),
+        ("synthesizer", "elevenlabs", "clones", "true"),
+        ("synthesizer", "elevenlabs", "own_prefix", "x"),
+        ("synthesizer", "elevenlabs", "voices", "idOfSomebodysClone"),
+    ],
+)
+def test_what_reaches_the_machine_or_its_accounts_is_for_admins(
+    desk: Desk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, role: str, name: str, option: str, value: str
+) -> None:
+    """Folders of weights, which may be programs, and voices that were cloned for others."""
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path)
+    wishes = {"engines": {role: name}, "options": {role: {option: value}}}
+    assert _refused(desk, desk.user("user"), **wishes) == "forbidden"
+
+
+def test_a_model_may_be_named_by_everybody(desk: Desk) -> None:
+    """A name that leads nowhere is no path."""
+    wishes = {"engines": {"transcriber": "whisper"}, "options": {"transcriber": {"model": "large-v3"}}}
+    assert desk.submit(desk.user("user"), **wishes).state == "queued"
+
+
 def test_a_title_is_the_users_else_the_uploads_else_the_address(platform: Platform, tmp_path: Path) -> None:
     """Each job has something to be called by."""
     desk, scene = Desk(platform), Scene(platform, tmp_path)

@@ -51,6 +51,8 @@ MODELS: dict[str, tuple[Checkpoint, ...]] = {
 class DemucsOptions(EngineOptions):
     """Options of the demucs separator."""
 
+    folders: ClassVar[frozenset[str]] = frozenset({"model"})
+
     model: str = Field(
         "htdemucs",
         min_length=1,

@@ -19,6 +19,8 @@ class ElevenLabsOptions(EngineOptions):
     serving: ClassVar[Mapping[str, frozenset[str]]] = dict.fromkeys(
         ("voices", "clones", "own_prefix"), frozenset({"list_voices"})
     )
+    # With these somebody could speak with voices that were cloned for others.
+    reserved: ClassVar[frozenset[str]] = frozenset({"voices", "clones", "own_prefix"})
 
     model_id: str = Field(
         default=DEFAULT,

@@ -38,6 +38,8 @@ _UNSPACED = {"zh", "ja", "th", "lo", "km", "my"}
 class MadladOptions(EngineOptions):
     """Options of the madlad translator."""
 
+    folders: ClassVar[frozenset[str]] = frozenset({"model"})
+
     model: str = Field(
         "auto",
         min_length=1,

@@ -6,12 +6,14 @@ engines come in through the same door.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from difflib import get_close_matches
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points
+from pathlib import Path
 from typing import Any, Literal, get_args, get_origin
 
 from pydantic import ValidationError
@@ -108,6 +110,31 @@ def describe_options(engine: type[Engine]) -> tuple[Option, ...]:
         Option(name, _kind(field), _default(field), field.description or "")
         for name, field in engine.Options.model_fields.items()
     )
+
+
+def is_reserved(engine: type[Engine], option: Option) -> bool:
+    """Whether an option is for whoever owns the machine alone, whatever its value is."""
+    return option.kind == "a path" or option.name in engine.Options.reserved
+
+
+def beyond(engine: type[Engine], options: Mapping[str, str]) -> str | None:
+    """The first option somebody else than the machine's owner may not give like this; None: all are good.
+
+    Such are paths, also where a name would do: a folder of weights may hold programs.
+    """
+    for option in describe_options(engine):
+        value = options.get(option.name)
+        if value is None:
+            continue
+        is_folder = option.name in engine.Options.folders and not _is_plain(value)
+        if is_folder or is_reserved(engine, option):
+            return option.name
+    return None
+
+
+def _is_plain(value: str) -> bool:
+    """Whether a value is a name and leads nowhere, not even to what lies in the current directory."""
+    return re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,99}", value) is not None and not Path(value).exists()
 
 
 @contextmanager

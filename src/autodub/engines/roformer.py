@@ -19,6 +19,8 @@ from autodub.model.media import Stems
 class RoformerOptions(EngineOptions):
     """Options of the roformer separator."""
 
+    folders: ClassVar[frozenset[str]] = frozenset({"model"})
+
     model: str = Field(
         "vocals",
         min_length=1,

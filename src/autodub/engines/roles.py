@@ -44,6 +44,10 @@ class EngineOptions(BaseModel):
     serving: ClassVar[Mapping[str, frozenset[str]]] = {}
     """Option -> the only verbs whose answers it can change. One that is not here can change all; one that
     is declared with ``exclude=True`` changes none, and neither is part of those answers' identity."""
+    folders: ClassVar[frozenset[str]] = frozenset()
+    """Options that are a name, or the path of a folder of this machine."""
+    reserved: ClassVar[frozenset[str]] = frozenset()
+    """Options for whoever owns the machine and its accounts alone: they reach what others have there."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,6 +29,8 @@ _LOOP = 2.4  # compression ratio above which text is a stuck loop
 class WhisperOptions(EngineOptions):
     """Options of the whisper transcriber."""
 
+    folders: ClassVar[frozenset[str]] = frozenset({"model"})
+
     model: str = Field(
         "auto",
         min_length=1,

@@ -74,16 +74,13 @@ class Admission:
                     f"Options are given for the {role}, but no {role} is named.",
                     hint="Name one under engines, too: it is its options that count.",
                 )
-            engine = registry.build(role, spec.engines[role], options, context)
-            own = [
-                option.name for option in registry.describe_options(type(engine))
-                if option.name in options and option.kind == "a path"
-            ]  # fmt: skip
-            if own and not actor.is_admin:
+            own = registry.beyond(registry.load(role, spec.engines[role]), options)
+            if own is not None and not actor.is_admin:  # asked before anything looks where a path leads
                 raise Forbidden(
-                    f"The option {own[0]} of {role}.{spec.engines[role]} is a path of the server's machine.",
-                    hint="Only an admin may set it.",
+                    f"The option {own} of {role}.{spec.engines[role]} reaches the server's files or account.",
+                    hint="Only an admin may set it like this; names of models may be given by everybody.",
                 )
+            registry.build(role, spec.engines[role], options, context)
 
     def _belongings(self, connection: Connection, actor: Actor, spec: JobSpec) -> None:
         for upload, kind in ((spec.upload, "media"), (spec.subtitles, "subtitles")):

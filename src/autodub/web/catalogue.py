@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 from typing import Any
 
 from flask import Response, jsonify
@@ -64,7 +65,9 @@ class OptionShape(BaseModel):
     kind: str = Field(description="What may be given, in words.")
     default: str
     description: str
-    admin: bool = Field(description="Whether only an admin may set it: it is a path of the server.")
+    admin: bool = Field(
+        description="Whether only an admin may set it: it reaches the server's files or accounts."
+    )
 
 
 class EngineShape(BaseModel):
@@ -173,10 +176,10 @@ def discreet(text: str) -> str:
 
 
 def _engine(state: EngineState, *, is_admin: bool) -> EngineShape:
-    try:
-        schema = registry.load(state.role, state.name).Options.model_json_schema()
-    except AutodubError:  # its package is missing, which its state says
-        schema = {}
+    engine, schema = None, {}
+    with suppress(AutodubError):  # its package is missing, which its state says
+        engine = registry.load(state.role, state.name)
+        schema = engine.Options.model_json_schema()
     return EngineShape(
         role=state.role, name=state.name, version=state.version, summary=state.summary,
         state=state.readiness.state, detail=discreet(state.readiness.detail) if is_admin else "",
@@ -185,7 +188,7 @@ def _engine(state: EngineState, *, is_admin: bool) -> EngineShape:
         options=[
             OptionShape(
                 name=one.name, kind=one.kind, default=discreet(one.default), description=one.description,
-                admin=one.kind == "a path",
+                admin=engine is not None and registry.is_reserved(engine, one),
             )
             for one in state.options
         ],
