@@ -12,12 +12,15 @@ import pytest
 from autodub.cli import main
 from autodub.cli.calls import Calls
 from autodub.client import Client
+from autodub.engines import registry
 from autodub.infra import server_settings, settings
 from autodub.jobs.platform import LOCAL_ACTOR, Platform
 from autodub.jobs.results import Item, Result
 from autodub.jobs.spec import JobSpec
 from autodub.model.job import Event
+from autodub.testing.fakes import FAKES
 from autodub.web.app import create_app
+from finished_jobs import finished
 
 URL = "https://www.youtube.com/watch?v=dQw4w9WgXcQ"
 Run = Callable[..., tuple[int, str, str]]
@@ -295,3 +298,84 @@ def test_the_key_and_the_server_come_from_the_settings(tmp_path: Path) -> None:
     assert main(["jobs", "list"], calls=calls) == 0
     assert main(["jobs", "list", "--server", "http://other:1"], calls=calls) == 0
     assert asked == [("https://dub.example", "adk_x"), ("http://other:1", "adk_x")]
+
+
+@pytest.fixture
+def dubbed(platform: Platform) -> Iterator[str]:
+    """The first characters of a finished dub of four lines, whose synthesizer is there."""
+    with registry.registered("synthesizer", "fake", FAKES["synthesizer"]):
+        yield finished(platform)[:10]
+
+
+def test_lines_are_shown_with_what_edits_need(run: Run, dubbed: str) -> None:
+    """Ids, times, speakers, what is said and what the dub says."""
+    code, out, err = run("lines", dubbed)
+    assert code == 0, err
+    assert "L0001  0:00.00 - 0:03.00  S1" in out
+    assert "Frase número 1." in out
+    assert "Revision 1." in out
+
+
+def test_a_line_is_changed_put_back_and_taken_out(run: Run, dubbed: str) -> None:
+    """Each change says what became of it, and how the dub is made again."""
+    code, out, err = run("edit", dubbed, "L0002", "--text", "Otra frase.", "--end", "6.5")
+    assert code == 0, err
+    assert "Revision 2: changed L0002." in out
+    assert "autodub jobs regenerate" in out
+    assert "Otra frase." in run("lines", dubbed)[1]
+    assert "L0002*!" in run("lines", dubbed)[1]
+    assert run("edit", dubbed, "L0002", "--undo")[0] == 0
+    assert "Otra frase." not in run("lines", dubbed)[1]
+    assert json.loads(run("edit", dubbed, "L0003", "--remove", "--json")[1])["removed"] == ["L0003"]
+
+
+def test_a_subtitle_file_gives_lines_their_texts(run: Run, dubbed: str) -> None:
+    """By their times; a file that fits nothing is refused in the server's words."""
+    Path("mine.srt").write_text("1\n00:00:00,000 --> 00:00:03,000\nMi texto.\n")
+    code, out, err = run("edit", dubbed, "--file", "mine.srt")
+    assert (code, "changed L0001" in out) == (0, True), err
+    Path("mine.srt").write_text("1\n00:50:00,000 --> 00:50:03,000\nMi texto.\n")
+    assert run("edit", dubbed, "--file", "mine.srt")[0] == 2
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [["L0001"], [], ["--text", "x"], ["L0001", "--text", "x", "--undo"], ["L0001", "--file", "mine.srt"]],
+)
+def test_an_edit_is_one_change_of_one_line(run: Run, dubbed: str, arguments: list[str]) -> None:
+    """Anything else is a wrong command, and nothing is sent."""
+    Path("mine.srt").write_text("x")
+    code, _, err = run("edit", dubbed, *arguments)
+    assert code == 2
+    assert "--help" in err
+
+
+def test_a_dub_is_made_again_with_a_changed_line(run: Run, dubbed: str, server: _Worked) -> None:
+    """The job is queued again and watched to its new end."""
+    code, _, err = run("regenerate", dubbed, "--text", "x")
+    assert (code, "needs the line" in err.replace("\n", " ")) == (2, True)
+    server.end = completed
+    code, out, err = run("regenerate", dubbed, "L0001", "--text", "Otra.", "-o", "new.mp4")
+    assert code == 0, err
+    assert Path("new.mp4").read_bytes() == b"a dubbed video"
+    assert "completed" in out
+
+
+def test_files_are_uploaded_listed_and_removed(run: Run, platform: Platform) -> None:
+    """Subtitles go along with a job; what was uploaded can be seen and removed."""
+    Path("mine.srt").write_text("1\n00:00:01,000 --> 00:00:02,000\nMi texto.\n")
+    code, out, err = run("submit", URL, "--to", "es", "--subtitles", "mine.srt", "--json")
+    assert code == 0, out + err
+    upload = platform.jobs.get(LOCAL_ACTOR, json.loads(out)["id"]).spec["subtitles"]
+    assert "mine.srt" in run("uploads")[1]
+    code, _, err = run("uploads", "--delete", upload)
+    assert (code, "job" in err) == (2, True)
+    assert run("delete", "last")[0] == 0
+
+
+def test_a_file_that_is_no_recording_is_refused_by_the_server(run: Run) -> None:
+    """Looked at there, told here."""
+    Path("talk.mp4").write_bytes(b"#!/bin/sh\n")
+    code, out, _ = run("submit", "talk.mp4", "--to", "es", "--json")
+    assert code == 2
+    assert json.loads(out)["error"]["message"]
