@@ -29,11 +29,13 @@ def platform(settings: Settings, server: ServerSettings) -> Platform:
     """The platform, its database migrated where that is due. Raises RequestError."""
     from sqlalchemy.exc import ArgumentError, DBAPIError
 
+    from autodub.infra import private
     from autodub.infra.blobs import beginning
     from autodub.jobs.platform import Platform
 
+    private.from_now_on()  # also where the data directory was made by somebody with other rights
     with beginning(settings.data_dir):
-        settings.data_dir.mkdir(parents=True, exist_ok=True)
+        private.folder(settings.data_dir)
         (settings.data_dir / "jobs").mkdir(exist_ok=True)
     try:
         return Platform(settings, server)

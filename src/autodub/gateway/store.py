@@ -20,7 +20,7 @@ from autodub.gateway.ownership import Ledger
 from autodub.gateway.releasing import Released, collect, release
 from autodub.gateway.rentals import Rentals
 from autodub.gateway.upkeep import Pruned, StoreStats, prune, stats
-from autodub.infra import codec
+from autodub.infra import codec, private
 from autodub.infra.blobs import Blobs, beginning, name_of
 from autodub.infra.database import Database, answers, files, identity, pins, uses
 from autodub.model.errors import Gone, UnsupportedSource
@@ -77,7 +77,7 @@ class Store:
     ) -> None:
         self.data_dir = Path(data_dir).absolute()
         with beginning(self.data_dir):
-            self.data_dir.mkdir(parents=True, exist_ok=True)
+            private.folder(self.data_dir)
             self.flights = self.data_dir / "flight"
             self.flights.mkdir(exist_ok=True)
         self.blobs = Blobs(self.data_dir)

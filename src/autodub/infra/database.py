@@ -10,7 +10,7 @@ import sqlite3
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from sqlalchemy import (
@@ -29,6 +29,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.exc import DatabaseError, OperationalError
 
+from autodub.infra import private
 from autodub.infra.blobs import writing
 from autodub.model.errors import OutputProblem
 
@@ -186,6 +187,8 @@ class Database:
         if self._engine is None:
             with self._lock:
                 if self._engine is None:
+                    with suppress(OSError):  # what is wrong with it SQLite says better
+                        private.file(self._path)
                     engine = create_engine(f"sqlite:///{self._path}", pool_size=4, max_overflow=32)
                     event.listen(engine, "connect", configure)
                     try:

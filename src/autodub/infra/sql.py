@@ -9,7 +9,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -19,6 +19,7 @@ from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import DataError, DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
+from autodub.infra import private
 from autodub.infra.database import configure, settle
 from autodub.model.errors import BadOption, Unavailable
 
@@ -149,7 +150,10 @@ class Sql:
                 hint="It looks like postgresql://user:password@host/name.",
             )
         if self._address.database:
-            Path(self._address.database).parent.mkdir(parents=True, exist_ok=True)
+            place = Path(self._address.database)
+            private.folder(place.parent)
+            with suppress(OSError):  # what is wrong with it SQLite says better
+                private.file(place)
         engine = create_engine(self._address, pool_size=_POOL, max_overflow=_MORE, hide_parameters=True)
         event.listen(engine, "connect", _configure)
         return engine

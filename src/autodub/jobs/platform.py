@@ -10,7 +10,7 @@ from sqlalchemy import select
 
 from autodub import __version__
 from autodub.gateway.store import Store
-from autodub.infra import server_settings
+from autodub.infra import private, server_settings
 from autodub.infra.server_settings import ServerSettings
 from autodub.infra.settings import Settings
 from autodub.infra.sql import Sql
@@ -50,7 +50,7 @@ class Platform:
         """Open the database, migrating it where that is due. Raises Unavailable, OutputProblem."""
         self.settings, self.server = settings, server
         address = server.database.get_secret_value()
-        settings.data_dir.mkdir(parents=True, exist_ok=True)
+        private.folder(settings.data_dir)
         self.sql = Sql(address) if address else Sql.in_folder(settings.data_dir)
         with ExitStack() as unfinished:
             unfinished.callback(self.sql.close)
