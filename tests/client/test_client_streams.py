@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from autodub.client import Client, Event, NotFound, Unreachable
+from autodub.client import Client, Event, NotFound, Unreachable, following
 from autodub.client.streams import Sent, messages
 
 ID = "a" * 32
@@ -101,8 +101,9 @@ def test_a_deleted_job_is_not_found() -> None:
         list(server.jobs.events(ID))
 
 
-def test_a_server_that_stays_away_is_told() -> None:
+def test_a_server_that_stays_away_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     """After some connections without any event patience ends; each event renews it."""
+    monkeypatch.setattr(following, "PATIENCE", 4)
     server, asked, _ = server_of(
         [broken(told(1)), broken(), broken(told(2)), broken(), broken(), broken(), broken()]
     )

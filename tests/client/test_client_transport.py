@@ -209,3 +209,24 @@ def test_not_found_is_told() -> None:
     server, _, _ = client([httpx.Response(404, json={"title": "No.", "code": "not_found"})])
     with server, pytest.raises(NotFound):
         server.jobs.get("a")
+
+
+def test_an_estimate_is_asked_for_until_it_is_there() -> None:
+    """The same question under the same key: no second job is made of it."""
+    figures = {"job": "a", "title": "Talk", "seconds": 60.0, "dollars": None, "items": [], "unpriced": []}
+    server, asked, _ = client([httpx.Response(202, json=JOB), httpx.Response(200, json=figures)])
+    with server:
+        estimate = server.estimates.ask("https://youtu.be/x", "es")
+    assert (estimate.seconds, estimate.dollars) == (60.0, None)
+    assert len({request.headers["Idempotency-Key"] for request in asked}) == 1
+    assert len(asked) == 2
+
+
+def test_batches_are_listed_page_by_page() -> None:
+    """A full page may be followed by another one, a shorter one is the last."""
+    batches = [{"id": str(n), "name": "x", "created": 1000.0 - n} for n in range(101)]
+    pages = [{"batches": batches[:100]}, {"batches": batches[100:]}]
+    server, asked, _ = client([httpx.Response(200, json=page) for page in pages])
+    with server:
+        assert len(list(server.batches.list())) == 101
+    assert asked[1].url.params["before"] == "901.0"

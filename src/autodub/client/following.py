@@ -11,13 +11,15 @@ from autodub.client.streams import messages
 from autodub.client.transport import Transport
 
 _PASSING = (Unreachable, ServerError, TooMany)
+PATIENCE = 10
+"""Connections in a row without an event until it is given up: about a minute, so that a server may restart."""
 
 
 def events_of(transport: Transport, job: str, after: int, *, follow: bool = False) -> Iterator[Event]:
     """The events after a number, in order, none missing and none twice; ends when the job is over.
 
-    A connection that breaks is opened again where it broke; how often in a row without any event is the
-    number of tries of the transport. Raises ApiError then, and NotFound when the job is deleted.
+    A connection that breaks is opened again where it broke. Raises ApiError when nothing comes for
+    ``PATIENCE`` connections, and NotFound when the job is deleted.
     """
     number, failed = after, 0
     while True:
@@ -34,7 +36,7 @@ def events_of(transport: Transport, job: str, after: int, *, follow: bool = Fals
         # The server ended the stream in good order (it restarts, say), or the connection broke.
         failed += 1
         failure = failure or Unreachable(0, "unreachable", "The stream of events ended early.")
-        if failed >= transport.tries:
+        if failed >= PATIENCE:
             raise failure
         transport.pause(failed, failure)
 

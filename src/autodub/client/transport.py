@@ -17,8 +17,8 @@ _SAFE = frozenset({"GET", "HEAD", "PUT", "DELETE"})
 """Methods that do the same when they are repeated."""
 _PASSING = frozenset({502, 503, 504})
 """Answers that may be another one in a moment."""
-_LONGEST = 60.0
-"""Seconds waited at most before a request is tried again."""
+_LONGEST, _USUAL = 60.0, 8.0
+"""Seconds waited at most before a request is tried again: as the server says, and by ourselves."""
 
 
 class Transport:
@@ -97,7 +97,7 @@ class Transport:
         """Wait before the next try: as long as the server says, else longer each time."""
         wait = failure.retry_after
         if wait is None:
-            wait = 0.5 * 2 ** (attempt - 1) * random.uniform(0.75, 1.25)  # noqa: S311 - not a secret
+            wait = min(0.5 * 2 ** (attempt - 1), _USUAL) * random.uniform(0.75, 1.25)  # noqa: S311 - not a secret
         self._sleep(min(wait, _LONGEST))
 
     @property
