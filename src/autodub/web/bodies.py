@@ -8,6 +8,7 @@ from flask import Flask, Request, request
 from werkzeug.exceptions import RequestEntityTooLarge
 
 from autodub.infra.server_settings import ServerSettings
+from autodub.model.errors import BadOption
 
 MOST = 2_000_000
 """Bytes of a JSON body."""
@@ -26,6 +27,21 @@ class Whole(Request):
         if self.content_length is None and most is not None and len(data) >= most:
             raise RequestEntityTooLarge
         return data
+
+    def get_json(self, *given: Any, **named: Any) -> Any:
+        """The body as a value; ``{}`` where nothing was sent. Raises BadOption for what is no JSON."""
+        data = self.get_data()
+        if not data.strip():
+            return {}
+        if not self.is_json:
+            raise BadOption(
+                "The body is not sent as JSON.",
+                hint="Send it with the header Content-Type: application/json.",
+            )
+        value = super().get_json(*given, **named)
+        if value is None and data.strip() != b"null":
+            raise BadOption("The body is not JSON.", hint="Check its quotes, commas and brackets.")
+        return value
 
 
 def install(app: Flask, server: ServerSettings) -> None:

@@ -205,7 +205,7 @@ def dub() -> Response:
 
 def _sent() -> dict[str, Any]:
     """The object that was sent. Raises BadOption for anything else."""
-    found = request.get_json(silent=True) if request.is_json else None
+    found = request.get_json(silent=True) if request.is_json and request.get_data() else None
     if not isinstance(found, dict):
         raise BadOption(
             "The request is not a JSON object.",
