@@ -48,9 +48,9 @@ def test_a_server_makes_nothing_that_others_may_read(tmp_path: Path) -> None:
     before = os.umask(0o022)
     try:
         platform = opening.platform(known, server_settings.load(known, environ={}, given={}))
-        made = sorted(tmp_path.iterdir())
         platform.close()
     finally:
         os.umask(before)
-    assert made
+    made = sorted(tmp_path.iterdir())
+    assert tmp_path / "platform.sqlite" in made
     assert [place.name for place in made if _open_to_others(place)] == []
