@@ -25,6 +25,11 @@ from autodub.model.errors import BadOption, Unavailable
 
 T = TypeVar("T")
 
+
+class DatabaseAway(Unavailable):
+    """The database cannot be used. Its message says which and why: words for whoever runs the server."""
+
+
 _POOL, _MORE = 8, 40
 """Connections kept open, and how many more may be opened for a moment."""
 _AGAIN = ("40001", "40P01")
@@ -145,7 +150,7 @@ class Sql:
                     hint="Install it: pip install 'autodub[postgres]'",
                 ) from error
         if self._address.get_backend_name() != "sqlite":
-            raise Unavailable(
+            raise DatabaseAway(
                 f"{self.name} is neither SQLite nor PostgreSQL.",
                 hint="It looks like postgresql://user:password@host/name.",
             )
@@ -172,7 +177,7 @@ class Sql:
                 hint="Make it shorter, and leave out control characters.",
             ) from error
         except (OperationalError, InterfaceError) as error:
-            raise Unavailable(
+            raise DatabaseAway(
                 f"The database {self.name} cannot be used ({_first_line(error)}).",
                 hint="Check that it runs, that it may be reached and written, and that its disk has room.",
             ) from error

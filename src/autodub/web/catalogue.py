@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from contextlib import suppress
 from typing import Any
 
@@ -16,7 +15,7 @@ from autodub.model.language import Language
 from autodub.model.request import ROLES
 from autodub.pipeline.catalogue import EngineState, LanguageState
 from autodub.web.identity import actor, needs, platform
-from autodub.web.problems import Problem
+from autodub.web.problems import Problem, discreet
 
 blueprint = APIBlueprint(
     "catalogue", __name__, url_prefix="/api/v1", abp_security=[{"key": []}, {"session": []}],
@@ -25,7 +24,6 @@ blueprint = APIBlueprint(
 _LANGUAGES = Tag(name="Languages", description="What can be recognised, translated and spoken.")
 _ENGINES = Tag(name="Engines", description="Who does it, and what they can be told.")
 _VOICES = Tag(name="Voices", description="Who speaks.")
-_PATH = re.compile(r"(?<![\w/:.-])~?(?:/[\w.@+-]+){2,}/?")
 
 
 class LanguageName(BaseModel):
@@ -165,14 +163,6 @@ def voices(query: VoicesQuery) -> Response:
         voices=[VoiceShape(id=one.id, gender=one.gender, pitch_hz=one.pitch) for one in found],
     )  # fmt: skip
     return jsonify(shape.model_dump())
-
-
-def discreet(text: str) -> str:
-    """A sentence of an engine without keys and paths of this machine."""
-    settings = platform().settings
-    for folder in (settings.models_dir, settings.data_dir):  # they may have blanks in them
-        text = text.replace(str(folder), "(path)")
-    return _PATH.sub("(path)", settings.redact(text))
 
 
 def _engine(state: EngineState, *, is_admin: bool) -> EngineShape:

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import logging
+import re
 from typing import Any
 
 from flask import Flask, Response, current_app, g, jsonify, request
 from pydantic import BaseModel, Field, ValidationError
 from werkzeug.exceptions import HTTPException
 
+from autodub.infra.sql import DatabaseAway
 from autodub.model.errors import AutodubError, TooMany
+from autodub.web.identity import platform
 
 log = logging.getLogger("autodub.web")
 
@@ -28,6 +31,9 @@ _CODES = {
     416: "range_not_satisfiable", 422: "bad_request", 428: "precondition_required", 429: "too_many",
     431: "headers_too_large", 500: "internal", 503: "unavailable",
 }  # fmt: skip
+
+
+_PATH = re.compile(r"(?<![\w/:.-])~?(?:/[\w.@+-]+){2,}/?")
 
 
 class Problem(BaseModel):
@@ -64,10 +70,24 @@ def of_error(error: AutodubError) -> Response:
     from autodub.model.errors import RequestError
 
     status = _STATUS.get(error.code, 400 if isinstance(error, RequestError) else 500)
-    answer = problem(status, error.code, error.message, hint=error.hint)
+    message, hint = error.message, error.hint
+    if isinstance(error, DatabaseAway):
+        log.warning("%s", message)
+        message, hint = "The database cannot be used now.", "Try again in a moment."
+    elif status >= 500:  # it is about the server, whose places are nobody's business
+        message, hint = discreet(message), discreet(hint)
+    answer = problem(status, error.code, message, hint=hint)
     if isinstance(error, TooMany) and error.retry_after is not None:
         answer.headers["Retry-After"] = str(max(1, round(error.retry_after)))
     return answer
+
+
+def discreet(text: str) -> str:
+    """A sentence without keys and paths of this machine."""
+    settings = platform().settings
+    for folder in (settings.models_dir, settings.data_dir):  # they may have blanks in them
+        text = text.replace(str(folder), "(path)")
+    return _PATH.sub("(path)", settings.redact(text))
 
 
 def of_validation(error: ValidationError) -> Response:
