@@ -26,7 +26,7 @@ def cancel_command(calls: Calls, /, *, jobs: tuple[str, ...], server: str | None
     return 0
 
 
-@click.command("retry")
+@click.command("retry", short_help="Queue a failed or cancelled job again.")
 @click.argument("job")
 @click.option("--watch", is_flag=True, help="Stay until it is done, showing its progress.")
 @server_option
@@ -46,7 +46,7 @@ def retry_command(calls: Calls, /, *, job: str, watch: bool, server: str | None,
     return 0
 
 
-@click.command("delete")
+@click.command("delete", short_help="Remove jobs with everything of them.")
 @click.argument("jobs", nargs=-1, required=True, metavar="JOB...")
 @server_option
 @json_option

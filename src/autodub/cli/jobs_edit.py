@@ -16,7 +16,7 @@ from autodub.cli.jobs_server import connected, resolved, server_option, watched
 _FILE = click.Path(path_type=Path, exists=True, dir_okay=False)
 
 
-@click.command("lines")
+@click.command("lines", short_help="Show what a dub says, line by line.")
 @click.argument("job")
 @server_option
 @json_option
@@ -75,7 +75,7 @@ def edit_command(
     return 0
 
 
-@click.command("regenerate")
+@click.command("regenerate", short_help="Make a dub again with its edits.")
 @click.argument("job")
 @click.argument("line", required=False)
 @click.option("--text", metavar="WORDS", help="With a line: what it is to say.")

@@ -6,13 +6,13 @@ import re
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import click
 
 from autodub.cli import progress
 from autodub.cli.calls import Calls
-from autodub.model.errors import AutodubError, BadOption, Cancelled, NotFound, RequestError
+from autodub.model.errors import BadOption, Cancelled, NotFound, RequestError, Unavailable
 from autodub.model.job import Event
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ class _Refused(RequestError):
         vars(self)["code"] = code  # the server's own word
 
 
-class _Failed(AutodubError):
+class _Failed(Unavailable):
     """A server, or a job there, failed."""
 
     def __init__(self, code: str, message: str, hint: str) -> None:
@@ -116,7 +116,7 @@ def _show(view: progress.View, event: api.Event) -> None:
     elif event.kind in ("job.lost", "job.handed_back") and event.message:
         view.say(event.message)
     elif not event.kind.startswith("job."):
-        view(Event(event.kind, event.stage, event.message, event.fraction, event.data))
+        view(cast("Event", event))  # it has the same fields
 
 
 def transfer(view: progress.View, stage: str) -> Callable[[int, int | None], None]:
@@ -124,13 +124,9 @@ def transfer(view: progress.View, stage: str) -> Callable[[int, int | None], Non
     view(Event("stage.started", stage))
 
     def told(done: int, whole: int | None) -> None:
-        over = whole is not None and done >= whole
-        view(
-            Event(
-                "stage.finished" if over else "stage.progress",
-                stage,
-                fraction=done / whole if whole else None,
-            )
-        )
+        if whole is not None and done >= whole:
+            view(Event("stage.finished", stage))
+        else:
+            view(Event("stage.progress", stage, fraction=done / whole if whole else None))
 
     return told

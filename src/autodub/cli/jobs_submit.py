@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from autodub.client import Client, Job
 
 
-@click.command("submit")
+@click.command("submit", short_help="Queue a dub of a file or an address.")
 @click.argument("source", metavar="INPUT")
 @click.option(
     "--to", "target", required=True, metavar="LANG", help="Language to speak: es, fr, pt-BR, Catalan."
@@ -62,7 +62,7 @@ def submit_command(
     return 0
 
 
-@click.command("batch")
+@click.command("batch", short_help="Queue every INPUT in every language.")
 @click.argument("name")
 @click.argument("sources", nargs=-1, required=True, metavar="INPUT...")
 @click.option(

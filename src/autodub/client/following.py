@@ -12,7 +12,7 @@ from autodub.client.transport import Transport
 
 _PASSING = (Unreachable, ServerError, TooMany)
 PATIENCE = 10
-"""Connections in a row without an event until it is given up: about a minute, so that a server may restart."""
+"""Connections in a row without an event until it is given up: a minute in which a server may restart."""
 
 
 def events_of(transport: Transport, job: str, after: int, *, follow: bool = False) -> Iterator[Event]:
