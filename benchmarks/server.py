@@ -59,7 +59,7 @@ class Server:
         }  # fmt: skip
         self._environ |= dict.fromkeys(_LIMITS, "1000000 per minute") | {
             "HOME": str(folder), "BENCH_ANSWERS": str(self.answers), "AUTODUB_DATABASE": database,
-            "PYTHONPATH": os.pathsep.join([str(hooks), str(Path.cwd())]), "AUTODUB_SPARE": "0",
+            "PYTHONPATH": os.pathsep.join(map(str, (hooks, Path.cwd(), Path.cwd() / "src"))), "AUTODUB_SPARE": "0",
             **(environ or {}),
         }  # fmt: skip
         self.process: subprocess.Popen[bytes] | None = None

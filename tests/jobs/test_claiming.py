@@ -11,7 +11,6 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from desk import Clock, Desk, Opening, happenings
 
-from autodub.jobs.claiming import Claims
 from autodub.jobs.platform import LOCAL_ACTOR, Platform
 from autodub.jobs.register import Register
 from autodub.jobs.sweeper import Sweeper
@@ -236,8 +235,8 @@ def test_a_worker_of_this_machine_that_was_killed_is_known_at_once(opening: Open
     register = Register(platform.sql, platform.alive)
     alive, killed = register.enter("alive", slots=1), register.enter("killed", slots=1)
     theirs, lost = desk.submit(), desk.submit()
-    Claims(platform.sql, platform.server).next("alive")
-    Claims(platform.sql, platform.server).next("killed")
+    desk.claims.next("alive")
+    desk.claims.next("killed")
     killed.free()  # what the kernel does when a process dies
     sweeper = Sweeper(platform)
     assert sweeper.reclaim() == [lost.id]
