@@ -134,6 +134,12 @@ def test_any_characters_make_a_good_password(password: str) -> None:
     passwords.check(password, name="ann")
 
 
+def test_signs_that_stand_for_many_make_no_long_work() -> None:
+    """A password that grows eighteenfold when it is normalised is judged by its beginning."""
+    text = "".join("\ufdfa" + chr(0x4E00 + number) for number in range(512))
+    assert passwords.worth(text) <= passwords.LONGEST
+
+
 def test_the_same_characters_typed_another_way_are_the_same_password(accounts: Accounts) -> None:
     """Composed and decomposed letters look alike and count alike."""
     accounts.create(LOCAL_ACTOR, "ann", "trois \u00e9l\u00e8ves au caf\u00e9")

@@ -36,7 +36,6 @@ def test_an_error_of_the_server_names_no_folder(
 
     monkeypatch.setattr(platform.jobs, "list", filled)
     answer = client.get("/api/v1/jobs")
-    assert answer.status_code == 500
     assert answer.json is not None
     assert "is full" in answer.json["title"]
     assert str(platform.settings.data_dir) not in answer.text

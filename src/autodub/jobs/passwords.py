@@ -55,7 +55,7 @@ def check(password: str, *, name: str = "") -> None:
 
 def worth(password: str, *, name: str = "") -> int:
     """Characters of a password, with everything that is guessed at once counted as one."""
-    text = unicodedata.normalize("NFKC", password).casefold()
+    text = unicodedata.normalize("NFKC", password).casefold()[:LONGEST]  # one sign may become eighteen
     known = sorted(
         {*_WORDS, *(part for part in re.split(r"\W+", name.casefold()) if len(part) >= 3)}, key=len
     )

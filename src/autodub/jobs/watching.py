@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 import threading
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -18,7 +19,7 @@ from sqlalchemy import ColumnElement, select
 
 from autodub.infra.sql import Sql
 from autodub.jobs import events
-from autodub.jobs.records import OVER, Actor, Happening, Job, job_of
+from autodub.jobs.records import LOCAL, OVER, Actor, Happening, Job, job_of
 from autodub.jobs.service import Jobs
 from autodub.jobs.tables import jobs
 from autodub.model.errors import TooMany, Unavailable
@@ -178,7 +179,7 @@ class Watching:
     def __init__(
         self, sql: Sql, service: Jobs, *, most: int = 1000, every: float = 0.1, compare: float = 5.0
     ) -> None:
-        """Allow ``most`` streams at once.
+        """Allow ``most`` streams at once, and half of them to one user, but for the local one.
 
         ``every`` and ``compare`` are seconds between two looks at what is new, and between two comparisons
         of everything.
@@ -189,6 +190,8 @@ class Watching:
         self._wanted = threading.Condition(self._lock)
         self._jobs: dict[str, _Watched] = {}
         self._owned: dict[str, _Owned] = {}
+        self._by: Counter[str] = Counter()
+        """User -> streams they have open."""
         self._newest = 0.0
         """When the newest change of watched users' jobs happened."""
         self._thread: threading.Thread | None = None
@@ -206,23 +209,23 @@ class Watching:
     def job(self, actor: Actor, job: str) -> Iterator[JobWatch]:
         """Watch one job. Raises NotFound, also for a job of somebody else; TooMany."""
         self._service.get(actor, job)
-        shared = self._enter(self._jobs, job, _Watched)
+        shared = self._enter(self._jobs, job, _Watched, actor)
         try:
             yield JobWatch(self._sql, job, shared)
         finally:
-            self._leave(self._jobs, job, shared)
+            self._leave(self._jobs, job, shared, actor)
 
     @contextmanager
     def own(self, actor: Actor) -> Iterator[OwnWatch]:
         """Watch all jobs of whoever asks, from now on. Raises TooMany, Unavailable."""
-        shared = self._enter(self._owned, actor.id, _Owned)
+        shared = self._enter(self._owned, actor.id, _Owned, actor)
         try:
             with shared.news:  # only one thread reads numbers, so that they never go back
                 if not shared.news.wait_for(lambda: shared.is_known, timeout=_PATIENCE):
                     raise Unavailable("The database does not answer.", hint="Try again in a moment.")
             yield OwnWatch(self._sql, shared)
         finally:
-            self._leave(self._owned, actor.id, shared)
+            self._leave(self._owned, actor.id, shared, actor)
 
     def close(self) -> None:
         """Ask no more."""
@@ -237,24 +240,31 @@ class Watching:
         one_job = sum(shared.watchers for shared in self._jobs.values())
         return one_job + sum(shared.watchers for shared in self._owned.values())
 
-    def _enter(self, known: dict[str, S], name: str, kind: Callable[[], S]) -> S:
+    def _enter(self, known: dict[str, S], name: str, kind: Callable[[], S], actor: Actor) -> S:
         with self._wanted:
-            if self._count() >= self._most:
+            share = self._most if actor.id == LOCAL else max(1, self._most // 2)
+            mine = self._by.get(actor.id, 0)
+            if self._count() >= self._most or mine >= share:
+                full = f"{self._most} streams" if mine < share else f"{share} of your streams"
                 raise TooMany(
-                    f"{self._most} streams are open, and no more may be.",
+                    f"{full} are open, and no more may be.",
                     hint="Ask for events as JSON instead, or close some.", retry_after=10,
                 )  # fmt: skip
             shared = known.setdefault(name, kind())
             shared.watchers += 1
+            self._by[actor.id] += 1
             if self._thread is None:
                 self._thread = threading.Thread(target=self._run, name="watching", daemon=True)
                 self._thread.start()
             self._wanted.notify_all()
             return shared
 
-    def _leave(self, known: dict[str, S], name: str, shared: S) -> None:
+    def _leave(self, known: dict[str, S], name: str, shared: S, actor: Actor) -> None:
         with self._lock:
             shared.watchers -= 1
+            self._by[actor.id] -= 1
+            if not self._by[actor.id]:
+                del self._by[actor.id]
             if not shared.watchers:
                 del known[name]
 

@@ -76,6 +76,8 @@ def of_error(error: AutodubError) -> Response:
         message, hint = "The database cannot be used now.", "Try again in a moment."
     elif status >= 500:  # it is about the server, whose places are nobody's business
         message, hint = discreet(message), discreet(hint)
+    else:
+        message, hint = _without_folders(message), _without_folders(hint)
     answer = problem(status, error.code, message, hint=hint)
     if isinstance(error, TooMany) and error.retry_after is not None:
         answer.headers["Retry-After"] = str(max(1, round(error.retry_after)))
@@ -84,10 +86,15 @@ def of_error(error: AutodubError) -> Response:
 
 def discreet(text: str) -> str:
     """A sentence without keys and paths of this machine."""
+    return _PATH.sub("(path)", _without_folders(text))
+
+
+def _without_folders(text: str) -> str:
+    """A sentence without keys and our own folders; addresses of the interface stay in it."""
     settings = platform().settings
     for folder in (settings.models_dir, settings.data_dir):  # they may have blanks in them
         text = text.replace(str(folder), "(path)")
-    return _PATH.sub("(path)", settings.redact(text))
+    return settings.redact(text)
 
 
 def of_validation(error: ValidationError) -> Response:
