@@ -34,6 +34,7 @@ PACKAGES = [
     "apertium-spa-ita",
     "flite",
     "pocketsphinx-testdata",
+    "postgresql",
 ]
 PYTHON = """#!/usr/bin/env bash
 echo "python $*" >>"$LOG"

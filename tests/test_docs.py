@@ -14,7 +14,7 @@ import click
 import pytest
 from pydantic import BaseModel
 
-from autodub import __all__, __version__
+from autodub import __all__, __version__, client
 from autodub.cli import root
 from autodub.dubbing import fitting
 from autodub.engines import registry
@@ -123,11 +123,15 @@ def test_every_field_of_the_project_file_is_documented() -> None:
 def test_python_examples_use_public_names() -> None:
     """The README's Python imports only what the package promises."""
     text = (ROOT / "README.md").read_text(encoding="utf-8")
-    (example,) = re.findall(r"```python\n(.*?)```", text, flags=re.DOTALL)
-    names = re.findall(r"^from autodub import (.+)$", example, flags=re.MULTILINE)
-    assert names
-    assert {name.strip() for line in names for name in line.split(",")} <= set(__all__)
-    compile(example, "README.md", "exec")
+    examples = re.findall(r"```python\n(.*?)```", text, flags=re.DOTALL)
+    assert len(examples) == 2
+    homes = {"autodub": set(__all__), "autodub.client": set(client.__all__)}
+    for example in examples:
+        found = re.findall(r"^from (\S+) import (.+)$", example, flags=re.MULTILINE)
+        assert found
+        for home, names in found:
+            assert {name.strip() for name in names.split(",")} <= homes[home]
+        compile(example, "README.md", "exec")
 
 
 def test_every_extra_and_environment_is_in_the_readme() -> None:

@@ -19,9 +19,9 @@ from autodub.cli.common import data_dir_option, emit, json_option
 @json_option
 @click.pass_obj
 def command(calls: Calls, *, no_accounts: bool, data_dir: Path | None, as_json: bool) -> int:
-    """Check programs, engines, accounts, disk space and settings, those of a server as well.
+    """Check programs, engines, accounts, disk space and settings.
 
-    The exit code is 1 when something is missing that every dub needs.
+    Those of a server are among them. The exit code is 1 when something is missing that every dub needs.
     """
     from autodub.cli import accounts, show_doctor, survey, survey_server
 

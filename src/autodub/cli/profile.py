@@ -28,7 +28,7 @@ _JOB = re.compile(r"[0-9a-f]{32}")
 @click.argument("arguments", metavar="INPUT|JOB [OPTIONS OF DUB]...", nargs=-1, type=click.UNPROCESSED)
 @click.pass_obj
 def command(calls: Calls, /, *, arguments: tuple[str, ...]) -> int:
-    """Dub INPUT as autodub dub does, and show what each stage and each engine took.
+    """Dub INPUT, and show what each stage and each engine took.
 
     With --json the figures are one JSON object. Of a JOB that a server has finished the stages and the
     calls are shown as they were recorded. What is kept from an earlier run takes no time: give an empty

@@ -156,7 +156,7 @@ def enable(calls: Calls, /, *, name: str, as_json: bool, **where: Any) -> int:
 @common
 @click.pass_obj
 def delete(calls: Calls, /, *, name: str, yes: bool, as_json: bool, **where: Any) -> int:
-    """Erase a user with everything of theirs: jobs, files, voices, keys. It cannot be undone."""
+    """Erase a user with everything of theirs; it cannot be undone."""
     from autodub.jobs.platform import LOCAL_ACTOR
 
     with opened(calls, **where) as platform:

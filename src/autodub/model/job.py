@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 STAGES = (
-    "open", "picture", "decode", "detect", "transcribe", "diarize", "separate",
+    "open", "picture", "decode", "detect", "transcribe", "diarize", "separate", "examine",
     "listen", "clone", "voices", "translate", "speak", "render", "measure",
 )  # fmt: skip
 """Stages of a dub, in order of first appearance; some run side by side."""
@@ -29,7 +29,10 @@ class Event:
     - ``estimate``: what the dub will cost, US dollars (low, likely, high);
     - ``budget.spent``, ``budget.exhausted``: US dollars (spent, cap);
     - ``voices.left``: a dub that ended early leaves cloned voices at an account (the message says so);
-    - ``voice.rented``, ``voice.returned``: a cloned voice at a provider's account (role, engine, name).
+    - ``voice.rented``, ``voice.returned``: a cloned voice at a provider's account (role, engine, name);
+    - of a job on a server, beside those: ``job.queued``, ``job.started``, ``job.completed``, ``job.failed``
+      (code, hint), ``job.cancelled``, ``job.stopping`` (how), ``job.handed_back``, ``job.lost`` (its worker
+      is gone), ``job.edited`` (revision, lines), ``job.locked``, ``job.unlocked``.
     """
 
     kind: str
