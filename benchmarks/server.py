@@ -57,9 +57,10 @@ class Server:
             name: value for name, value in os.environ.items()
             if not name.startswith("AUTODUB_") and name != "PYTHONDONTWRITEBYTECODE"
         }  # fmt: skip
+        ours = os.pathsep.join(map(str, (hooks, Path.cwd(), Path.cwd() / "src")))
         self._environ |= dict.fromkeys(_LIMITS, "1000000 per minute") | {
             "HOME": str(folder), "BENCH_ANSWERS": str(self.answers), "AUTODUB_DATABASE": database,
-            "PYTHONPATH": os.pathsep.join(map(str, (hooks, Path.cwd(), Path.cwd() / "src"))), "AUTODUB_SPARE": "0",
+            "PYTHONPATH": ours, "AUTODUB_SPARE": "0",
             **(environ or {}),
         }  # fmt: skip
         self.process: subprocess.Popen[bytes] | None = None

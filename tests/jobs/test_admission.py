@@ -139,6 +139,21 @@ def test_a_model_may_be_named_by_everybody(desk: Desk) -> None:
     assert desk.submit(desk.user("user"), **wishes).state == "queued"
 
 
+def test_an_upload_longer_than_what_is_left_is_refused(opening: Opening, tmp_path: Path) -> None:
+    """Unless only a part of it is asked for; an estimate may be asked of all of it."""
+    desk = Desk(opening(minutes=1))
+    scene = Scene(desk.platform, tmp_path)
+    upload = scene.upload()
+    with desk.sql.writing() as connection:
+        connection.execute(update(uploads).values(info='{"seconds": 90.0}'))
+    assert _refused(desk, source=None, upload=upload) == "quota_exceeded"
+    assert _refused(desk, source=None, upload=upload, start=20) == "quota_exceeded"
+    assert desk.submit(source=None, upload=upload, start=10, end=70).state == "queued"
+    assert desk.submit(source=None, upload=upload, start=40).state == "queued"
+    spec = JobSpec(upload=upload, target="es")
+    assert desk.jobs.submit(LOCAL_ACTOR, spec, kind="estimate")[1]
+
+
 def test_a_title_is_the_users_else_the_uploads_else_the_address(platform: Platform, tmp_path: Path) -> None:
     """Each job has something to be called by."""
     desk, scene = Desk(platform), Scene(platform, tmp_path)

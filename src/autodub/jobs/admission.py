@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Callable
 
@@ -56,12 +57,12 @@ class Admission:
             permit(spec.source, sites=allowed.sites, networks=Networks.of(allowed.addresses))
         self._engines(actor, spec)
         self._content.examine_text(spec.title or "", spec.tone, spec.instructions, *spec.terms)
-        if kind == "dub":
-            self._quotas.check(actor.id)
         with self._sql.reading() as connection:
             if kind == "dub":
                 self._consents.admit(connection, actor, spec)
-            self._belongings(connection, actor, spec)
+            seconds = self._belongings(connection, actor, spec)
+        if kind == "dub":
+            self._quotas.check(actor.id, seconds=seconds)
         return spec.model_copy(update={"target": target.tag})
 
     def _engines(self, actor: Actor, spec: JobSpec) -> None:
@@ -82,7 +83,9 @@ class Admission:
                 )
             registry.build(role, spec.engines[role], options, context)
 
-    def _belongings(self, connection: Connection, actor: Actor, spec: JobSpec) -> None:
+    def _belongings(self, connection: Connection, actor: Actor, spec: JobSpec) -> float:
+        """Check what the request names of the user's own; seconds to be dubbed, 0 where nobody knows yet."""
+        seconds = 0.0
         for upload, kind in ((spec.upload, "media"), (spec.subtitles, "subtitles")):
             if upload is None:
                 continue
@@ -93,6 +96,9 @@ class Admission:
             if row.state != "ready" or row.kind != kind:
                 why = row.why or ("it is not complete" if row.state == "receiving" else f"it is {row.kind}")
                 raise BadOption(f"The upload {upload} cannot be used: {why}.", hint="Upload another file.")
+            if kind == "media":
+                whole = float(json.loads(row.info).get("seconds") or 0)
+                seconds = max(0.0, min(whole, spec.end or whole) - (spec.start or 0))
         if spec.glossary is not None:
             mine = select(glossaries.c.text).where(
                 glossaries.c.id == spec.glossary, glossaries.c.owner == actor.id
@@ -101,6 +107,7 @@ class Admission:
             if text is None:
                 raise NotFound(f"There is no glossary {spec.glossary}.", hint="Make it first.")
             self._content.examine_text(text)  # what it says is spoken
+        return seconds
 
     def counted(self, connection: Connection, actor: Actor, *, fresh: int, are_in: bool = False) -> None:
         """Raise QuotaExceeded when with ``fresh`` more jobs too many of one user's would wait.

@@ -15,6 +15,9 @@ from autodub.infra.sql import Sql
 from autodub.jobs.tables import jobs, usage, users
 from autodub.model.errors import QuotaExceeded
 
+_SLACK = 1.0
+"""Seconds: containers and their streams are never quite of one length."""
+
 
 @dataclass(frozen=True, slots=True)
 class Month:
@@ -68,9 +71,15 @@ class Quotas:
         whole = Decimal(dollars or 0) + Decimal(spent or 0) - Decimal(counted or 0)
         return Month(begins, float(seconds or 0), whole, count, minutes or None, money or None)
 
-    def check(self, user: str) -> None:
-        """Raise QuotaExceeded when nothing is left of a quota."""
+    def check(self, user: str, *, seconds: float = 0.0) -> None:
+        """Raise QuotaExceeded when nothing is left of a quota, or less than ``seconds`` of programme."""
         month = self.month(user)
+        if month.seconds_left and seconds > month.seconds_left + _SLACK:
+            raise QuotaExceeded(
+                f"This has {seconds / 60:.1f} minutes, and {month.seconds_left / 60:.1f} of your "
+                f"{month.minutes_allowed:g} of this month are left.",
+                hint="Dub a part of it: start and end.",
+            )
         if month.seconds_left is not None and month.seconds_left <= 0:
             raise QuotaExceeded(
                 f"Your {month.minutes_allowed:g} minutes of this month are used up.",

@@ -43,6 +43,8 @@ _LANES = 4
 """Deliveries sent at once by one worker, each to another webhook."""
 _IDLE = 5.0
 """Seconds after which it is looked for deliveries that are due although no bell rang."""
+_LEAVING = 3.0
+"""Seconds."""
 _GONE = 410
 _NOBODY = Actor(SYSTEM, SYSTEM, "admin")
 
@@ -57,6 +59,7 @@ class Sender:
         self._sql, self._networks = platform.sql, platform.hooks.networks
         self._clock, self._chance, self._seconds = clock, chance, seconds
         self._busy: set[str] = set()
+        self._taking = threading.Lock()
         self._bell = threading.Condition()
         self._bells = 0
         self._is_over = False
@@ -76,14 +79,15 @@ class Sender:
             self._bells += 1
             self._bell.notify_all()
 
-    def stop(self) -> None:
-        """Send no more; what is on its way is waited for."""
+    def stop(self, *, patience: float = _LEAVING) -> None:
+        """Send no more; what is on its way is waited for a little, and sent again by others otherwise."""
         with self._bell:
             self._is_over = True
             self._bell.notify_all()
+        end = time.monotonic() + patience
         for thread in self._threads:
             if thread.is_alive():
-                thread.join()
+                thread.join(max(0.0, end - time.monotonic()))
 
     def _run(self) -> None:
         while True:
@@ -111,13 +115,13 @@ class Sender:
         try:
             self._concluded(row, self._post(row))
         finally:
-            with self._bell:
+            with self._taking:
                 self._busy.discard(row.hook)
         return True
 
     def _take(self) -> Row[Any] | None:
         """Take the next delivery that is due, of a webhook nobody here is at just now."""
-        with self._bell:
+        with self._taking:
             now = self._clock()
             is_due = (
                 deliveries.c.state == "waiting", deliveries.c.due <= now,

@@ -112,15 +112,15 @@ class Worker:
             left = [running.job for running in self._running.values() if running.why != "lost"]
         self._over.set()
         self._listener.wake()
-        for part in (self._sender, self._sweeper):
-            if part is not None:
-                part.stop()
         for thread in self._beside:
             thread.join()
         self._listener.close()
         try:
             for job in left:
                 self._platform.claims.hand_back(job, "The worker stops; another one goes on.")
+            for part in (self._sender, self._sweeper):
+                if part is not None:
+                    part.stop()
             if self._alive is not None:
                 self._register.leave(self.id, self._alive)
         except Unavailable as problem:  # its lock is free: whoever comes next takes its jobs up
