@@ -150,7 +150,12 @@ def _round(
             found.identical += state["state"] == "completed" and _digests(desk, job) == bytes_
             numbers = [event["number"] for event in desk.events(job)]
             whole = list(range(1, state["events"] + 1))
-            found.holes += not (numbers == follower.numbers == whole)
+            if not numbers == follower.numbers == whole:
+                found.holes += 1
+                found.errors.append(
+                    f"{job}: {len(whole)} events; as JSON {_odd(numbers, whole)}; "
+                    f"as a stream, over: {follower.is_over}, {_odd(follower.numbers, whole)}"
+                )
             found.breaks += follower.breaks
         desk.close()
     finally:
@@ -194,6 +199,14 @@ def _again(server: Server, kept: set[str], seen: int) -> tuple[list[str], int]:
     lines = server.answers.read_text().splitlines()
     made = (line.split(" ", 2) for line in lines[seen:])
     return [what for _, key, what in made if key in kept], len(lines)
+
+
+def _odd(numbers: list[int], whole: list[int]) -> str:
+    """How numbers differ from what they should be."""
+    if numbers == whole:
+        return "whole"
+    missing, doubled = sorted(set(whole) - set(numbers)), len(numbers) - len(set(numbers))
+    return f"{len(numbers)}, without {missing[:5]}, {doubled} twice, sorted: {numbers == sorted(numbers)}"
 
 
 def _torn(data: Path) -> int:

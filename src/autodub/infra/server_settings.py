@@ -51,7 +51,9 @@ class ServerSettings(BaseModel):
     running: int = Field(64, ge=1, description="Jobs that run at once on all machines together.")
     user_running: int = Field(2, ge=1, description="Jobs of one user that run at once.")
     queued: int = Field(1000, ge=1, description="Jobs of one user that may wait.")
-    crashes: int = Field(4, ge=1, description="Times a job is taken up again after its worker died with it.")
+    crashes: int = Field(
+        20, ge=1, description="Times in a row a job whose worker died is taken up, having got nothing done."
+    )
     lease: float = Field(
         30.0, ge=2.0, description="Seconds after which a job of a silent worker is taken up again."
     )
