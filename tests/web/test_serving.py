@@ -194,6 +194,8 @@ def test_a_worker_that_dies_is_started_again_and_goes_on(starting: Starting, sil
     (worker,) = [
         pid for pid in server.pids() if b"worker" in Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
     ]
+    front = os.getpriority(os.PRIO_PROCESS, server.process.pid)
+    assert os.getpriority(os.PRIO_PROCESS, worker) > front, "requests are answered first"
     os.kill(worker, signal.SIGKILL)
     assert server.ask("/health")[0] == 200
     assert server.told("worker begins", times=2)["worker"] != first

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 log = logging.getLogger("autodub.worker")
 _PATIENCE = 8.0
 """Seconds that jobs have to come to a place where they can be handed back."""
+_BEHIND = 5
+"""Added to the priority number of a worker beside a server: on a busy machine requests are answered first."""
 _RELEASE = 15.0
 """Seconds between two looks whether a newer Autodub has taken the database over."""
 
@@ -48,6 +50,8 @@ def command(calls: Calls, /, *, parent: int | None, data_dir: Path | None, **giv
     from autodub.infra import logs
     from autodub.jobs.worker import Worker
 
+    if parent is not None:
+        os.nice(_BEHIND)
     settings = calls.settings(data_dir=data_dir)
     server = opening.server_settings(settings, **given)
     platform = opening.platform(settings, server)
