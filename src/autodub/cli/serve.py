@@ -78,7 +78,7 @@ def _serve(settings: Settings, server: ServerSettings, environment: dict[str, st
     here = _Here(settings, server)
     served = arbiter.Served(
         here.app, listener=listener, threads=server.threads, ready=partial(_tell, address, server),
-        ended=here.close,
+        ended=here.close, proxies=server.proxies,
     )  # fmt: skip
     with logs.written(form=server.log, level=server.log_level, hide=logs.hiding(settings, server)):
         arbiter.run(served, kept)

@@ -13,6 +13,7 @@ import signal
 import socket
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from queue import Empty
 from typing import Any
@@ -23,11 +24,15 @@ from gunicorn.app.base import BaseApplication
 from gunicorn.arbiter import Arbiter
 from gunicorn.errors import HaltServer
 from gunicorn.glogging import Logger
+from gunicorn.util import close
+from gunicorn.workers import gthread
 from gunicorn.workers.gthread import ThreadWorker
 
 from autodub.infra.child import die_with_parent
 from autodub.infra.keeping import Kept
 from autodub.web import serving
+from autodub.web.farewells import Farewells
+from autodub.web.patience import Patient, Turns
 
 PATIENCE = 20.0
 """Seconds that answers and jobs under way have when the server is told to end."""
@@ -37,6 +42,10 @@ _HURRY = 130
 """Exit code when somebody insisted."""
 _STALLED = 60.0
 """Seconds a client may neither send nor take anything in the middle of a request."""
+_PROMPT = 0.2
+"""Seconds a thread waits for the first byte of a connection, before it is waited for without one."""
+_SHARE = 4
+"""One address may have this part of the threads wait for it: a quarter."""
 _MEMORY = Path("/dev/shm")  # noqa: S108 - where the heartbeat lies, so that a slow disk is no dead process
 gunicorn.http.wsgi.SERVER = "autodub"
 
@@ -70,7 +79,40 @@ class Threads(ThreadWorker):  # type: ignore[misc]
         serving.leave()
         return False
 
+    def run(self) -> None:
+        self.farewells = Farewells(self.poller)
+        super().run()
+        self.farewells.close()
+
+    def enqueue_req(self, conn: Any) -> None:
+        conn.close = partial(self._hang_up, conn)
+        super().enqueue_req(conn)
+
+    def _hang_up(self, conn: Any, *, graceful: bool = False) -> None:
+        """Close a connection as gunicorn does, but never wait in the thread that takes all of them."""
+        if graceful:
+            self.farewells.begin(conn.sock)
+        else:
+            close(conn.sock)
+
+    def murder_pending(self) -> None:
+        super().murder_pending()
+        self.farewells.look()
+
+    def handle(self, conn: Any) -> Any:
+        if conn.initialized:
+            conn.parser.unreader.begin()
+        elif conn.wait_for_data(_PROMPT):
+            conn.sock.setblocking(True)
+            conn.init()
+            address = conn.client[0] if isinstance(conn.client, tuple) else ""
+            conn.parser.unreader = Patient(conn.sock, address, self.app.turns)
+        else:
+            return gthread._DEFER
+        return super().handle(conn)
+
     def handle_request(self, req: Any, conn: Any) -> Any:
+        conn.parser.unreader.headed()
         if not any(name == "UPGRADE" for name, _ in req.headers):  # a web socket may be silent for long
             conn.sock.settimeout(_STALLED)
         if hasattr(socket, "TCP_USER_TIMEOUT"):  # somebody who vanished is noticed at what we send to him
@@ -149,8 +191,9 @@ class Served(BaseApplication):  # type: ignore[misc]
 
     def __init__(
         self, make: Callable[[], Wsgi], *, listener: socket.socket, threads: int,
-        ready: Callable[[], None], ended: Callable[[], None],
+        ready: Callable[[], None], ended: Callable[[], None], proxies: int = 0,
     ) -> None:  # fmt: skip
+        self.turns = Turns(None if proxies else max(1, threads // _SHARE))
         self._make, self._threads, self._ready, self._ended = make, threads, ready, ended
         self._handle = listener.detach()
         super().__init__()
