@@ -15,6 +15,7 @@ from autodub.jobs.platform import LOCAL_ACTOR, Platform
 from autodub.jobs.records import Actor
 from autodub.jobs.spec import JobSpec
 from autodub.jobs.tables import jobs, users
+from autodub.jobs.worker import Worker
 from autodub.model.job import Event
 from benchmarks.server import database
 
@@ -73,12 +74,33 @@ def _measure(platform: Platform, queued: int, past: int) -> dict[str, Any]:
             _timed(ending, lambda: platform.claims.end(job, "completed", Event("job.completed")))  # noqa: B023
     for _ in range(50):
         _timed(idle, platform.erasing.due)
+    handed = _handed_over(platform, there[300:-200])
     told = {
         "submit": submitting, "list a page of 50": listing, "list with filters": filtering,
         "look at a job": looking,
         "claim": claiming, "cancel": cancelling, "end": ending, "look for jobs to erase": idle,
+        "from one job's end to the next one's beginning": handed,
     }  # fmt: skip
     return {"ms": {name: _spread(found) for name, found in told.items()}, "plans": _plans(platform)}
+
+
+def _handed_over(platform: Platform, waiting: list[Any]) -> list[float]:
+    """Milliseconds a slot of a worker is idle between two jobs that take no time."""
+    ended: list[float] = []
+    begun: list[float] = []
+
+    def carried_out(job: Any, *_: Any, **__: Any) -> None:
+        begun.append(time.perf_counter())
+        platform.claims.end(job, "completed", Event("job.completed"))
+        ended.append(time.perf_counter())
+
+    worker = Worker(platform, slots=1)
+    worker._runner.run = carried_out  # type: ignore[method-assign]
+    worker.start()
+    while len(ended) < len(waiting):
+        time.sleep(0.05)
+    worker.stop()
+    return [(later - earlier) * 1000 for earlier, later in zip(ended, begun[1:], strict=False)]
 
 
 def _past(platform: Platform, count: int) -> None:
