@@ -272,11 +272,8 @@ def _said(url: str) -> tuple[list[int], int | None]:
     return numbers, socket.code
 
 
-def test_a_socket_tells_the_same_as_a_stream(
-    werkzeug: str, platform: Platform, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_socket_tells_the_same_as_a_stream(werkzeug: str, platform: Platform) -> None:
     """One event in each message, from the number asked for, closed when the job is over or gone."""
-    monkeypatch.setattr(web_sockets, "_PING", 0.05)
     job, deleted = _job(platform), _job(platform)
     socket = WebSocket(f"ws://{werkzeug}/api/v1/jobs/{job}/ws")
     messages = socket.messages()
@@ -304,16 +301,23 @@ def _as_json(place: str, job: str) -> list[dict[str, Any]]:
     return found
 
 
-def test_who_hangs_up_is_not_told_any_more(werkzeug: str, platform: Platform) -> None:
-    """A socket closed by the other side is let go of at once."""
+@pytest.mark.parametrize("is_polite", [True, False])
+def test_who_hangs_up_or_vanishes_is_not_told_any_more(
+    werkzeug: str, platform: Platform, monkeypatch: pytest.MonkeyPatch, *, is_polite: bool
+) -> None:
+    """A socket closed by the other side, or with nobody there who answers, is let go of."""
+    if not is_polite:
+        monkeypatch.setattr(web_sockets, "_PING", 0.05)
     job = _job(platform)
     socket = WebSocket(f"ws://{werkzeug}/api/v1/jobs/{job}/ws")
     assert next(socket.messages())
-    socket.close()
+    if is_polite:
+        socket.close()
     end = time.monotonic() + 30
     while platform.watching.open and time.monotonic() < end:
         time.sleep(0.01)
     assert platform.watching.open == 0
+    socket.close()
 
 
 def test_a_socket_is_refused_to_pages_of_other_sites(werkzeug: str, platform: Platform) -> None:

@@ -36,6 +36,7 @@ class WebSocket:
         asked = Request(host=place.netloc, target=target, extra_headers=extra)
         self._socket.sendall(self._ws.send(asked))
         self._waiting: list[str] = []
+        self._begun = ""
         self._is_over = False
         while not self.status and not self._is_over:
             self._receive()
@@ -49,7 +50,10 @@ class WebSocket:
             elif isinstance(event, RejectConnection):
                 self.status = event.status_code
             elif isinstance(event, TextMessage):
-                self._waiting.append(event.data)
+                self._begun += event.data
+                if event.message_finished:
+                    self._waiting.append(self._begun)
+                    self._begun = ""
             elif isinstance(event, Ping):
                 self._socket.sendall(self._ws.send(event.response()))
             elif isinstance(event, CloseConnection):
@@ -75,4 +79,5 @@ class WebSocket:
         """Hang up."""
         if self.status == 101 and not self._is_over:
             self._socket.sendall(self._ws.send(CloseConnection(code=1000)))
+        self._is_over = True
         self._socket.close()
