@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from autodub.web.patience import GRACE, HEAD, PACE, Patient, Turns
+from autodub.web.patience import GRACE, HEAD, PACE, Line, Patient, Turns
 
 
 class Clock:
@@ -78,3 +78,15 @@ def test_one_address_has_a_share_of_those_who_wait() -> None:
             pass
     with turns.waiting("a", is_new=True):
         pass
+
+
+def test_requests_beyond_the_share_of_an_address_wait_in_line() -> None:
+    """In their order, and nobody else with them."""
+    line: Line[int] = Line(1)
+    assert line.enters("a", 1)
+    assert not line.enters("a", 2)
+    assert not line.enters("a", 3)
+    assert line.enters("b", 4)
+    assert (line.leaves("a"), line.leaves("a")) == (2, 3)
+    assert line.leaves("a") is None
+    assert line.enters("a", 5)

@@ -32,7 +32,7 @@ from autodub.infra.child import die_with_parent
 from autodub.infra.keeping import Kept
 from autodub.web import serving
 from autodub.web.farewells import Farewells
-from autodub.web.patience import Patient, Turns
+from autodub.web.patience import Line, Patient, Turns
 
 PATIENCE = 20.0
 """Seconds that answers and jobs under way have when the server is told to end."""
@@ -81,12 +81,20 @@ class Threads(ThreadWorker):  # type: ignore[misc]
 
     def run(self) -> None:
         self.farewells = Farewells(self.poller)
+        self._line: Line[Any] = Line(self.app.most)
         super().run()
         self.farewells.close()
 
     def enqueue_req(self, conn: Any) -> None:
         conn.close = partial(self._hang_up, conn)
-        super().enqueue_req(conn)
+        if self._line.enters(_address(conn), conn):
+            super().enqueue_req(conn)
+
+    def finish_request(self, conn: Any, fs: Any) -> None:
+        following = self._line.leaves(_address(conn))
+        if following is not None:
+            super().enqueue_req(following)
+        super().finish_request(conn, fs)
 
     def _hang_up(self, conn: Any, *, graceful: bool = False) -> None:
         """Close a connection as gunicorn does, but never wait in the thread that takes all of them."""
@@ -105,8 +113,7 @@ class Threads(ThreadWorker):  # type: ignore[misc]
         elif conn.wait_for_data(_PROMPT):
             conn.sock.setblocking(True)
             conn.init()
-            address = conn.client[0] if isinstance(conn.client, tuple) else ""
-            conn.parser.unreader = Patient(conn.sock, address, self.app.turns)
+            conn.parser.unreader = Patient(conn.sock, _address(conn), self.app.turns)
         else:
             return gthread._DEFER
         return super().handle(conn)
@@ -122,6 +129,10 @@ class Threads(ThreadWorker):  # type: ignore[misc]
             return super().handle_request(req, conn)
         except TimeoutError as stalled:
             raise ConnectionResetError(errno.ECONNRESET, "the client stalled") from stalled
+
+
+def _address(conn: Any) -> str:
+    return str(conn.client[0]) if isinstance(conn.client, tuple) else ""
 
 
 class Front(Arbiter):  # type: ignore[misc]
@@ -194,6 +205,7 @@ class Served(BaseApplication):  # type: ignore[misc]
         ready: Callable[[], None], ended: Callable[[], None], proxies: int = 0,
     ) -> None:  # fmt: skip
         self.turns = Turns(None if proxies else max(1, threads // _SHARE))
+        self.most = None if proxies else max(1, threads * 9 // 10)
         self._make, self._threads, self._ready, self._ended = make, threads, ready, ended
         self._handle = listener.detach()
         super().__init__()

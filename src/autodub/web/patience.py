@@ -2,7 +2,7 @@
 
 A request's head must be there soon, its body must keep a pace. From one address only a share of the threads
 waits for requests at the same moment; where proxies stand in front, all requests come from theirs, and what
-is slow is theirs to keep away.
+is slow is theirs to keep away. Nor are all threads ever busy with one address, however slowly it reads.
 """
 
 from __future__ import annotations
@@ -11,12 +11,14 @@ import errno
 import socket
 import threading
 import time
-from collections import Counter
+from collections import Counter, defaultdict, deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Generic, TypeVar
 
 from gunicorn.http.unreader import SocketUnreader
 
+T = TypeVar("T")
 HEAD = 15.0
 """Seconds for the head of a request, from its first byte."""
 GRACE, PACE = 30.0, 1000
@@ -48,6 +50,36 @@ class Turns:
                 self._waiting[address] -= 1
                 if not self._waiting[address]:
                     del self._waiting[address]
+
+
+class Line(Generic[T]):
+    """Who must wait since so many requests of the same address are being answered. For one thread."""
+
+    def __init__(self, most: int | None) -> None:
+        """``most`` of one address are answered at once; None: all."""
+        self._most = most
+        self._busy: Counter[str] = Counter()
+        self._held: defaultdict[str, deque[T]] = defaultdict(deque)
+
+    def enters(self, address: str, who: T) -> bool:
+        """Whether somebody is answered at once; else ``leaves`` tells when."""
+        if self._most is not None and self._busy[address] >= self._most:
+            self._held[address].append(who)
+            return False
+        self._busy[address] += 1
+        return True
+
+    def leaves(self, address: str) -> T | None:
+        """One of an address was answered; who is the next."""
+        if held := self._held.get(address):
+            following = held.popleft()
+            if not held:
+                del self._held[address]
+            return following
+        self._busy[address] -= 1
+        if not self._busy[address]:
+            del self._busy[address]
+        return None
 
 
 class Patient(SocketUnreader):  # type: ignore[misc]
