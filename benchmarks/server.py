@@ -182,18 +182,19 @@ class Follower(threading.Thread):
 
     def run(self) -> None:
         """Read."""
-        while not self.is_over:
-            try:
-                self._read()
-            except (httpx.HTTPError, OSError):
-                self.breaks += 1
-                time.sleep(0.2)
+        with httpx.Client(timeout=httpx.Timeout(10, read=40), verify=False) as client:
+            while not self.is_over:
+                try:
+                    self._read(client)
+                except (httpx.HTTPError, OSError):
+                    self.breaks += 1
+                    time.sleep(0.5)
 
-    def _read(self) -> None:
+    def _read(self, client: httpx.Client) -> None:
         headers = {"Accept": "text/event-stream"}
         if self.numbers:
             headers["Last-Event-ID"] = str(self.numbers[-1])
-        with httpx.stream("GET", self._url, headers=headers, timeout=httpx.Timeout(10, read=40)) as answer:
+        with client.stream("GET", self._url, headers=headers) as answer:
             if answer.status_code == 204:  # there is nothing more to come
                 self.is_over = True
                 return
