@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import getpass
 import io
 import json
 import sys
@@ -77,6 +78,16 @@ def test_a_password_that_is_typed_is_not_shown(data: Path, platform: Platform) -
     assert PASSWORD not in done.output
     assert "The user ann was added." in done.stdout
     assert platform.accounts.authenticated("ann", PASSWORD).role == "user"
+
+
+def test_a_password_is_not_asked_for_where_it_could_be_seen(
+    data: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Without a terminal the way by the input is named, and nothing is read."""
+    monkeypatch.setattr(getpass, "getpass", getpass.fallback_getpass)  # type: ignore[attr-defined]
+    typed(monkeypatch, f"{PASSWORD}\n{PASSWORD}\n")
+    assert main(["users", "add", "ann", "--data-dir", str(data)]) == 2
+    assert "--password-stdin" in capsys.readouterr().err
 
 
 def test_a_weak_password_adds_nobody(

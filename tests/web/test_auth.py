@@ -45,6 +45,9 @@ def test_a_login_opens_what_was_closed(app: Flask) -> None:
     refused = browser.ask("GET", "/api/v1/auth/me")
     assert refused.status_code == 401
     assert refused.headers["WWW-Authenticate"] == 'Bearer realm="autodub"'
+    assert refused.json is not None
+    assert "X-API-Key" in refused.json["hint"]
+    assert "***" not in refused.json["hint"]
     assert refused.content_type == "application/problem+json"
     entered = browser.login("ANN")
     assert entered.status_code == 200

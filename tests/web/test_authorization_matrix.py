@@ -99,6 +99,7 @@ ROUTES = {
     "GET /api/v1/webhooks": LISTED,
     "GET /api/v1/webhooks/<hook>": SEEN,
     "GET /api/v1/webhooks/<hook>/deliveries": SEEN,
+    "GET /": OPEN.replace("200", "302"),
     "GET /docs": OPEN,
     "GET /docs/<name>": OPEN,
     "GET /health": OPEN,

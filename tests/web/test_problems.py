@@ -39,3 +39,39 @@ def test_an_error_of_the_server_names_no_folder(
     assert answer.json is not None
     assert "is full" in answer.json["title"]
     assert str(platform.settings.data_dir) not in answer.text
+
+
+@pytest.mark.parametrize("path", ["jobs/last", "jobs/x/transcript", "uploads/nope", "batches/1"])
+def test_what_can_be_no_id_names_nothing(client: FlaskClient, path: str) -> None:
+    """It is not found, like an id of nothing, and not a pattern that did not match."""
+    answer = client.get(f"/api/v1/{path}")
+    assert answer.status_code == 404
+    assert answer.json is not None
+    assert answer.json["code"] == "not_found"
+    assert "pattern" not in answer.json["title"]
+    assert "32 characters" in answer.json["hint"]
+
+
+def test_a_body_that_does_not_fit_says_where_its_fields_are_described(client: FlaskClient) -> None:
+    """A body of another kind as well, which has no field to name."""
+    for body in ("{}", "[]"):
+        answer = client.post("/api/v1/jobs", data=body, content_type="application/json")
+        assert answer.status_code == 422
+        assert answer.json is not None
+        assert "/docs" in answer.json["hint"]
+        assert "(: " not in answer.json["title"]
+
+
+def test_an_address_of_nothing_says_where_the_addresses_are(client: FlaskClient) -> None:
+    """Whoever mistyped one finds the right one."""
+    answer = client.get("/api/v1/nowhere")
+    assert answer.status_code == 404
+    assert answer.json is not None
+    assert answer.json["title"] == "There is nothing at this address."
+    assert "/docs" in answer.json["hint"]
+
+
+def test_the_first_page_leads_to_what_can_be_done(client: FlaskClient) -> None:
+    """Whoever opens the address that the server names finds its description."""
+    answer = client.get("/")
+    assert (answer.status_code, answer.headers["Location"]) == (302, "/docs")

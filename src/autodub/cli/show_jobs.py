@@ -44,14 +44,17 @@ def show(job: Job, place: Path | None = None) -> None:
     if job.state == "processing":
         rows.append(("Doing", NAMES.get(job.stage, safe(job.stage)) or safe(job.message)))
     if job.error is not None:
-        rows += [("Why", safe(job.error.message)), ("Hint", safe(job.error.hint))]
+        rows += [
+            ("Why", safe(job.error.message)),
+            ("Hint", " ".join(safe(one) for one in job.error.hint.splitlines())),
+        ]
     if job.seconds:
         rows.append(("Length", duration(job.seconds)))
     if job.started and job.finished and job.state == "completed":
         rows.append(("Took", duration(max(0.0, job.finished - job.started))))
     if job.dollars:
         rows.append(("Cost", f"${job.dollars:.4f}"))
-    rows += [("Verdict", safe(job.verdict))] if job.verdict else []
+    rows += [("Figures", safe(job.message))] if job.verdict else []
     rows += [("Note", safe(note)) for note in job.degradations]
     if job.stale:
         rows.append(("Edited", "since the result was made; autodub jobs regenerate makes it again"))

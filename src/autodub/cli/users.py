@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import sys
+import warnings
 from collections.abc import Callable
+from getpass import GetPassWarning
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -191,7 +193,14 @@ def _read(from_input: bool) -> str:
     """A password: asked for twice without showing it, or the first line of the input."""
     if from_input:
         return sys.stdin.readline().rstrip("\r\n")
-    text: str = click.prompt("Password", hide_input=True, confirmation_prompt="Once more", err=True)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", GetPassWarning)  # there is no terminal that could hide it
+        try:
+            text: str = click.prompt("Password", hide_input=True, confirmation_prompt="Once more", err=True)
+        except GetPassWarning:
+            raise click.UsageError(
+                "There is no terminal to type a password at. Send it as a line of input: --password-stdin."
+            ) from None
     return text
 
 

@@ -54,7 +54,7 @@ def show_table(heads: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> None:
 
     table = Table(box=None, pad_edge=False)
     for head in heads:
-        table.add_column(head, overflow="fold")
+        table.add_column(head, overflow="fold", no_wrap=head == "id")
     for row in rows:
         table.add_row(*(safe(cell) for cell in row))
     printed(Console(highlight=False, markup=False), table)

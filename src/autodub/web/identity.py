@@ -125,7 +125,9 @@ def _found() -> Actor:
         return _by_key(here, address, kept)
     if secret := request.cookies.get(COOKIE):
         return _by_session(here, secret, address, kept)
-    raise Unauthenticated("Nobody is logged in.", hint="Log in, or send a key: Authorization: Bearer ...")
+    raise Unauthenticated(
+        "Nobody is logged in.", hint="Log in, or send your key as X-API-Key (autodub jobs: AUTODUB_KEY)."
+    )
 
 
 def _by_key(here: Platform, address: str, kept: _Known) -> Actor:

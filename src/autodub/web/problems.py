@@ -33,6 +33,17 @@ _CODES = {
 }  # fmt: skip
 
 
+_IDS = frozenset({
+    "job", "batch", "upload", "glossary", "hook", "delivery", "consent", "user", "key", "session",
+})  # fmt: skip
+"""What the paths name by an id of our making."""
+_ID = "An id has 32 characters, 0-9 and a-f; the list has the ids there are."
+_FIELDS = "What may be sent is described at /docs."
+_SAID = {404: "There is nothing at this address."}
+_HINTS = {
+    404: "Every address there is stands at /docs.", 405: "What can be done here is described at /docs.",
+    413: "A body may have 2 MB, an upload what the setting upload says (AUTODUB_UPLOAD).",
+}  # fmt: skip
 _PATH = re.compile(r"(?<![\w/:.-])~?(?:/[\w.@+-]+){2,}/?")
 
 
@@ -98,13 +109,23 @@ def _without_folders(text: str) -> str:
 
 
 def of_validation(error: ValidationError) -> Response:
-    """What pydantic found wrong in a body, query or path; never the value, which may be a secret."""
+    """What pydantic found wrong in a body, query or path; never the value, which may be a secret.
+
+    An id in the path that no thing can have is one that is not there.
+    """
     errors = [
         {"where": ".".join(str(part) for part in one["loc"]), "why": one["msg"]}
         for one in error.errors(include_url=False, include_input=False, include_context=False)
     ]
-    first = f"{errors[0]['where']}: {errors[0]['why']}" if errors else "it does not fit"
-    return problem(422, "bad_request", f"The request is not right ({first}).", errors=errors)
+    if unknown := [
+        one for one in errors if one["where"] in _IDS and one["where"] in (request.view_args or {})
+    ]:
+        return problem(
+            404, "not_found", f"There is no such {unknown[0]['where']}.", hint=_ID, errors=errors,
+        )  # fmt: skip
+    where, why = (errors[0]["where"], errors[0]["why"]) if errors else ("", "it does not fit")
+    first = f"{where}: {why}" if where else why
+    return problem(422, "bad_request", f"The request is not right ({first}).", hint=_FIELDS, errors=errors)
 
 
 def of_http(error: HTTPException) -> Response:
@@ -112,7 +133,10 @@ def of_http(error: HTTPException) -> Response:
     status = error.code or 500
     if status < 400:  # a redirection is none
         return error.get_response()  # type: ignore[return-value]
-    answer = problem(status, _CODES.get(status, "error"), error.description or error.name)
+    said, hint = error.description or error.name, ""
+    if said == type(error).description:  # nobody of ours has said more
+        said, hint = _SAID.get(status, said), _HINTS.get(status, "")
+    answer = problem(status, _CODES.get(status, "error"), said, hint=hint)
     for name, value in error.get_headers():
         if name.lower() in ("allow", "retry-after", "www-authenticate", "content-range"):
             answer.headers[name] = value
