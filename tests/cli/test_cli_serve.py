@@ -7,6 +7,7 @@ import signal
 import socket
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -18,7 +19,8 @@ from autodub.cli.calls import Calls
 from autodub.infra import server_settings, settings
 from autodub.infra.sql import Sql
 from autodub.jobs import schema
-from autodub.jobs.platform import Platform
+from autodub.jobs.platform import LOCAL_ACTOR, Platform
+from autodub.jobs.spec import JobSpec
 from autodub.model.job import Event
 from autodub.web import listening
 
@@ -240,8 +242,27 @@ def test_a_profile_is_of_something(capsys: pytest.CaptureFixture[str]) -> None:
 
 def test_a_profile_of_a_job_that_is_not_there(capsys: pytest.CaptureFixture[str]) -> None:
     """It is not found."""
-    assert main(["profile", "a" * 32]) == 2
-    assert "There is no job" in capsys.readouterr().err
+    for job in ("a" * 32, "abcd", "last"):
+        assert main(["profile", job]) == 2
+        assert "There is no job" in capsys.readouterr().err
+
+
+def test_a_job_is_profiled_by_its_first_characters(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Or as the last one; where several begin so, more of the id is asked for."""
+    monkeypatch.setenv("AUTODUB_DATA_DIR", str(tmp_path / "data"))
+    known = settings.load(environ={}, data_dir=tmp_path / "data")
+    with closing(Platform(known, server_settings.load(known, environ={}))) as platform:
+        ids = iter(("abcd0" + "0" * 27, "abcd1" + "1" * 27))
+        monkeypatch.setattr("autodub.jobs.service.secrets", SimpleNamespace(token_hex=lambda _: next(ids)))
+        spec = JobSpec(source="https://www.youtube.com/watch?v=dQw4w9WgXcQ", target="es")
+        made = [platform.jobs.submit(LOCAL_ACTOR, spec)[0].id for _ in range(2)]
+    for asked, found in (("abcd0", made[0]), ("abcd11", made[1]), ("last", made[1])):
+        assert main(["profile", asked, "--json"]) == 0
+        assert json.loads(capsys.readouterr().out)["job"] == found
+    assert main(["profile", "abcd"]) == 2
+    assert "2 jobs begin with abcd" in capsys.readouterr().err
 
 
 # --- doctor ---------------------------------------------------------------------------------------

@@ -7,6 +7,7 @@ import io
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -14,11 +15,14 @@ import click
 from autodub.cli.calls import Calls
 from autodub.cli.common import emit
 from autodub.cli.text import duration, printed, safe, size
+from autodub.model.errors import BadOption
 
 if TYPE_CHECKING:
     from autodub.infra.profiling import Profile
+    from autodub.jobs.platform import Platform
+    from autodub.jobs.records import Actor
 
-_JOB = re.compile(r"[0-9a-f]{32}")
+_JOB = re.compile(r"[0-9a-f]{32}|[0-9a-f]{4,31}|last")
 
 
 @click.command(
@@ -30,15 +34,15 @@ _JOB = re.compile(r"[0-9a-f]{32}")
 def command(calls: Calls, /, *, arguments: tuple[str, ...]) -> int:
     """Dub INPUT, and show what each stage and each engine took.
 
-    With --json the figures are one JSON object. Of a JOB that a server has finished the stages and the
-    calls are shown as they were recorded. What is kept from an earlier run takes no time: give an empty
-    --data-dir for a run from nothing.
+    With --json the figures are one JSON object. Of a JOB that a server has finished (its id, its first
+    characters, or: last) the stages and the calls are shown as they were recorded. What is kept from an
+    earlier run takes no time: give an empty --data-dir for a run from nothing.
     """
     as_json = "--json" in arguments
     rest = [one for one in arguments if one != "--json"]
     if not rest:
         raise click.UsageError("Give the file or address to dub, or the id of a job.")
-    if _JOB.fullmatch(rest[0]):
+    if len(rest) == 1 and _JOB.fullmatch(rest[0]) and not Path(rest[0]).exists():
         recorded = _recorded(calls, rest[0])
         emit(recorded) if as_json else _show_job(recorded)
         return 0
@@ -139,7 +143,19 @@ def _recorded(calls: Calls, job: str) -> dict[str, Any]:
     settings = calls.settings(data_dir=None)
     platform = opening.platform(settings, opening.server_settings(settings))
     try:
-        found = platform.jobs.get(Actor(SYSTEM, role="admin"), job)
-        return {"job": job, "state": found.state, **platform.numbers.run(job)}
+        actor = Actor(SYSTEM, role="admin")
+        found = platform.jobs.get(actor, _whole(platform, actor, job))
+        return {"job": found.id, "state": found.state, **platform.numbers.run(found.id)}
     finally:
         platform.close()
+
+
+def _whole(platform: Platform, actor: Actor, job: str) -> str:
+    """The id that these first characters begin, among the newest 200 jobs; or what was given."""
+    if len(job) == 32:
+        return job
+    known = [one.id for one in platform.jobs.list(actor, owner="*", limit=200).jobs]
+    fits = known[:1] if job == "last" else [one for one in known if one.startswith(job)]
+    if len(fits) > 1:
+        raise BadOption(f"{len(fits)} jobs begin with {job}.", hint="Give more of the id.")
+    return fits[0] if fits else job
