@@ -1,4 +1,4 @@
-"""A real PostgreSQL for tests: one cluster per test process, in a temporary folder, on a socket of its own."""
+"""A real PostgreSQL for tests: a cluster per test process, in a temporary folder, on a socket of its own."""
 
 from __future__ import annotations
 
@@ -40,7 +40,8 @@ def cluster() -> Iterator[str]:
             [programs / "initdb", "-D", data, "-U", "autodub", "--auth=trust", "--no-sync", "-E", "UTF8"],
             check=True, **quiet,
         )  # fmt: skip
-        options = f"-c listen_addresses= -c unix_socket_directories={folder} -c fsync=off -c max_connections=200"
+        options = f"-c listen_addresses= -c unix_socket_directories={folder} -c fsync=off"
+        options += " -c max_connections=200"
         subprocess.run(
             [programs / "pg_ctl", "-D", data, "-o", options, "-w", "-l", folder / "log", "start"],
             check=True, **quiet,

@@ -19,15 +19,15 @@ def test_a_new_database_has_every_table(platform: Platform) -> None:
     assert schema.differences(platform.sql) == []
 
 
-def test_many_processes_may_open_a_new_database_at_once(tmp_path: Path, address: str) -> None:
+def test_many_processes_may_open_a_new_database_at_once(tmp_path: Path, empty: str) -> None:
     """One migrates, the others wait for it; nobody fails."""
-    failures: list[BaseException] = []
+    failures: list[Exception] = []
 
     def open_() -> None:
-        sql = Sql(address) if address else Sql.in_folder(tmp_path)
+        sql = Sql(empty) if empty else Sql.in_folder(tmp_path)
         try:
             schema.upgrade(sql)
-        except BaseException as problem:  # told by the assertion below
+        except Exception as problem:  # noqa: BLE001 - told by the assertion below
             failures.append(problem)
         finally:
             sql.close()
