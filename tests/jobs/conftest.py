@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from itertools import count
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import pytest
 from desk import Desk
 from postgres import cluster
@@ -14,6 +16,7 @@ from sqlalchemy import text
 
 from autodub.infra import server_settings, settings
 from autodub.infra.sql import Sql
+from autodub.jobs import schema
 from autodub.jobs.platform import Platform
 
 Opening = Callable[..., Platform]
@@ -21,21 +24,48 @@ Opening = Callable[..., Platform]
 
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[str]:
-    """Address of a PostgreSQL that all tests of a process share; each empties it."""
+    """Address of a PostgreSQL that all tests of a process share."""
     with cluster() as address:
         yield address
 
 
+@pytest.fixture(scope="session")
+def numbered(postgres: str) -> Iterator[Callable[[], str]]:
+    """Makes databases that have all tables and nothing in them: copies of one that was migrated once."""
+    numbers = count()
+
+    def named(name: str) -> str:
+        return postgres.replace("/postgres?", f"/{name}?")
+
+    with psycopg.connect(postgres, autocommit=True) as connection:
+        connection.execute("CREATE DATABASE ready")
+        sql = Sql(named("ready"))
+        schema.upgrade(sql)
+        sql.close()
+
+        def make() -> str:
+            name = f"test_{next(numbers)}"
+            connection.execute(f"CREATE DATABASE {name} TEMPLATE ready")
+            return named(name)
+
+        yield make
+
+
 @pytest.fixture(params=["sqlite", "postgres"])
 def address(request: pytest.FixtureRequest) -> str:
-    """Address of an empty database, of either kind; empty for the SQLite of the data directory."""
+    """Address of a fresh database, of either kind; empty for the SQLite of the data directory."""
     if request.param == "sqlite":
         return ""
-    return emptied(request.getfixturevalue("postgres"))
+    made: str = request.getfixturevalue("numbered")()
+    return made
 
 
-def emptied(found: str) -> str:
-    """The same address, nothing in its database."""
+@pytest.fixture(params=["sqlite", "postgres"])
+def empty(request: pytest.FixtureRequest) -> str:
+    """Address of a database without tables, of either kind; empty for the SQLite of the data directory."""
+    if request.param == "sqlite":
+        return ""
+    found: str = request.getfixturevalue("postgres")
     sql = Sql(found)
     with sql.writing() as connection:
         connection.execute(text("DROP SCHEMA public CASCADE"))
