@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import threading
 from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
@@ -20,7 +21,7 @@ from autodub.jobs.records import Job
 from autodub.jobs.returning import Returning
 from autodub.jobs.sweeper import Sweeper
 from autodub.jobs.tables import audit, jobs, sessions, uploads
-from autodub.model.errors import Rejected, Unreachable
+from autodub.model.errors import Rejected, Unavailable, Unreachable
 from autodub.model.job import Event
 
 
@@ -334,3 +335,53 @@ def test_one_job_that_cannot_be_erased_does_not_keep_the_others(
     assert (desk.row(bad) is None, desk.row(good) is None) == (False, True)
     Sweeper(desk.platform).sweep()
     assert desk.row(bad) is None
+
+
+@ON_SQLITE
+def test_a_voice_that_nobody_used_for_a_day_and_nobody_asked_to_keep_goes_back(scene: Scene) -> None:
+    """Such as one whose job failed for good; kept ones and fresh ones stay, and a provider may be down."""
+    failed = scene.dub(clone_voices=True, consent=WHO, keep_voices=True)
+    assert failed.state == "completed", failed.error
+    (rental,) = scene.platform.store.rentals.all()
+    returning = Returning(scene.platform)
+    with scene.engines():
+        returning.abandoned()
+        assert len(scene.account) == 1  # kept
+        scene.platform.store.rentals.change(rental.token, state="ready", kept=False)
+        returning.abandoned()
+        assert len(scene.account) == 1  # used a moment ago
+        with scene.platform.store._database.writing() as connection:
+            connection.exec_driver_sql("UPDATE rentals SET used = 1")
+        account = scene.account
+        scene.account = None  # type: ignore[assignment]
+        returning.abandoned()
+        scene.account = account
+        assert returning.give_back() == 1  # from then on it is one that is to be deleted
+    assert scene.account == {}
+
+
+def test_a_sweeper_goes_on_after_a_fault(
+    platform: Platform, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Also after a database was away; the log has both."""
+    faults: list[BaseException] = [Unavailable("The database is away."), KeyError("ours")]
+    swept = threading.Event()
+    sweeper = Sweeper(platform)
+    monkeypatch.setattr(Sweeper, "every", 0.001)
+    real = sweeper.sweep
+
+    def sweep() -> None:
+        if faults:
+            raise faults.pop(0)
+        real()
+        swept.set()
+
+    monkeypatch.setattr(sweeper, "sweep", sweep)
+    sweeper.start()
+    try:
+        assert swept.wait(20)
+    finally:
+        sweeper.stop(patience=20)
+    assert "nothing could be swept" in caplog.text
+    assert "sweeping failed" in caplog.text
+    caplog.clear()
