@@ -7,9 +7,11 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
+from autodub.dubbing.cost import Estimate, money
 from autodub.model.media import Blob
 from autodub.pipeline.estimating import Foretold
 from autodub.pipeline.making import Made
+from autodub.quality.receipt import Receipt
 
 
 class Item(BaseModel):
@@ -37,7 +39,7 @@ class Result(BaseModel):
     files: Mapping[str, Item] = {}
     """Kind (``media``, ``srt``, ``vtt``, ``receipt``, ``report``, ``project`` ...) -> file."""
     summary: str = ""
-    """The receipt in a sentence."""
+    """What was made, in a sentence or two for people."""
     verdict: str = ""
     """The receipt's: ``lead``, ``floor``, ``below`` ..."""
     seconds: float = 0.0
@@ -54,7 +56,7 @@ def of_dub(made: Made) -> Result:
     receipt = made.receipt
     return Result(
         files={kind: _item(name, blob) for kind, (name, blob) in made.files.items()},
-        summary=made.receipt.summary,
+        summary=_lines(receipt),
         verdict=receipt.verdict,
         seconds=receipt.durations.source_ms / 1000,
         figures={metric.id: metric.value for metric in receipt.metrics},
@@ -67,7 +69,7 @@ def of_estimate(foretold: Foretold) -> Result:
     """The result of an estimate."""
     cost = foretold.cost
     return Result(
-        summary=foretold.title,
+        summary=_price(cost),
         seconds=foretold.duration / 1000,
         estimate={
             "speech_seconds": foretold.speech / 1000,
@@ -85,6 +87,22 @@ def of_estimate(foretold: Foretold) -> Result:
             "unpriced": [] if cost is None else list(cost.unpriced),
         },
     )
+
+
+def _lines(receipt: Receipt) -> str:
+    """A dub in a sentence for people; the receipt's own follows it."""
+    lines = receipt.line_count
+    if not lines.total:
+        return receipt.summary
+    flagged = len(receipt.flagged)
+    doubt = f", {flagged} of them worth a listen" if flagged else ""
+    return f"{lines.spoken} of {lines.total} lines are spoken{doubt}. {receipt.summary}"
+
+
+def _price(cost: Estimate | None) -> str:
+    if cost is None:
+        return "It would cost nothing: none of its engines is paid."
+    return f"It would cost about {money(cost.likely)} ({money(cost.low)} to {money(cost.high)})."
 
 
 def _item(name: str, blob: Blob) -> Item:
