@@ -41,8 +41,10 @@ def run(
                 calm = [_batch(desk, clips, wishes) for _ in range(2)][-1]
                 print(f"without load: {calm:.1f} s", file=sys.stderr, flush=True)
                 watched = _Memory(server)
+                used, began = server.answering_seconds(), time.monotonic()
                 loaded, answers = _under_load(server, desk, clips, wishes, minutes, rate, streams, folder)
                 memory = watched.stop()
+                share = (server.answering_seconds() - used) / (time.monotonic() - began)
             stopped = server.stop()
         finally:
             server.stop()
@@ -51,6 +53,7 @@ def run(
         "database": kind, "jobs at once": count, "batches under load": len(loaded),
         "a batch without load, s": round(calm, 2), "a batch under load, s": [round(s, 2) for s in loaded],
         "jobs slowed by, percent": round(100 * slower, 1), **answers, **memory,
+        "the answering process's share of a core": round(share, 2),
         "stopping took, s": round(stopped, 1), "cores": os.cpu_count(), "load average": os.getloadavg(),
     }  # fmt: skip
     good = answers["p99, ms"] < 50 and slower < 0.10 and not answers["failed requests"]

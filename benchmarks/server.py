@@ -85,11 +85,19 @@ class Server:
         assert self.process is not None
         return _tree(self.process.pid)
 
-    def answering_memory(self) -> int:
-        """Bytes of the processes that answer requests: all but the one that runs jobs, and its programs."""
+    def answering(self) -> list[int]:
+        """The processes that answer requests: all but the one that runs jobs, and its programs."""
         workers = {pid for pid in self.tree() if b"\0worker\0" in _words(pid)}
         beside = {pid for worker in workers for pid in _tree(worker)}
-        return sum(_share(pid) for pid in self.tree() if pid not in beside)
+        return [pid for pid in self.tree() if pid not in beside]
+
+    def answering_memory(self) -> int:
+        """Bytes that those have to themselves, and their share of the rest."""
+        return sum(_share(pid) for pid in self.answering())
+
+    def answering_seconds(self) -> float:
+        """Seconds of a core that those have used."""
+        return sum(_seconds(pid) for pid in self.answering())
 
     def kill(self) -> None:
         """Everything of it at once, as the kernel would."""
@@ -229,6 +237,15 @@ def _words(pid: int) -> bytes:
         return Path(f"/proc/{pid}/cmdline").read_bytes()
     except OSError:
         return b""
+
+
+def _seconds(pid: int) -> float:
+    """Processor time a process has used."""
+    try:
+        words = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return 0.0
+    return (int(words[11]) + int(words[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def _share(pid: int) -> int:
