@@ -21,8 +21,8 @@ from autodub.model.errors import Unavailable
 from autodub.model.job import Event
 
 log = logging.getLogger("autodub.jobs")
-EVERY = 0.2
-"""Seconds between two batches."""
+EVERY = 0.5
+"""Seconds between two batches: each wakes everybody who follows the job."""
 PATIENCE = 60.0
 """Seconds that the last batch is tried for when the database is away at the end."""
 
