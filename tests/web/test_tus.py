@@ -195,7 +195,7 @@ def test_another_ones_upload_is_not_there(client: FlaskClient) -> None:
     ):
         assert answer.status_code == 404
     assert client.get("/api/v1/uploads/..%2f..%2fetc").status_code in (404, 422)
-    assert client.get(f"/api/v1/uploads/{'A' * 32}").status_code == 422
+    assert client.get(f"/api/v1/uploads/{'A' * 32}").status_code == 404
 
 
 @pytest.fixture

@@ -18,7 +18,7 @@ _PAUSE = 10.0
 """Seconds between two lines about the same stage, where there is no terminal."""
 NAMES = {
     "open": "Opening", "picture": "Fetching the picture", "decode": "Decoding", "detect": "Finding speech",
-    "transcribe": "Transcribing", "diarize": "Telling speakers apart",
+    "transcribe": "Transcribing", "diarize": "Telling speakers apart", "examine": "Examining what is said",
     "separate": "Separating voice and music", "listen": "Listening", "clone": "Cloning voices",
     "voices": "Casting voices", "translate": "Translating", "speak": "Speaking", "render": "Mixing",
     "measure": "Measuring",
