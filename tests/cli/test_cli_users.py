@@ -14,9 +14,8 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
-from autodub.cli import main
+from autodub.cli import main, root
 from autodub.cli.calls import Calls
-from autodub.cli.users import command
 from autodub.infra import server_settings, settings
 from autodub.jobs.platform import LOCAL_ACTOR, Platform
 from autodub.model.errors import NotFound
@@ -72,7 +71,7 @@ def test_a_password_that_is_typed_is_not_shown(data: Path, platform: Platform) -
     """It is asked for twice, without an echo, and must be the same."""
     arguments = ["add", "ann", "--data-dir", str(data)]
     given = f"{PASSWORD}\nother\n{PASSWORD}\n{PASSWORD}\n"
-    done = CliRunner().invoke(command, arguments, input=given, obj=Calls())
+    done = CliRunner().invoke(root, ["users", *arguments], input=given, obj=Calls())
     assert done.exit_code == 0
     assert "do not match" in done.output
     assert PASSWORD not in done.output
@@ -151,7 +150,9 @@ def test_a_user_is_erased_when_it_is_meant(
 ) -> None:
     """It is asked first; then nobody of that name is left."""
     platform.accounts.create(LOCAL_ACTOR, "ann", PASSWORD)
-    asked = CliRunner().invoke(command, ["delete", "ann", "--data-dir", str(data)], input="n\n", obj=Calls())
+    asked = CliRunner().invoke(
+        root, ["users", "delete", "ann", "--data-dir", str(data)], input="n\n", obj=Calls()
+    )
     assert asked.exit_code == 1
     assert platform.accounts.named(LOCAL_ACTOR, "ann").active
     code, told = run(capsys, data, "delete", "ann", "--yes")
