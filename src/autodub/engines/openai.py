@@ -10,7 +10,6 @@ protocol has; another one only the fields that all of them understand, and needs
 
 from __future__ import annotations
 
-import re
 import threading
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
@@ -28,7 +27,7 @@ from autodub.engines.openai_models import NEAR, PREFERRED, find
 from autodub.engines.roles import EngineContext, EngineOptions, Info, Readiness, Work
 from autodub.infra.http import account
 from autodub.model.calls import Summarize, Summary, Translate
-from autodub.model.errors import EngineCannot, Gone, Refused, Rejected
+from autodub.model.errors import Gone, Refused, Rejected
 from autodub.model.language import Language
 from autodub.model.speech import Translation, Translations, Wording
 
@@ -235,28 +234,12 @@ class OpenAI:
         return request
 
     def _sdk(self) -> Any:
-        if not self._key and self._is_openai:
-            raise Refused(
-                "OpenAI cannot be called without a key.",
-                hint=f"Set {wire.KEY} in the environment or under [secrets] in the config file.",
-                engine=wire.NAME,
-            )
-        if not re.fullmatch("[!-~]*", self._key):
-            raise Refused(
-                f"{wire.KEY} holds characters that no key has.",
-                hint=f"Set {wire.KEY} to a key of your account.",
-                engine=wire.NAME,
-            )
         with self._lock:
             if self._client is None:
-                try:
-                    self._client = wire.client(
-                        endpoint=self._endpoint, key=self._key, timeout=self.options.timeout
-                    )
-                except ImportError as error:
-                    raise EngineCannot(
-                        "The openai package is not installed.", hint="pip install 'autodub[openai]'"
-                    ) from error
+                self._client = wire.opened(
+                    endpoint=self._endpoint, key=self._key, timeout=self.options.timeout,
+                    is_openai=self._is_openai,
+                )  # fmt: skip
             return self._client
 
 

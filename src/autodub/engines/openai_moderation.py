@@ -16,7 +16,7 @@ from autodub.engines import openai_wire as wire
 from autodub.engines.roles import EngineContext, EngineOptions, Info, Readiness, Work
 from autodub.infra.http import account
 from autodub.model.calls import Moderate, Moderation
-from autodub.model.errors import BadAnswer, EngineCannot, Refused
+from autodub.model.errors import BadAnswer
 
 _LANES = 8
 
@@ -96,22 +96,12 @@ class OpenAIModerator:
         return rows
 
     def _sdk(self) -> Any:
-        if not self._key and self._endpoint == wire.HOME:
-            raise Refused(
-                "OpenAI cannot be called without a key.",
-                hint=f"Set {wire.KEY} in the environment or under [secrets] in the config file.",
-                engine=wire.NAME,
-            )
         with self._lock:
             if self._client is None:
-                try:
-                    self._client = wire.client(
-                        endpoint=self._endpoint, key=self._key, timeout=self.options.timeout
-                    )
-                except ImportError as error:
-                    raise EngineCannot(
-                        "The openai package is not installed.", hint="pip install 'autodub[openai]'"
-                    ) from error
+                self._client = wire.opened(
+                    endpoint=self._endpoint, key=self._key, timeout=self.options.timeout,
+                    is_openai=self._endpoint == wire.HOME,
+                )  # fmt: skip
             return self._client
 
 

@@ -6,6 +6,7 @@ Chat Completions, which other servers speak as well. The official SDK carries it
 from __future__ import annotations
 
 import json
+import re
 import weakref
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,7 +14,7 @@ from typing import Any, TypeVar
 
 from autodub.dubbing.prompting import Prompt
 from autodub.infra.http import Kind, Provider, failure, importing, unreachable
-from autodub.model.errors import BadAnswer, EngineError, Gone, Rejected, TooLong
+from autodub.model.errors import BadAnswer, EngineCannot, EngineError, Gone, Refused, Rejected, TooLong
 
 NAME = "openai"
 KEY = "OPENAI_API_KEY"
@@ -63,6 +64,32 @@ class Reply:
     ending: str
     """Why the model stopped: ``stop``, ``length``, ``content_filter``."""
     refusal: bool
+
+
+def opened(*, endpoint: str, key: str, timeout: float, is_openai: bool) -> Any:
+    """A client, once the key is seen to be one; only OpenAI itself always wants a key.
+
+    Raises Refused for a key that is missing or cannot be sent, EngineCannot without the package, and
+    Rejected for an address that is none.
+    """
+    if not key and is_openai:
+        raise Refused(
+            "OpenAI cannot be called without a key.",
+            hint=f"Set {KEY} in the environment or under [secrets] in the config file.",
+            engine=NAME,
+        )
+    if not re.fullmatch("[!-~]*", key):
+        raise Refused(
+            f"{KEY} holds characters that no key has.",
+            hint=f"Set {KEY} to a key of your account.",
+            engine=NAME,
+        )
+    try:
+        return client(endpoint=endpoint, key=key, timeout=timeout)
+    except ImportError as error:
+        raise EngineCannot(
+            "The openai package is not installed.", hint="pip install 'autodub[openai]'"
+        ) from error
 
 
 def client(*, endpoint: str, key: str, timeout: float) -> Any:

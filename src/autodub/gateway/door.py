@@ -105,7 +105,7 @@ class Door:
                 if leave.is_second and isinstance(call.engine, Examined):
                     self._examine(call, accounts)
                 result = self._send(call, accounts, ticket, tries, finish)
-            except BaseException as error:
+            except BaseException as error:  # raised on; breaker and lanes are told of it first
                 failure = error
                 raise
             finally:

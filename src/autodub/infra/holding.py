@@ -44,7 +44,7 @@ class Holding:
             try:
                 os.write(new, "".join(f"{line}\n" for line in left).encode())
                 beside.replace(self._path)  # a reader sees the old lines or the new ones
-            except BaseException:
+            except BaseException:  # also Ctrl-C: the handle is nobody's yet
                 os.close(new)
                 raise
             if self._file is not None:

@@ -116,7 +116,7 @@ class _Stream(httpcore.NetworkStream):
         try:
             wait = _left(self._deadline, httpcore.ConnectTimeout)
             return _Stream(self._inner.start_tls(ssl_context, server_hostname, wait), self._deadline)
-        except BaseException:
+        except BaseException:  # also Ctrl-C: the connection is nobody's yet
             self._inner.close()
             raise
 

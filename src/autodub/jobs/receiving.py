@@ -83,7 +83,7 @@ class Growing:
                 is_good = True
             except TooLarge:
                 raise
-            except BaseException:
+            except BaseException:  # a connection that broke: without a digest to meet, what came is good
                 is_good = digest is None
                 raise
             finally:

@@ -168,7 +168,7 @@ class Worker:
             return self._platform.claims.next(self.id)
         except Unavailable as problem:  # a slot outlives a database that is away; it is asked again
             log.warning("no job could be claimed: %s", problem.message)
-        except Exception:
+        except Exception:  # a fault of ours: the slot outlives it and asks again
             log.exception("no job could be claimed")
         return None
 
@@ -203,7 +203,7 @@ class Worker:
                 Unavailable
             ) as problem:  # it is tried again; a lease that is not renewed runs out by itself
                 log.warning("leases could not be renewed: %s", problem.message)
-            except Exception:
+            except Exception:  # without the watch all leases would run out
                 log.exception("the watch failed; it goes on")
 
     def _heed(self) -> None:
