@@ -120,7 +120,7 @@ def test_a_hook_is_told_of_everything_that_becomes_of_a_job(desk: Desk, receiver
     assert [body["kind"] for body in receiver.bodies] == ["job.queued", "job.started", "job.completed"]
     assert [body["number"] for body in receiver.bodies] == [1, 2, 3]
     assert [body["job"]["state"] for body in receiver.bodies] == ["queued", "processing", "completed"]
-    assert receiver.bodies[-1]["job"] == shapes.of_job(desk.job(job)).model_dump()
+    assert receiver.bodies[-1]["job"] == shapes.brief_of_job(desk.job(job)).model_dump()
     for headers, body in receiver.got:
         assert is_signed(secret, body, headers[HEADER], clock=desk.clock)
         assert headers["Autodub-Delivery"] == json.loads(body)["id"]

@@ -32,8 +32,12 @@ class Job(Told):
     state: State
     title: str = ""
     target: str = ""
+    spoken: str | None = None
+    """Language of the source, once it is known."""
     source: str | None = None
     """Address; None for an upload."""
+    upload: str | None = None
+    """Id of the upload; None for an address."""
     batch: str | None = None
     priority: int = 0
     progress: float = 0.0
@@ -57,6 +61,7 @@ class Job(Told):
     """Kind of result -> path at the server."""
     verdict: str = ""
     figures: Mapping[str, Any] = {}
+    """Of the receipt; empty in lists."""
     degradations: tuple[str, ...] = ()
     estimate: Mapping[str, Any] | None = None
     events: int = 0

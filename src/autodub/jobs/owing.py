@@ -11,6 +11,7 @@ from sqlalchemy import Connection, insert, select
 
 from autodub.jobs.records import Job, job_of
 from autodub.jobs.tables import deliveries, hooks, jobs
+from autodub.model.language import Language
 
 Kind = Literal["job.queued", "job.started", "job.completed", "job.failed", "job.cancelled", "job.deleted"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
@@ -56,20 +57,21 @@ def write(
 
 
 def outline(job: Job) -> dict[str, Any]:
-    """A job as the interface shows it."""
-    result = job.result or {}
-    failed = job.error
+    """A job as the interface lists it, and as webhooks are told of it: all but its figures."""
+    result, spec, failed = job.result or {}, job.spec, job.error
+    asked = spec.get("spoken")
+    spoken = result.get("spoken") or (asked and Language.parse(asked).tag)
     return {
         "id": job.id, "kind": job.kind, "state": job.state, "title": job.title,
-        "target": str(job.spec["target"]), "source": job.spec.get("source"), "batch": job.batch,
+        "target": str(spec["target"]), "spoken": spoken,
+        "source": spec.get("source"), "upload": spec.get("upload"), "batch": job.batch,
         "priority": job.priority, "progress": job.progress, "stage": job.stage, "message": job.message,
         "created": job.created, "started": job.started, "finished": job.finished, "updated": job.updated,
         "expires": job.expires, "attempt": job.attempt, "seconds": job.duration,
-        "dollars": float(job.spent), "revision": job.revision, "stale": job.is_stale,
+        "dollars": round(float(job.spent), 4), "revision": job.revision, "stale": job.is_stale,
         "stopping": bool(job.stopping),
         "error": failed and {"code": failed.code, "message": failed.message, "hint": failed.hint},
         "files": {kind: f"/api/v1/jobs/{job.id}/files/{kind}" for kind in result.get("files", {})},
-        "verdict": result.get("verdict", ""), "figures": result.get("figures", {}),
-        "degradations": result.get("degradations", []), "estimate": result.get("estimate"),
+        "verdict": result.get("verdict", ""), "degradations": result.get("degradations", []),
         "events": job.events, "owner": job.owner,
     }  # fmt: skip

@@ -44,6 +44,8 @@ class Result(BaseModel):
     """The receipt's: ``lead``, ``floor``, ``below`` ..."""
     seconds: float = 0.0
     """Of programme."""
+    spoken: str = ""
+    """Tag of the source's language; empty where nobody speaks, and of estimates."""
     figures: Mapping[str, Any] = {}
     """Metric -> value, of the receipt."""
     degradations: list[str] = []
@@ -59,6 +61,7 @@ def of_dub(made: Made) -> Result:
         summary=_lines(receipt),
         verdict=receipt.verdict,
         seconds=receipt.durations.source_ms / 1000,
+        spoken="" if receipt.source_language == "und" else receipt.source_language,
         figures={metric.id: metric.value for metric in receipt.metrics},
         degradations=[f"{one.message} ({one.reason})" for one in receipt.degradations],
         reused=made.reused,

@@ -16,7 +16,7 @@ from autodub.jobs.spec import JobSpec
 from autodub.web.identity import actor, needs, platform
 from autodub.web.jobs import idempotency
 from autodub.web.problems import Problem, problem
-from autodub.web.shapes import JobShape, of_job
+from autodub.web.shapes import JobBrief, brief_of_job, sent
 
 blueprint = APIBlueprint(
     "batches", __name__, url_prefix="/api/v1",
@@ -95,9 +95,9 @@ class BatchShape(BaseModel):
 
 
 class BatchWhole(BatchShape):
-    """A batch with its jobs."""
+    """A batch with its jobs, without their figures."""
 
-    jobs: list[JobShape]
+    jobs: list[JobBrief]
 
 
 class BatchList(BaseModel):
@@ -181,9 +181,7 @@ def _given(part: BaseModel) -> dict[str, Any]:
 def _whole(batch: str) -> Response:
     batches, asking = platform().batches, actor()
     shape = _shape(batches.get(asking, batch)).model_dump()
-    return jsonify(
-        BatchWhole(**shape, jobs=[of_job(job) for job in batches.jobs(asking, batch)]).model_dump()
-    )
+    return sent(BatchWhole(**shape, jobs=[brief_of_job(job) for job in batches.jobs(asking, batch)]))
 
 
 def _shape(one: Batch) -> BatchShape:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from flask import Response, jsonify, request
+from flask import Response, request
 from flask_openapi3 import APIBlueprint, Tag
 from pydantic import BaseModel, Field
 
@@ -43,9 +43,9 @@ class ListQuery(BaseModel):
 
 
 class JobPage(BaseModel):
-    """Some jobs, newest first."""
+    """Some jobs, newest first, without their figures."""
 
-    jobs: list[shapes.JobShape]
+    jobs: list[shapes.JobBrief]
     after: str | None = Field(description="Send it back for the next page; null at the end.")
     total: int
 
@@ -63,8 +63,7 @@ def idempotency() -> str | None:
 def submit(body: JobSpec) -> Response:
     """Queue a dub. With an `Idempotency-Key` header the same request gives the same job again (200)."""
     job, is_new = platform().jobs.submit(actor(), body, idempotency=idempotency())
-    answer = jsonify(shapes.of_job(job).model_dump())
-    answer.status_code = 201 if is_new else 200
+    answer = shapes.sent(shapes.of_job(job), status=201 if is_new else 200)
     answer.headers["Location"] = f"/api/v1/jobs/{job.id}"
     return answer
 
@@ -72,40 +71,38 @@ def submit(body: JobSpec) -> Response:
 @blueprint.get("/jobs", responses={200: JobPage}, summary="List jobs")
 @needs("read")
 def listed(query: ListQuery) -> Response:
-    """Your jobs, newest first."""
+    """Your jobs, newest first, without figures and estimates: `GET /jobs/{job}` has those of one."""
     page = platform().jobs.list(
         actor(), states=query.state, batch=query.batch, target=query.target, text=query.text,
         owner=query.owner, kind=query.kind, after=query.after, limit=query.limit,
     )  # fmt: skip
-    found = JobPage(jobs=[shapes.of_job(job) for job in page.jobs], after=page.after, total=page.total)
-    return jsonify(found.model_dump())
+    found = [shapes.brief_of_job(job) for job in page.jobs]
+    return shapes.sent(JobPage(jobs=found, after=page.after, total=page.total))
 
 
 @blueprint.get("/jobs/<job>", responses={200: shapes.JobShape}, summary="Look at a job")
 @needs("read")
 def look(path: JobPath) -> Response:
     """A job as it stands."""
-    return jsonify(shapes.of_job(platform().jobs.get(actor(), path.job)).model_dump())
+    return shapes.sent(shapes.of_job(platform().jobs.get(actor(), path.job)))
 
 
 @blueprint.post("/jobs/<job>/cancel", responses={200: shapes.JobShape}, summary="Stop a job")
 @needs("jobs")
 def cancel(path: JobPath) -> Response:
     """Stop it; what is finished is kept for a retry."""
-    return jsonify(shapes.of_job(platform().jobs.cancel(actor(), path.job)).model_dump())
+    return shapes.sent(shapes.of_job(platform().jobs.cancel(actor(), path.job)))
 
 
 @blueprint.post("/jobs/<job>/retry", responses={200: shapes.JobShape}, summary="Try a job again")
 @needs("jobs")
 def retry(path: JobPath) -> Response:
     """Queue a job that failed or was cancelled again; it goes on from what was kept."""
-    return jsonify(shapes.of_job(platform().jobs.retry(actor(), path.job)).model_dump())
+    return shapes.sent(shapes.of_job(platform().jobs.retry(actor(), path.job)))
 
 
 @blueprint.delete("/jobs/<job>", responses={202: shapes.JobShape}, summary="Delete a job")
 @needs("jobs")
 def delete(path: JobPath) -> Response:
     """Remove it with everything of it, as soon as nobody works on it."""
-    answer = jsonify(shapes.of_job(platform().jobs.delete(actor(), path.job)).model_dump())
-    answer.status_code = 202
-    return answer
+    return shapes.sent(shapes.of_job(platform().jobs.delete(actor(), path.job)), status=202)

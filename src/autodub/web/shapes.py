@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
+from flask import Response
 from pydantic import BaseModel, Field
 
+from autodub.jobs.owing import outline
 from autodub.jobs.records import Happening, Job
 
 
@@ -17,15 +19,20 @@ class Failed(BaseModel):
     hint: str = ""
 
 
-class JobShape(BaseModel):
-    """A job as it stands. Times are seconds since 1970 (UTC)."""
+class JobBrief(BaseModel):
+    """A job as lists, batches and webhooks tell of it. Times are seconds since 1970 (UTC)."""
 
     id: str
     kind: Literal["dub", "estimate"]
     state: Literal["queued", "processing", "completed", "failed", "cancelled"]
-    title: str
-    target: str
+    title: str = Field(description="As it was asked for; else the upload's name, else the address.")
+    target: str = Field(description="Tag of the language it is dubbed into.")
+    spoken: str | None = Field(
+        description="Tag of the source's language: as it was heard, before that as it was asked for; "
+        "null: not known yet, or nobody speaks."
+    )
     source: str | None = Field(description="Address; null for an upload.")
+    upload: str | None = Field(description="Id of the upload; null for an address.")
     batch: str | None
     priority: int
     progress: float = Field(description="0..1")
@@ -45,11 +52,16 @@ class JobShape(BaseModel):
     error: Failed | None
     files: dict[str, str] = Field(description="Kind of result -> path it is downloaded from.")
     verdict: str
-    figures: dict[str, Any] = Field(description="Metric -> value, of the receipt.")
     degradations: list[str]
-    estimate: dict[str, Any] | None
     events: int = Field(description="Number of the last event.")
     owner: str
+
+
+class JobShape(JobBrief):
+    """A job as it stands, with its figures. Times are seconds since 1970 (UTC)."""
+
+    figures: dict[str, Any] = Field(description="Metric -> value, of the receipt.")
+    estimate: dict[str, Any] | None
 
 
 class EventShape(BaseModel):
@@ -65,23 +77,16 @@ class EventShape(BaseModel):
     data: dict[str, Any]
 
 
+def brief_of_job(job: Job) -> JobBrief:
+    """A job without its figures, as lists have it."""
+    return JobBrief(**outline(job))
+
+
 def of_job(job: Job) -> JobShape:
     """A job, as it is sent."""
     result = job.result or {}
     return JobShape(
-        id=job.id, kind=job.kind, state=job.state, title=job.title, target=str(job.spec["target"]),
-        source=job.spec.get("source"), batch=job.batch, priority=job.priority, progress=job.progress,
-        stage=job.stage, message=job.message, created=job.created, started=job.started,
-        finished=job.finished, updated=job.updated, expires=job.expires, attempt=job.attempt,
-        seconds=job.duration, dollars=float(job.spent), revision=job.revision, stale=job.is_stale,
-        stopping=bool(job.stopping),
-        error=Failed(code=job.error.code, message=job.error.message, hint=job.error.hint)
-        if job.error
-        else None,
-        files={kind: f"/api/v1/jobs/{job.id}/files/{kind}" for kind in result.get("files", {})},
-        verdict=result.get("verdict", ""), figures=result.get("figures", {}),
-        degradations=result.get("degradations", []), estimate=result.get("estimate"), events=job.events,
-        owner=job.owner,
+        **outline(job), figures=result.get("figures", {}), estimate=result.get("estimate")
     )  # fmt: skip
 
 
@@ -91,3 +96,8 @@ def of_happening(one: Happening) -> EventShape:
         number=one.number, at=one.at, attempt=one.attempt, kind=one.kind, stage=one.stage,
         message=one.message, fraction=one.fraction, data=dict(one.data),
     )  # fmt: skip
+
+
+def sent(shape: BaseModel, *, status: int = 200) -> Response:
+    """A shape as an answer, written in one go: jobs are asked for many times a second."""
+    return Response(shape.model_dump_json() + "\n", status, mimetype="application/json")

@@ -1,0 +1,77 @@
+"""Jobs over HTTP: briefly in lists, batches and webhooks, whole by themselves."""
+
+from __future__ import annotations
+
+import io
+from typing import Any
+
+from flask.testing import FlaskClient
+from sounds import WAV
+
+from autodub.jobs.owing import outline
+from autodub.jobs.platform import LOCAL_ACTOR, Platform
+from autodub.jobs.results import Result
+from autodub.model.job import Event
+from autodub.web.shapes import JobBrief, JobShape
+
+URL = "https://www.youtube.com/watch?v=dQw4w9WgXcQ"
+_WHOLE = {"figures", "estimate"}
+"""What only a job by itself has."""
+
+
+def submitted(client: FlaskClient, **wishes: Any) -> str:
+    """A job that was taken."""
+    answer = client.post("/api/v1/jobs", json={"source": URL, "target": "Spanish"} | wishes)
+    assert answer.status_code == 201, answer.get_json()
+    return str(answer.get_json()["id"])
+
+
+def completed(platform: Platform, **result: Any) -> None:
+    """Have the queued job completed, as a worker would."""
+    claimed = platform.claims.next("worker")
+    assert claimed is not None
+    made = Result(figures={"sync.p95": 0.5, "loud.words": "größer"}, **result).model_dump_json()
+    platform.claims.end(claimed, "completed", Event("job.completed"), result=made, progress=1.0)
+
+
+def test_lists_leave_the_figures_to_the_job_itself(client: FlaskClient, platform: Platform) -> None:
+    """All else is the same in the list, in a batch and in the job."""
+    batch = client.post(
+        "/api/v1/batches", json={"name": "Talks", "sources": [{"source": URL}], "targets": ["es"]}
+    ).get_json()["id"]
+    completed(platform)
+    (listed,) = client.get("/api/v1/jobs").get_json()["jobs"]
+    (of_batch,) = client.get(f"/api/v1/batches/{batch}").get_json()["jobs"]
+    whole = client.get(f"/api/v1/jobs/{listed['id']}").get_json()
+    assert listed == of_batch == {name: value for name, value in whole.items() if name not in _WHOLE}
+    assert whole["figures"] == {"sync.p95": 0.5, "loud.words": "größer"}
+
+
+def test_webhooks_are_told_of_a_job_as_lists_are(client: FlaskClient, platform: Platform) -> None:
+    """The shape of a webhook's job is that of a list, field by field."""
+    job = platform.jobs.get(LOCAL_ACTOR, submitted(client))
+    assert list(outline(job)) == list(JobBrief.model_fields)
+    assert set(JobShape.model_fields) - set(JobBrief.model_fields) == _WHOLE
+
+
+def test_a_job_names_its_source_and_language(client: FlaskClient, platform: Platform) -> None:
+    """The language as it was asked for, by its tag, and once it was heard as that."""
+    path = f"/api/v1/jobs/{submitted(client, spoken='English')}"
+    said = client.get(path).get_json()
+    assert (said["source"], said["upload"], said["spoken"], said["target"]) == (URL, None, "en", "es")
+    completed(platform, spoken="en-GB")
+    assert client.get(path).get_json()["spoken"] == "en-GB"
+
+
+def test_a_language_that_nobody_named_is_not_known_before_it_is_heard(client: FlaskClient) -> None:
+    """It is null, and no guess."""
+    assert client.get(f"/api/v1/jobs/{submitted(client)}").get_json()["spoken"] is None
+
+
+def test_a_job_is_called_by_its_source_where_nobody_named_it(client: FlaskClient) -> None:
+    """By the upload's name or the address; an upload is named by its id."""
+    upload = client.post("/api/v1/uploads", data={"file": (io.BytesIO(WAV), "My Talk.wav")}).get_json()["id"]
+    answer = client.post("/api/v1/jobs", json={"upload": upload, "target": "es"})
+    said = client.get(answer.headers["Location"]).get_json()
+    assert (said["upload"], said["source"], said["title"]) == (upload, None, "My Talk.wav")
+    assert client.get(f"/api/v1/jobs/{submitted(client)}").get_json()["title"] == URL
