@@ -23,7 +23,7 @@ from autodub.jobs.platform import LOCAL_ACTOR, Platform
 from autodub.jobs.spec import JobSpec
 from autodub.model.errors import Unauthenticated, Unavailable
 from autodub.model.job import Event
-from autodub.web import events, identity, serving
+from autodub.web import following, identity, pushing, serving
 from autodub.web import sockets as web_sockets
 
 STREAM = {"Accept": "text/event-stream"}
@@ -110,8 +110,8 @@ def test_a_silent_stream_shows_that_it_lives(
     client: FlaskClient, platform: Platform, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A comment now and then keeps proxies from closing it, and notices who has gone."""
-    monkeypatch.setattr(events, "BEAT", 0.0)
-    monkeypatch.setattr(events, "SLICE", 0.01)
+    monkeypatch.setattr(following, "BEAT", 0.0)
+    monkeypatch.setattr(pushing, "SLICE", 0.01)
     job = _job(platform)
     for url in (f"/api/v1/jobs/{job}/events", "/api/v1/events"):
         answer = client.get(url, headers=STREAM, buffered=False)
@@ -137,8 +137,8 @@ def test_streams_end_with_the_right_to_see_them(
     client: FlaskClient, platform: Platform, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A revoked key or an ended session is noticed within a minute, without another request."""
-    monkeypatch.setattr(events, "AGAIN", 0.0)
-    monkeypatch.setattr(events, "SLICE", 0.01)
+    monkeypatch.setattr(following, "AGAIN", 0.0)
+    monkeypatch.setattr(pushing, "SLICE", 0.01)
     job = _job(platform)
     allowed = threading.Event()
     real = identity._found
@@ -156,7 +156,7 @@ def test_streams_end_with_the_right_to_see_them(
             allowed.clear()
             assert [message["event"] for message in messages if "data" in message] in ([], [""])
         assert client.get(url).status_code == 401
-    assert events.AGAIN + events.BEAT < 60
+    assert following.AGAIN + following.BEAT < 60
 
 
 def test_streams_end_when_the_process_is_told_to(client: FlaskClient, platform: Platform) -> None:

@@ -15,6 +15,8 @@ from autodub.cli.calls import Calls
 from autodub.cli.common import data_dir_option
 
 if TYPE_CHECKING:
+    from flask import Flask
+
     from autodub.infra.server_settings import ServerSettings
     from autodub.infra.settings import Settings
     from autodub.jobs.platform import Platform
@@ -90,6 +92,7 @@ class _Here:
     def __init__(self, settings: Settings, server: ServerSettings) -> None:
         self._settings, self._server = settings, server
         self._platform: Platform | None = None
+        self._app: Flask | None = None
 
     def app(self) -> Any:
         """The app; waits for a database that is away."""
@@ -107,10 +110,13 @@ class _Here:
                 if serving.leaving():
                     sys.exit(0)
             else:
-                return create_app(self._platform)
+                self._app = create_app(self._platform)
+                return self._app
 
     def close(self) -> None:
         """Let go of it."""
+        if self._app is not None:
+            self._app.extensions["autodub.pusher"].close()
         if self._platform is not None:
             self._platform.close()
 

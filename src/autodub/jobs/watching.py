@@ -72,14 +72,21 @@ class _Watched:
         self.tail: list[Happening] = []
         """The last events read, without holes."""
 
-    def see(self, now: tuple[int, str] | None) -> None:
-        """Take the number of the last event and the state; None: the job is gone."""
+    def see(self, now: tuple[int, str] | None) -> bool:
+        """Take the number of the last event and the state, None: the job is gone; whether that is news."""
         with self.news:
+            before = self.now
             if now is None:
                 self.is_gone, self.state = True, ""
             elif now[0] >= self.number and not self.is_gone:  # else it is older than what we know
                 self.number, self.state = now
             self.news.notify_all()
+            return self.now != before
+
+    @property
+    def now(self) -> tuple[int, str, bool]:
+        """Number, state, and whether the job is gone."""
+        return self.number, self.state, self.is_gone
 
 
 class _Owned:
@@ -90,13 +97,18 @@ class _Owned:
         self.news = threading.Condition()
         self.numbers: Mapping[str, int] = {}
         self.is_known = False
+        self.reading = threading.Lock()
+        self.read: dict[str, Job] = {}
+        """Jobs as they were read last."""
 
-    def see(self, numbers: Mapping[str, int]) -> None:
-        """Take the numbers as they are now."""
+    def see(self, numbers: Mapping[str, int]) -> bool:
+        """Take the numbers as they are now; whether that is news."""
         with self.news:
-            if numbers != self.numbers or not self.is_known:
-                self.numbers, self.is_known = numbers, True
-                self.news.notify_all()
+            if numbers == self.numbers and self.is_known:
+                return False
+            self.numbers, self.is_known = numbers, True
+            self.news.notify_all()
+            return True
 
 
 S = TypeVar("S", _Watched, _Owned)
@@ -108,6 +120,20 @@ class JobWatch:
     def __init__(self, sql: Sql, job: str, shared: _Watched) -> None:
         self._sql, self._job, self._shared = sql, job, shared
         self._is_fresh = False
+        self._told: tuple[int, str, bool] | None = None
+
+    @property
+    def has_news(self) -> bool:
+        """Whether there is more than the last page had."""
+        if self._told is None:
+            return True
+        number, *rest = self._shared.now
+        return number > self._told[0] or rest != [*self._told[1:]]
+
+    def wait(self, seconds: float) -> None:
+        """Wait for news."""
+        with self._shared.news:
+            self._shared.news.wait_for(lambda: self.has_news, timeout=seconds)
 
     def after(self, number: int, *, wait: float = 0.0, limit: int = events.PAGE) -> Page:
         """The events after a number; waits so many seconds for one, unless the job is gone.
@@ -126,6 +152,7 @@ class JobWatch:
             self._look()
             state, is_gone = shared.state, shared.is_gone
         last = found[-1].number if found else number
+        self._told = last, state, is_gone
         return Page(found, last, state, state in OVER and last >= known, is_gone)
 
     def _look(self) -> None:
@@ -153,24 +180,44 @@ class OwnWatch:
         self.numbers = shared.numbers
         """Job -> number of its last event, as far as this stream has told."""
 
+    @property
+    def has_news(self) -> bool:
+        """Whether something changed since the last call of ``changes``."""
+        return self._shared.numbers is not self.numbers
+
+    def wait(self, seconds: float) -> None:
+        """Wait for news."""
+        with self._shared.news:
+            self._shared.news.wait_for(lambda: self.has_news, timeout=seconds)
+
     def changes(self, *, wait: float = 0.0) -> Changes:
         """What changed since the last call, waiting so many seconds for it. Raises Unavailable."""
         shared = self._shared
         with shared.news:
-            shared.news.wait_for(lambda: shared.numbers is not self.numbers, timeout=wait)
+            shared.news.wait_for(lambda: self.has_news, timeout=wait)
             now = shared.numbers
         before = self.numbers
         if now is before:
             return Changes((), ())
         changed = [job for job, number in now.items() if before.get(job) != number]
-        found: list[Job] = []
-        for some in _portions(changed):
-            asked = select(jobs).where(jobs.c.id.in_(some), jobs.c.stopping != "delete")
-            with self._sql.reading() as connection:
-                found += [job_of(row) for row in connection.execute(asked)]
+        found = self._read(changed, now)
         self.numbers = now
         gone = sorted(before.keys() - now.keys())
         return Changes(tuple(sorted(found, key=lambda job: (job.updated, job.id))), tuple(gone))
+
+    def _read(self, changed: Sequence[str], numbers: Mapping[str, int]) -> list[Job]:
+        """Jobs as they are, of which one thread at a time reads those that no other stream has read."""
+        shared = self._shared
+        with shared.reading:
+            known = {job: read for job in changed if (read := shared.read.get(job))}
+            fresh = {job: read for job, read in known.items() if read.events >= numbers[job]}
+            for some in _portions([job for job in changed if job not in fresh]):
+                asked = select(jobs).where(jobs.c.id.in_(some), jobs.c.stopping != "delete")
+                with self._sql.reading() as connection:
+                    fresh |= {row.id: job_of(row) for row in connection.execute(asked)}
+            kept = [*({**shared.read, **fresh}).items()]
+            shared.read = dict(kept[-_TAIL:])
+            return list(fresh.values())
 
 
 class Watching:
@@ -198,6 +245,8 @@ class Watching:
         self._over = threading.Event()
         self.looks = 0
         """How often the database was asked; for tests."""
+        self.heard: Callable[[], None] = _nobody
+        """Called after every look that found something new, by the thread that looks."""
 
     @property
     def open(self) -> int:
@@ -279,45 +328,50 @@ class Watching:
                 return
             try:
                 self.looks += 1
-                self._look_at_jobs(watched)
+                is_new = self._look_at_jobs(watched)
                 until_all -= 1
                 if until_all <= 0 or not all(shared.is_known for shared in owned.values()):
                     until_all = round(self._compare / self._every)
-                    self._compare_all(owned)
+                    is_new |= self._compare_all(owned)
                 else:
-                    self._look_at_owned(owned)
+                    is_new |= self._look_at_owned(owned)
                 is_away = False
+                if is_new:
+                    self.heard()
             except Exception:  # streams outlive a database that is away for a while; it is asked again
                 if not is_away:
                     log.warning("what is new of watched jobs cannot be asked", exc_info=True)
                 is_away = True
             self._over.wait(self._every)
 
-    def _look_at_jobs(self, watched: Mapping[str, _Watched]) -> None:
+    def _look_at_jobs(self, watched: Mapping[str, _Watched]) -> bool:
+        is_new = False
         for some in _portions(list(watched)):
             found = events.last(self._sql, some)
             for job in some:
                 shared, now = watched[job], found.get(job)
                 if now != (shared.number, shared.state) and not shared.is_gone:
-                    shared.see(now)
+                    is_new |= shared.see(now)
+        return is_new
 
-    def _look_at_owned(self, owned: Mapping[str, _Owned]) -> None:
+    def _look_at_owned(self, owned: Mapping[str, _Owned]) -> bool:
         """Take what changed lately."""
         if not owned:
-            return
+            return False
         new = self._all(list(owned), jobs.c.updated > self._newest - _LATE, going=True)
+        is_new = False
         for owner, numbers in new.items():
             before = owned[owner].numbers
             after = {**before} | {job: number for job, number in numbers.items() if number}
             for job in [job for job, number in numbers.items() if not number]:
                 after.pop(job, None)
-            owned[owner].see(after)
+            is_new |= owned[owner].see(after)
+        return is_new
 
-    def _compare_all(self, owned: Mapping[str, _Owned]) -> None:
+    def _compare_all(self, owned: Mapping[str, _Owned]) -> bool:
         """Take everything: what was told late, and jobs that are gone, are noticed here at last."""
         found = self._all(list(owned))
-        for owner, shared in owned.items():
-            shared.see(found.get(owner, {}))
+        return sum(shared.see(found.get(owner, {})) for owner, shared in owned.items()) > 0
 
     def _all(
         self, owners: Sequence[str], *which: ColumnElement[bool], going: bool = False
@@ -335,6 +389,10 @@ class Watching:
                         numbers.setdefault(row.owner, {})[row.id] = 0 if is_going else row.events
         self._newest = newest
         return numbers
+
+
+def _nobody() -> None:
+    """Nobody wants to hear of news."""
 
 
 def _portions(names: Sequence[str]) -> Iterator[Sequence[str]]:

@@ -13,6 +13,7 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 from autodub import __version__
 from autodub.jobs.platform import Platform
 from autodub.web import access, bodies, headers, identity, limits, origins, problems
+from autodub.web.pushing import Pusher
 
 _ROUTES = (
     "auth",
@@ -63,6 +64,8 @@ def create_app(platform: Platform) -> OpenAPI:
         static_folder=None,
     )  # fmt: skip
     app.extensions["autodub"] = platform
+    app.extensions["autodub.pusher"] = pusher = Pusher()
+    platform.watching.heard = pusher.wake
     app.json.sort_keys = False  # type: ignore[attr-defined]
     if platform.server.proxies:
         count = platform.server.proxies

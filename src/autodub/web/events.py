@@ -2,27 +2,25 @@
 
 from __future__ import annotations
 
-import json
-import logging
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack
 from http import HTTPStatus
 from typing import Any
 
-from flask import Response, jsonify, request, stream_with_context
+from flask import Response, current_app, jsonify, request
 from flask_openapi3 import APIBlueprint, Tag
 from pydantic import BaseModel, Field
 
-from autodub.jobs.watching import JobWatch, OwnWatch, Page
-from autodub.model.errors import AutodubError, BadOption, NotFound, Unavailable
-from autodub.web import shapes
-from autodub.web.identity import actor, forget, needs, platform
+from autodub.jobs.watching import JobWatch, OwnWatch
+from autodub.model.errors import BadOption, NotFound
+from autodub.web import following, shapes
+from autodub.web.identity import actor, needs, platform
 from autodub.web.problems import Problem, problem
+from autodub.web.pushing import SLICE, Pushed, Pusher
 from autodub.web.serving import leaving
 from autodub.web.sockets import Socket
 
-log = logging.getLogger("autodub.web")
 blueprint = APIBlueprint(
     "events", __name__, url_prefix="/api/v1",
     abp_tags=[Tag(name="Events", description="What happens in jobs, as it happens.")],
@@ -30,16 +28,7 @@ blueprint = APIBlueprint(
     abp_responses=dict.fromkeys((400, 401, 403, 404, 422, 429, 503), Problem),
 )  # fmt: skip
 
-BEAT = 15.0
-"""Seconds after which a silent stream says that it is alive."""
-AGAIN = 30.0
-"""Seconds between two looks at whether whoever watches still may."""
-SLICE = 0.5
-"""Seconds of waiting at a time: so soon a stream ends when the process is told to."""
-_RETRY = 2000
-"""Milliseconds after which a browser whose stream broke comes back."""
 _STREAM = "text/event-stream"
-_BEAT = ": still here\n\n"
 _ENDS = {
     "end": (1000, "the job is over"), "gone": (4404, "the job was deleted"),
     "out": (4401, "log in again"), "leaving": (1001, "the server stops; come back"),
@@ -80,12 +69,6 @@ class EventPage(BaseModel):
     after: int = Field(description="Send it back for the next page.")
     state: str = Field(description="Of the job.")
     over: bool = Field(description="Whether nothing more will come, unless somebody tries the job again.")
-
-
-class Numbers(BaseModel):
-    """Your jobs."""
-
-    numbers: dict[str, int] = Field(description="Job -> number of its last event.")
 
 
 _ONE: dict[str | int | HTTPStatus, Any] = {
@@ -131,7 +114,9 @@ def of_job(path: JobPath, query: EventsQuery) -> Response:
             page = watch.after(number, limit=1)
             if page.is_over and not page.happenings:  # else a browser would come back for ever
                 return _as_it_is(Response(status=204))
-        return _stream(_told(watch, path.job, number, follow=query.follow), stack.pop_all())
+        still = following.still(path.job)
+        said = following.told(watch, path.job, number, follow=query.follow, still=still)
+        return _stream(said, watch, stack.pop_all())
 
 
 @blueprint.get("/events", responses=_OWN, summary="Follow all your jobs")
@@ -146,8 +131,8 @@ def of_mine() -> Response:
     with ExitStack() as stack:
         watch = stack.enter_context(platform().watching.own(actor()))
         if not _wants_stream():
-            return _as_it_is(jsonify(Numbers(numbers=dict(watch.numbers)).model_dump()))
-        return _stream(_changing(watch), stack.pop_all())
+            return _as_it_is(jsonify(following.Numbers(numbers=dict(watch.numbers)).model_dump()))
+        return _stream(following.changing(watch, still=following.still(None)), watch, stack.pop_all())
 
 
 @blueprint.get("/jobs/<job>/ws", responses=_SOCKET, summary="Follow a job over a WebSocket")
@@ -171,11 +156,14 @@ def socket(path: JobPath, query: SocketQuery) -> Response:
     Browsers let any page open a socket, with our cookies: ``origins`` refuses those of other sites.
     """
     with platform().watching.job(actor(), path.job) as watch, Socket.open(request.environ) as opened:
-        for what, page in _followed(watch, path.job, query.after, follow=query.follow):
+        still = following.still(path.job)
+        for what, page in following.pages(watch, query.after, follow=query.follow, still=still):
             if what in _ENDS:
                 opened.close(*_ENDS[what])
             elif not opened.is_open:
                 break
+            elif not page.happenings:
+                watch.wait(SLICE)
             for happening in page.happenings if what == "events" else ():
                 opened.send(shapes.of_happening(happening).model_dump_json())
     return opened.answer
@@ -195,81 +183,12 @@ def _page(watch: JobWatch, query: EventsQuery) -> Response:
     return _as_it_is(jsonify(found.model_dump()))
 
 
-def _followed(watch: JobWatch, job: str, number: int, *, follow: bool) -> Iterator[tuple[str, Page]]:
-    """A job's events as they come: (``events``, page), and last of all why there are no more.
-
-    Comes at least every second, with an empty page when there is nothing.
-    """
-    checked = time.monotonic()
-    page = watch.after(number)
-    while True:
-        yield "events", page
-        if page.is_gone:
-            yield "gone", page
-        elif page.is_over and not follow:
-            yield "end", page
-        elif leaving():
-            yield "leaving", page
-        elif time.monotonic() - checked >= AGAIN:
-            checked = time.monotonic()
-            if _still(job):
-                continue
-            yield "out", page
-        else:
-            page = watch.after(page.number, wait=SLICE)
-            continue
-        return
-
-
-def _told(watch: JobWatch, job: str, number: int, *, follow: bool) -> Iterator[str]:
-    """A job's events as they come, in the form of a stream."""
-    beat = time.monotonic()
-    for what, page in _followed(watch, job, number, follow=follow):
-        if what in ("end", "gone"):
-            yield f"event: {what}\ndata: {json.dumps({'id': job, 'state': page.state})}\n\n"
-        for happening in page.happenings if what == "events" else ():
-            yield _event(shapes.of_happening(happening), number=happening.number)
-        now = time.monotonic()
-        if page.happenings:
-            beat = now
-        elif now - beat >= BEAT:
-            beat = now
-            yield _BEAT
-
-
-def _changing(watch: OwnWatch) -> Iterator[str]:
-    """What becomes of a user's jobs, in the form of a stream."""
-    yield _event(Numbers(numbers=dict(watch.numbers)), kind="jobs")
-    beat = checked = time.monotonic()
-    while not leaving():
-        changes = watch.changes(wait=SLICE)
-        for job in changes.jobs:
-            yield _event(shapes.of_job(job), kind="job")
-        for gone in changes.gone:
-            yield f"event: gone\ndata: {json.dumps({'id': gone})}\n\n"
-        now = time.monotonic()
-        if changes.jobs or changes.gone:
-            beat = now
-        elif now - beat >= BEAT:
-            beat = now
-            yield _BEAT
-        if now - checked >= AGAIN:
-            checked = now
-            if not _still(None):
-                return
-
-
-def _stream(told: Iterator[str], watched: ExitStack) -> Response:
+def _stream(said: Iterator[str], watch: JobWatch | OwnWatch, watched: ExitStack) -> Response:
     """A stream as an answer; what is ``watched`` ends with it."""
-
-    def begun() -> Iterator[str]:
-        yield f"retry: {_RETRY}\n\n"
-        try:
-            yield from told
-        except Unavailable as problem:  # whoever watches comes back, and goes on where it stopped
-            log.warning("a stream ends early: %s", problem.message)
-
-    answer = Response(stream_with_context(begun()), mimetype=_STREAM)
+    pusher: Pusher = current_app.extensions["autodub.pusher"]
+    answer = Pushed(
+        following.lasting(said), pusher, has_news=lambda: watch.has_news, wait=watch.wait
+    )  # fmt: skip
     answer.call_on_close(watched.close)
     answer.headers["X-Accel-Buffering"] = "no"  # nginx would keep events back otherwise
     return _as_it_is(answer)
@@ -280,25 +199,6 @@ def _as_it_is(answer: Response) -> Response:
     answer.headers["Cache-Control"] = "no-store"
     answer.headers["Vary"] = "Accept"
     return answer
-
-
-def _event(shape: BaseModel, *, kind: str = "", number: int | None = None) -> str:
-    begin = f"event: {kind}\n" if kind else ""
-    if number is not None:
-        begin += f"id: {number}\n"
-    return f"{begin}data: {shape.model_dump_json()}\n\n"
-
-
-def _still(job: str | None) -> bool:
-    """Whether whoever watches still may: the key not revoked, the session not ended, the job still theirs."""
-    forget()
-    try:
-        found = actor()
-        if job is not None:
-            platform().jobs.get(found, job)
-    except AutodubError:
-        return False
-    return "read" in found.scopes
 
 
 def _wants_stream() -> bool:
