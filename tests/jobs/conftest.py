@@ -81,7 +81,7 @@ def opening(tmp_path: Path, address: str) -> Iterator[Opening]:
 
         def open_(**given: Any) -> Platform:
             known = settings.load(environ={"HOME": str(tmp_path)}, data_dir=tmp_path / "data")
-            values = {"database": address, "spare": 0} | given
+            values = {"database": address, "spare": 0, "check_engines": False} | given
             platform = Platform(known, server_settings.load(known, environ={}, given=values))
             stack.callback(platform.close)
             return platform

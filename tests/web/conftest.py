@@ -16,6 +16,8 @@ from autodub.jobs.platform import Platform
 from autodub.web.app import create_app
 
 Opening = Callable[..., Platform]
+_USUAL = {"spare": 0, "check_engines": False}
+"""Jobs are not made here, so what engines could do does not matter."""
 
 
 @pytest.fixture
@@ -25,7 +27,7 @@ def opening(tmp_path: Path) -> Iterator[Opening]:
 
         def open_(**given: Any) -> Platform:
             known = settings.load(environ={"HOME": str(tmp_path)}, data_dir=tmp_path / "data")
-            platform = Platform(known, server_settings.load(known, environ={}, given={"spare": 0} | given))
+            platform = Platform(known, server_settings.load(known, environ={}, given=_USUAL | given))
             stack.callback(platform.close)
             return platform
 

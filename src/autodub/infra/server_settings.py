@@ -48,6 +48,11 @@ class ServerSettings(BaseModel):
     slots: int = Field(
         2, ge=0, le=64, description="Jobs that run at once on this machine; 0: this server runs none."
     )
+    check_engines: bool = Field(
+        True,
+        description="Whether a job that no engine of this machine can do is refused at once; false where "
+        "workers on other machines have engines that this one lacks.",
+    )
     running: int = Field(64, ge=1, description="Jobs that run at once on all machines together.")
     user_running: int = Field(2, ge=1, description="Jobs of one user that run at once.")
     queued: int = Field(1000, ge=1, description="Jobs of one user that may wait.")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable
+from typing import Any
 
 from sqlalchemy import Connection, func, select
 
@@ -16,11 +17,13 @@ from autodub.infra.blobs import blob_named
 from autodub.infra.server_settings import ServerSettings
 from autodub.infra.settings import Settings
 from autodub.infra.sql import Sql
+from autodub.jobs import affordable
 from autodub.jobs.consents import Consents
 from autodub.jobs.content import Content
+from autodub.jobs.feasible import Feasible, Given
 from autodub.jobs.quotas import Quotas
 from autodub.jobs.records import Actor, Job
-from autodub.jobs.spec import JobSpec
+from autodub.jobs.spec import UNSENT, JobSpec
 from autodub.jobs.tables import glossaries, jobs, uploads
 from autodub.model.errors import (
     BadOption,
@@ -33,6 +36,14 @@ from autodub.model.errors import (
 from autodub.model.language import Language
 
 _UNTITLED = "video"
+_OF_KIND = {
+    "subtitles": (
+        "it is a file of subtitles, and there is nothing to dub in it",
+        "Give it as `subtitles`, and the recording they belong to as `upload` or `source`.",
+    ),
+    "media": ("it is a recording, not subtitles", "Give it as `upload`; subtitles end in .srt or .vtt."),
+}
+"""Kind of an upload that was given as the other one -> what is wrong, and how to fix it."""
 
 
 class Admission:
@@ -44,13 +55,18 @@ class Admission:
     ) -> None:  # fmt: skip
         self._sql, self._settings, self._server, self._quotas = sql, settings, server, quotas
         self._content, self._consents, self._store, self._clock = content, consents, store, clock
+        self._feasible = Feasible(settings, looks=server.check_engines)
 
     def examined(self, actor: Actor, spec: JobSpec, *, kind: str) -> JobSpec:
-        """The request with everything checked that needs nobody else. Raises RequestError."""
+        """The request with everything checked that needs nobody else. Raises RequestError.
+
+        Uploads that are ``UNSENT`` are taken to be what the request says of them.
+        """
         target = Language.parse(spec.target)
-        if spec.spoken is not None and Language.parse(spec.spoken).tag == target.tag:
+        if spec.spoken is not None and Language.parse(spec.spoken).primary == target.primary:
             raise UnknownLanguage(
-                f"Source and target are both {target.name}.", hint="Choose another target language."
+                f"Source and target are both {target.name}.",
+                hint="Give another `target`, or in `spoken` what is really spoken.",
             )
         if spec.source is not None:
             allowed = engine_context(self._settings).fetching
@@ -60,10 +76,19 @@ class Admission:
         with self._sql.reading() as connection:
             if kind == "dub":
                 self._consents.admit(connection, actor, spec)
-            seconds = self._belongings(connection, actor, spec)
+            seconds, given = self._belongings(connection, actor, spec)
         if kind == "dub":
             self._quotas.check(actor.id, seconds=seconds)
-        return spec.model_copy(update={"target": target.tag})
+        found = spec.model_copy(update={"target": target.tag})
+        self._feasible.examine(found, given, is_admin=actor.is_admin)
+        if kind == "dub":
+            with self._sql.reading() as connection:
+                affordable.check(connection, actor, found)
+        return found
+
+    def possible(self, actor: Actor, job: Job) -> None:
+        """Raise RequestError for a job that could not be made now: an engine it needs may be gone."""
+        self._feasible.examine(JobSpec.model_validate(job.spec), Given(), is_admin=actor.is_admin)
 
     def _engines(self, actor: Actor, spec: JobSpec) -> None:
         context = engine_context(self._settings)
@@ -83,21 +108,24 @@ class Admission:
                 )
             registry.build(role, spec.engines[role], options, context)
 
-    def _belongings(self, connection: Connection, actor: Actor, spec: JobSpec) -> float:
-        """Check what the request names of the user's own; seconds to be dubbed, 0 where nobody knows yet."""
-        seconds = 0.0
+    def _belongings(self, connection: Connection, actor: Actor, spec: JobSpec) -> tuple[float, Given]:
+        """Check what the request names of the user's own.
+
+        Returns seconds to be dubbed, 0 where nobody knows yet, and what is known of its upload.
+        """
+        seconds, given = 0.0, Given()
         for upload, kind in ((spec.upload, "media"), (spec.subtitles, "subtitles")):
-            if upload is None:
+            if upload is None or upload == UNSENT:
                 continue
-            mine = select(uploads).where(uploads.c.id == upload, uploads.c.owner == actor.id)
-            row = connection.execute(mine).one_or_none()
-            if row is None:
-                raise NotFound(f"There is no upload {upload}.", hint="Upload the file first.")
-            if row.state != "ready" or row.kind != kind:
-                why = row.why or ("it is not complete" if row.state == "receiving" else f"it is {row.kind}")
-                raise BadOption(f"The upload {upload} cannot be used: {why}.", hint="Upload another file.")
+            info = self._upload(connection, actor, upload, kind)
             if kind == "media":
-                whole = float(json.loads(row.info).get("seconds") or 0)
+                given = Given.of(info)
+                whole = float(info.get("seconds") or 0)
+                if whole and (spec.start or 0) >= whole:
+                    raise BadOption(
+                        f"The range starts at {spec.start:g} s, but the upload ends at {whole:g} s.",
+                        hint="Give a smaller `start`.",
+                    )
                 seconds = max(0.0, min(whole, spec.end or whole) - (spec.start or 0))
         if spec.glossary is not None:
             mine = select(glossaries.c.text).where(
@@ -107,7 +135,24 @@ class Admission:
             if text is None:
                 raise NotFound(f"There is no glossary {spec.glossary}.", hint="Make it first.")
             self._content.examine_text(text)  # what it says is spoken
-        return seconds
+        return seconds, given
+
+    def _upload(self, connection: Connection, actor: Actor, upload: str, kind: str) -> dict[str, Any]:
+        """What an upload of the actor's holds. Raises NotFound; BadOption where it is not fit."""
+        mine = select(uploads).where(uploads.c.id == upload, uploads.c.owner == actor.id)
+        row = connection.execute(mine).one_or_none()
+        if row is None:
+            raise NotFound(f"There is no upload {upload}.", hint="Upload the file first.")
+        if row.state == "ready" and row.kind == kind:
+            info: dict[str, Any] = json.loads(row.info)
+            return info
+        if row.state == "receiving":
+            why, fix = "it is not complete", "Send the rest of it first."
+        elif row.state == "ready":
+            why, fix = _OF_KIND[row.kind]
+        else:
+            why, fix = row.why or "it was refused", "Upload another file."
+        raise BadOption(f"The upload {upload} cannot be used: {why}.", hint=fix)
 
     def counted(self, connection: Connection, actor: Actor, *, fresh: int, are_in: bool = False) -> None:
         """Raise QuotaExceeded when with ``fresh`` more jobs too many of one user's would wait.

@@ -220,7 +220,9 @@ class Jobs:
         return self.queue_again(actor, job, of=("failed", "cancelled"), action="job.retried")
 
     def queue_again(self, actor: Actor, job: str, *, of: Sequence[State], action: str) -> Job:
-        """Queue a job in one of these states. Raises Conflict in another."""
+        """Queue a job in one of these states. Raises Conflict in another, and RequestError."""
+        if (standing := self.get(actor, job)).state in of:
+            self._admission.possible(actor, standing)
         now = self._clock()
 
         def work(connection: Connection) -> Job:

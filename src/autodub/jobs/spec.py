@@ -16,6 +16,8 @@ Id = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{1,40}$")]
 Role = Literal[
     "downloader", "detector", "separator", "transcriber", "diarizer", "translator", "synthesizer", "cloner"
 ]
+UNSENT = "unsent"
+"""Id of an upload that is still to be sent, in a request that is only checked."""
 assert set(Role.__args__) == set(ROLES)  # type: ignore[attr-defined]
 
 
