@@ -10,10 +10,12 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from desk import Clock, Desk, Opening, happenings
+from sqlalchemy import select
 
 from autodub.jobs.platform import LOCAL_ACTOR, Platform
 from autodub.jobs.register import Register
 from autodub.jobs.sweeper import Sweeper
+from autodub.jobs.tables import jobs, workers
 from autodub.model.job import Event
 
 _TAKE = """
@@ -246,6 +248,83 @@ def test_a_worker_of_this_machine_that_was_killed_is_known_at_once(opening: Open
     assert [mark.stem for mark in platform.alive.iterdir()] == ["alive"]
     register.leave("alive", alive)
     assert list(platform.alive.iterdir()) == []
+
+
+def test_who_is_alive_loses_nothing_when_every_lease_has_run_out(desk: Desk) -> None:
+    """After a machine slept, a clock was set or the database was away: who renews in time keeps the job."""
+    kept, lost = desk.submit(), desk.submit()
+    desk.claims.next("alive")
+    desk.claims.next("silent")
+    forward = Clock()
+    sweeper = Sweeper(desk.platform, clock=desk.clock, monotonic=forward)
+    desk.clock.pass_(3600)
+    assert sweeper.reclaim() == []
+    forward.pass_(desk.platform.server.lease / 3)
+    desk.claims.beat("alive", [kept.id])
+    desk.clock.pass_(3600)  # also by a clock that is far ahead of the one that wrote the lease
+    forward.pass_(desk.platform.server.lease / 3)
+    assert sweeper.reclaim() == [lost.id]
+    assert (desk.row(kept).state, desk.row(kept).attempt) == ("processing", 1)
+
+
+def test_a_renewal_that_comes_between_the_look_and_the_taking_counts(desk: Desk) -> None:
+    """A job is taken only with the very lease that was seen to have run out."""
+    job = desk.submit()
+    desk.claims.next("worker")
+    desk.clock.pass_(3600)
+    late = desk.claims.late()
+    assert list(late) == [job.id]
+    desk.claims.beat("worker", [job.id])
+    desk.clock.pass_(3600)
+    assert desk.claims.reclaim(late=late) == []
+    assert desk.claims.reclaim(late=desk.claims.late()) == [job.id]
+
+
+def test_a_killed_worker_is_known_until_all_its_jobs_are_taken_up(opening: Opening) -> None:
+    """A row that was locked just then, by the last thing it wrote, is taken up by the next sweep."""
+    platform = opening()
+    if not platform.sql.is_postgres:
+        pytest.skip("on SQLite nobody else writes meanwhile")
+    desk = Desk(platform)
+    register = Register(platform.sql, platform.alive)
+    killed = register.enter("killed", slots=2)
+    locked, free = desk.submit(), desk.submit()
+    desk.claims.next("killed")
+    desk.claims.next("killed")
+    killed.free()
+    sweeper = Sweeper(platform)
+    with platform.sql.writing() as connection:
+        connection.execute(select(jobs).where(jobs.c.id == locked.id).with_for_update())
+        assert sweeper.reclaim() == [free.id]
+    assert sweeper.reclaim() == [locked.id]
+    assert register.dead() == []
+
+
+def test_workers_of_other_machines_are_never_taken_for_dead(desk: Desk) -> None:
+    """Their locks cannot be seen from here everywhere; their leases say whether they live."""
+    register = Register(desk.sql, desk.platform.alive)
+    register.enter("elsewhere", slots=1).free()
+    with desk.sql.writing() as connection:
+        connection.execute(workers.update().values(host="another"))
+    assert register.dead() == []
+
+
+def test_jobs_that_died_beside_each_other_are_given_up_together_and_told_whole(opening: Opening) -> None:
+    """Whoever kills a worker before anything is done takes all its jobs with it; no event has a hole."""
+    desk = Desk(opening(crashes=4, user_running=3))
+    register = Register(desk.sql, desk.platform.alive)
+    three = [desk.submit() for _ in range(3)]
+    for number in range(5):
+        lock = register.enter(f"worker-{number}", slots=3)
+        taken = [desk.claims.next(f"worker-{number}") for _ in range(3)]
+        assert all(taken)
+        lock.free()
+        Sweeper(desk.platform).reclaim()
+    for job in three:
+        assert (desk.job(job).state, desk.job(job).attempt) == ("failed", 5)
+        told = desk.told(job)
+        assert told == ["job.queued", *["job.started", "job.lost"] * 4, "job.started", "job.failed"]
+        assert desk.job(job).events == len(told)
 
 
 def test_a_worker_that_is_looked_at_while_it_begins_is_alive(opening: Opening) -> None:

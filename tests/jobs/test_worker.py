@@ -207,7 +207,8 @@ def test_a_worker_may_get_a_job_again_that_it_had_lost(opening: Opening, scripte
         assert scripted.begun.acquire(timeout=_LONG)
         with platform.sql.writing() as connection:
             connection.execute(jobs.update().values(lease=1.0))
-        worker._sweeper.reclaim()  # type: ignore[union-attr]
+        assert platform.claims.reclaim() == [job.id]
+        platform.queue.ring()
         assert scripted.begun.acquire(timeout=_LONG)
         assert worker.running == (job.id, job.id)
         scripted.go.set()

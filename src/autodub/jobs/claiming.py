@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, Row, and_, func, select, update
+from sqlalchemy import Connection, Row, and_, false, func, or_, select, update
 
 from autodub.infra.server_settings import ServerSettings
 from autodub.infra.sql import Sql
@@ -171,13 +171,24 @@ class Claims:
 
         return self._sql.again(work)
 
-    def reclaim(self, *, dead: Sequence[str] = ()) -> list[str]:
+    def late(self) -> Mapping[str, float]:
+        """Jobs whose lease has run out, by this machine's clock -> that lease; only reads."""
+        wanted = select(jobs.c.id, jobs.c.lease).where(
+            jobs.c.state == "processing", jobs.c.lease < self._clock()
+        )
+        with self._sql.reading() as connection:
+            return {row.id: row.lease for row in connection.execute(wanted)}
+
+    def reclaim(self, *, dead: Sequence[str] = (), late: Mapping[str, float] | None = None) -> list[str]:
         """Queue the jobs whose lease ran out, or whose holder is known to be ``dead``; their ids.
 
-        A job that took its worker with it too often, without anything done in between, is failed instead.
+        With ``late`` only these leases count, and only where they were not renewed since. A job that took
+        its worker with it too often, without anything done in between, is failed instead.
         """
-        now = self._clock()
-        lost = and_(jobs.c.state == "processing", (jobs.c.lease < now) | jobs.c.holder.in_(dead))
+        ran_out = jobs.c.lease < self._clock()
+        if late is not None:
+            ran_out = or_(false(), *(and_(jobs.c.id == job, jobs.c.lease == at) for job, at in late.items()))
+        lost = and_(jobs.c.state == "processing", or_(ran_out, jobs.c.holder.in_(dead)))
         with self._sql.reading() as connection:
             if connection.execute(select(jobs.c.id).where(lost).limit(1)).first() is None:
                 return []

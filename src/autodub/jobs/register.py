@@ -13,11 +13,11 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from sqlalchemy import delete, select
+from sqlalchemy import delete, exists, select
 
 from autodub.infra.locks import FileLock
 from autodub.infra.sql import Sql
-from autodub.jobs.tables import workers
+from autodub.jobs.tables import jobs, workers
 
 SILENT = 600.0
 """Seconds after which a worker of another machine that says nothing is taken off the list."""
@@ -42,7 +42,7 @@ class Register:
     def seen(self, worker: str, *, slots: int) -> None:
         """Say that a worker is there."""
         now = self._clock()
-        row = {"id": worker, "host": socket.gethostname()[:200], "process": os.getpid(), "slots": slots}
+        row = {"id": worker, "host": _host(), "process": os.getpid(), "slots": slots}
         add = self._sql.insert(workers).values(**row, started=now, seen=now)
         with self._sql.writing() as connection:
             connection.execute(add.on_conflict_do_update(index_elements=["id"], set_={"seen": now}))
@@ -55,7 +55,10 @@ class Register:
             lock.free(remove=True)
 
     def dead(self) -> list[str]:
-        """Workers of this machine whose process is gone."""
+        """Workers of this machine whose process is gone.
+
+        Of other machines that share the folder the kernel here knows no locks, on some file systems.
+        """
         dead = []
         for mark in self._folder.glob("*.alive"):
             lock = FileLock(mark)
@@ -65,18 +68,24 @@ class Register:
         if not dead:
             return []
         with self._sql.reading() as connection:
-            known = set(connection.execute(select(workers.c.id).where(workers.c.id.in_(dead))).scalars())
+            ours = select(workers.c.id).where(workers.c.id.in_(dead), workers.c.host == _host())
+            known = set(connection.execute(ours).scalars())
         # One that is unknown may be about to enter: it has its lock before it is on the list.
         return [worker for worker in dead if worker in known]
 
     def strike(self, gone: Sequence[str]) -> None:
-        """Take workers off the list: these, and those that have been silent for too long."""
+        """Take workers off the list: these, and those that have been silent for too long.
+
+        Who still has a job on record stays, or nobody would know that it has nobody: its row may have been
+        locked by what the worker wrote last.
+        """
         old = workers.c.seen < self._clock() - SILENT
+        has_jobs = exists().where(jobs.c.holder == workers.c.id, jobs.c.state == "processing")
         with self._sql.reading() as connection:
             if not gone and connection.execute(select(workers.c.id).where(old).limit(1)).first() is None:
                 return
         with self._sql.writing() as connection:
-            connection.execute(delete(workers).where(old | workers.c.id.in_(gone)))
+            connection.execute(delete(workers).where(old | workers.c.id.in_(gone), ~has_jobs))
 
     def tidy(self) -> None:
         """Remove the marks of workers that are neither alive nor on the list."""
@@ -89,3 +98,7 @@ class Register:
 
     def _mark(self, worker: str) -> Path:
         return self._folder / f"{worker}.alive"
+
+
+def _host() -> str:
+    return socket.gethostname()[:200]

@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
 from autodub.jobs.register import Register
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from autodub.jobs.platform import Platform
 
 log = logging.getLogger("autodub.sweeper")
+_GLANCE = 1.0
+"""Seconds; leases are renewed three times in each, give or take a moment."""
 _SELDOM = 3600.0
 """Seconds between two looks for what no row knows of any more."""
 
@@ -30,11 +32,16 @@ class Sweeper:
     every = 5.0
     """Seconds between two sweeps."""
 
-    def __init__(self, platform: Platform, *, clock: Callable[[], float] = time.time) -> None:
-        self._platform, self._clock = platform, clock
+    def __init__(
+        self, platform: Platform, *, clock: Callable[[], float] = time.time,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:  # fmt: skip
+        self._platform, self._clock, self._monotonic = platform, clock, monotonic
         self._register = Register(platform.sql, platform.alive, clock=clock)
         self._returning = Returning(platform)
         self._searched = float("-inf")
+        self._late: dict[str, tuple[float, float]] = {}
+        """Job -> its lease, which has run out, and since when we know."""
         self._woken = threading.Event()
         self._is_over = False
         self._thread = threading.Thread(target=self._run, name="sweeper", daemon=True)
@@ -103,9 +110,24 @@ class Sweeper:
     def reclaim(self) -> list[str]:
         """Queue the jobs of workers that are gone; of this machine's workers that is known at once."""
         dead = self._register.dead()
-        again = self._platform.claims.reclaim(dead=dead)
+        again = self._platform.claims.reclaim(dead=dead, late=self._silent())
         self._register.strike(dead)
         if again:
             log.warning("jobs of workers that are gone are taken up again", extra={"jobs": again})
             self._platform.queue.ring()
         return again
+
+    def _silent(self) -> Mapping[str, float]:
+        """Job -> lease, of those that ran out and were not renewed while anybody alive would have done so.
+
+        Measured here and by a clock that is never set: after a machine slept, a clock was set or the database
+        was away, every lease has run out and nobody is gone; and no two machines have the same time.
+        """
+        now = self._monotonic()
+        found = self._platform.claims.late()
+        self._late = {
+            job: known if (known := self._late.get(job)) and known[0] == lease else (lease, now)
+            for job, lease in found.items()
+        }
+        patience = self._platform.server.lease / 2 + _GLANCE
+        return {job: lease for job, (lease, since) in self._late.items() if now - since >= patience}
