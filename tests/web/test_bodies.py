@@ -29,7 +29,7 @@ def test_no_body_is_an_empty_one(client: FlaskClient) -> None:
     """What is missing is named, as for an object without fields."""
     answer = client.post("/api/v1/jobs")
     assert answer.status_code == 422
-    assert answer.json["errors"] == [{"where": "target", "why": "Field required"}]
+    assert answer.json["errors"] == [{"where": "target", "why": "is missing"}]
 
 
 def test_the_simple_interface_says_it_in_its_own_shape(client: FlaskClient) -> None:

@@ -11,6 +11,7 @@ from typing import Any
 from pydantic import ValidationError
 from sqlalchemy import Connection, and_, delete, func, select
 
+from autodub.infra.faults import faults
 from autodub.infra.sql import Sql
 from autodub.jobs import audit
 from autodub.jobs.admission import Admission
@@ -216,6 +217,4 @@ def _keys(key: str | None, count: int) -> list[str | None]:
 
 
 def _first(problem: ValidationError) -> str:
-    one = problem.errors(include_url=False, include_input=False, include_context=False)[0]
-    where = ".".join(str(part) for part in one["loc"])
-    return f"{where}: {one['msg']}" if where else one["msg"]
+    return str(faults(problem, JobSpec)[0])

@@ -12,7 +12,7 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 
 from autodub import __version__
 from autodub.jobs.platform import Platform
-from autodub.web import access, bodies, headers, identity, limits, origins, problems
+from autodub.web import access, bodies, headers, identity, limits, origins, problems, queries
 from autodub.web.pushing import Pusher
 
 _ROUTES = (
@@ -90,6 +90,7 @@ def create_app(platform: Platform) -> OpenAPI:
     bodies.install(app, platform.server)
     limits.install(app, platform.server)
     identity.install(app)
+    queries.install(app)
     for name in _ROUTES:
         app.register_api(import_module(f"autodub.web.{name}").blueprint)
     app.add_url_rule("/", view_func=front)

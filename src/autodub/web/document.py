@@ -21,6 +21,7 @@ from autodub.web.document_headers import HEADERS
 from autodub.web.document_schemas import model_of, references, schema_of, tidied
 from autodub.web.identity import platform, public, scope_of
 from autodub.web.problems import Problem
+from autodub.web.queries import STRICT
 
 Json = dict[str, Any]
 METHODS = ("get", "put", "post", "delete", "patch")
@@ -95,7 +96,9 @@ def made(app: OpenAPI, *, server: str = "") -> Json:
         _guard(operation, scope_of(view))
     schemas = _schemas(found)
     answers: Json = {}
-    for _, _, operation in operations(found):
+    for path, _, operation in operations(found):
+        if path.startswith(STRICT):
+            operation["responses"].setdefault("422", {})
         _answers(operation, schemas, answers)
     found["info"] |= {"description": _ABOUT, "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"}}
     found["servers"] = [{"url": server.rstrip("/") or "/"}]
@@ -194,7 +197,7 @@ def _answers(operation: Json, schemas: Json, shared: Json) -> None:
     """Type the answers, and have those that all operations share stand in one place."""
     given: Json = operation["responses"]
     simple = any(reference == "SimpleError" for reference in references(given))
-    if simple or not (operation.get("parameters") or operation.get("requestBody")):
+    if simple:
         given.pop("422", None)
     everywhere = ["503"]
     everywhere += ["401", "403"] if operation.get("security") else []

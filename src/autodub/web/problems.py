@@ -10,8 +10,10 @@ from flask import Flask, Response, current_app, g, jsonify, request
 from pydantic import BaseModel, Field, ValidationError
 from werkzeug.exceptions import HTTPException
 
+from autodub.infra.faults import faults
 from autodub.infra.sql import DatabaseAway
 from autodub.model.errors import AutodubError, TooMany
+from autodub.web.asking import taken
 from autodub.web.identity import platform
 
 log = logging.getLogger("autodub.web")
@@ -113,19 +115,26 @@ def of_validation(error: ValidationError) -> Response:
 
     An id in the path that no thing can have is one that is not there.
     """
-    errors = [
-        {"where": ".".join(str(part) for part in one["loc"]), "why": one["msg"]}
-        for one in error.errors(include_url=False, include_input=False, include_context=False)
-    ]
-    if unknown := [
-        one for one in errors if one["where"] in _IDS and one["where"] in (request.view_args or {})
-    ]:
+    found = faults(error, _model(error.title))
+    errors = [{"where": one.where, "why": one.why} for one in found]
+    if unknown := [one for one in found if one.where in _IDS and one.where in (request.view_args or {})]:
         return problem(
-            404, "not_found", f"There is no such {unknown[0]['where']}.", hint=_ID, errors=errors,
+            404, "not_found", f"There is no such {unknown[0].where}.", hint=_ID, errors=errors,
         )  # fmt: skip
-    where, why = (errors[0]["where"], errors[0]["why"]) if errors else ("", "it does not fit")
-    first = f"{where}: {why}" if where else why
-    return problem(422, "bad_request", f"The request is not right ({first}).", hint=_FIELDS, errors=errors)
+    return wrong(str(found[0]) if found else "it does not fit", errors)
+
+
+def wrong(first: str, errors: list[dict[str, Any]]) -> Response:
+    """A request whose body, query or header does not fit; ``first`` is told in its title."""
+    return problem(422, "bad_request", f"The request is not right: {first}.", hint=_FIELDS, errors=errors)
+
+
+def _model(name: str) -> type[BaseModel] | None:
+    """The model of this name that the route in question takes something as."""
+    for model in taken(request.endpoint).values():
+        if model.__name__ == name:
+            return model
+    return None
 
 
 def of_http(error: HTTPException) -> Response:

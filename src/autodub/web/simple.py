@@ -21,6 +21,7 @@ from pydantic import (
 )
 from werkzeug.exceptions import HTTPException
 
+from autodub.infra.faults import faults
 from autodub.jobs.records import Job
 from autodub.jobs.spec import JobSpec, Statement
 from autodub.model.errors import AutodubError, BadOption, NotFound
@@ -216,15 +217,12 @@ def _sent() -> dict[str, Any]:
 
 def _told(wrong: ValidationError) -> str:
     """The first thing that is wrong, as a sentence; never the value."""
-    first = wrong.errors(include_url=False, include_input=False, include_context=False)[0]
-    where = ".".join(str(part) for part in first["loc"])
-    if first["type"] in ("missing", "string_too_short"):
-        return f"{where} is missing."
-    why = first["msg"].removeprefix("Value error, ")
-    if where == "source":
+    first = faults(wrong, SimpleDub)[0]
+    if first.where == "source":
         return "youtube_url is not a web address."
-    where = {"target": "target_language", "spoken": "source_language"}.get(where, where)
-    return f"{where} {why}.".strip() if first["type"] == "value_error" else f"{where}: {why}."
+    where = {"target": "target_language", "spoken": "source_language"}.get(first.where, first.where)
+    why = "is missing" if first.why == "must not be empty" else first.why
+    return f"{where} {why}.".strip()
 
 
 @blueprint.get("/dub/<job_id>", summary="How far a dub is", responses={200: Standing, 404: SimpleError})

@@ -27,6 +27,7 @@ class UsageQuery(BaseModel):
     month: str | None = Field(
         None,
         pattern=r"^20[0-9]{2}-(0[1-9]|1[0-2])$",
+        json_schema_extra={"example": "2026-03"},
         description="Such as 2026-03 (UTC); this one otherwise.",
     )
 
