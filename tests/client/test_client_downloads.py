@@ -135,3 +135,20 @@ def test_what_is_not_there_leaves_nothing(tmp_path: Path) -> None:
     ):
         client.jobs.download("a", tmp_path / "x.mp4")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_what_is_made_only_now_is_waited_for(tmp_path: Path) -> None:
+    """As long as the server says, however often, and no part of the wait is taken for the file."""
+    answers, slept = [202, 202, 202, 202, 202, 200], []
+
+    def server(_: httpx.Request) -> httpx.Response:
+        if answers.pop(0) == 202:
+            return httpx.Response(202, json={"state": "making"}, headers={"Retry-After": "3"})
+        return httpx.Response(
+            200, content=CONTENT, headers={"Content-Disposition": 'attachment; filename="v.flac"'}
+        )
+
+    with Client("http://x", transport=httpx.MockTransport(server), sleep=slept.append) as client:
+        place = client.jobs.download("a", tmp_path, kind="original")
+    assert (place.read_bytes(), slept) == (CONTENT, [3.0] * 5)
+    assert list(tmp_path.iterdir()) == [place]

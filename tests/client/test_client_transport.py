@@ -7,6 +7,7 @@ import pytest
 
 from autodub.client import ApiError, Client, NotFound, ServerError, TooMany, Unreachable
 from autodub.client.errors import refusal
+from autodub.client.transport import Transport
 
 JOB = {"id": "a" * 32, "state": "queued", "target": "es", "news": "of a later version"}
 
@@ -230,3 +231,19 @@ def test_batches_are_listed_page_by_page() -> None:
     with server:
         assert len(list(server.batches.list())) == 101
     assert asked[1].url.params["before"] == "901.0"
+
+
+def test_what_is_being_made_is_asked_for_again() -> None:
+    """A GET that is answered 202 is repeated when the server says; a 202 to anything else is an answer."""
+    answers, slept = [202, 202, 200, 202], []
+
+    def server(_: httpx.Request) -> httpx.Response:
+        return httpx.Response(answers.pop(0), json={"state": "x"}, headers={"Retry-After": "2"})
+
+    asked = Transport(
+        "http://x", None, timeout=1, tries=1, transport=httpx.MockTransport(server), sleep=slept.append
+    )
+    assert asked.send("GET", "/peaks").status_code == 200
+    assert slept == [2.0, 2.0]
+    assert asked.send("POST", "/jobs").status_code == 202
+    asked.close()

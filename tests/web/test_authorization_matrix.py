@@ -16,6 +16,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+import numpy
 import pytest
 from flask import Flask
 from people import CHEAP, PASSWORD, Browser, key_of
@@ -28,6 +29,7 @@ from autodub.jobs.accounts import Accounts
 from autodub.jobs.platform import LOCAL_ACTOR, Platform
 from autodub.jobs.records import Actor
 from autodub.jobs.spec import Statement
+from autodub.media import sound
 from autodub.web.app import create_app
 from finished_jobs import finished
 
@@ -79,6 +81,7 @@ ROUTES = {
     "GET /api/v1/jobs/<job>/files": SEEN,
     "GET /api/v1/jobs/<job>/files.zip": SEEN,
     "GET /api/v1/jobs/<job>/files/<kind>": SEEN,
+    "GET /api/v1/jobs/<job>/peaks": SEEN,
     "GET /api/v1/jobs/<job>/project": SEEN,
     "GET /api/v1/jobs/<job>/revisions": SEEN,
     "GET /api/v1/jobs/<job>/revisions/<int:number>": SEEN,
@@ -122,6 +125,7 @@ ROUTES = {
     "POST /api/v1/batches/<batch>/cancel": CHANGED,
     "POST /api/v1/batches/<batch>/retry": CHANGED,
     "POST /api/v1/consents": MADE,
+    "POST /api/v1/checks": "401 204 204 204 401 403",
     "POST /api/v1/estimates": "401 202 202 202 401 403",
     "POST /api/v1/glossaries": MADE,
     "POST /api/v1/jobs": MADE,
@@ -167,6 +171,7 @@ BODIES: dict[str, Any] = {
     "POST /api/v1/batches": lambda _: {
         "json": {"name": "x", "sources": [{"source": VIDEO}], "targets": ["es"]}
     },
+    "POST /api/v1/checks": lambda _: {"json": {"sources": [{"source": VIDEO}], "targets": ["es"]}},
     "POST /api/v1/consents": lambda _: {"json": {"who": "Ann", "statement": "She agreed to it."}},
     "POST /api/v1/estimates": lambda _: {"json": JOB},
     "POST /api/v1/glossaries": lambda _: {"json": {"name": _word(), "text": "term,es\ncat,gato\n"}},
@@ -190,7 +195,7 @@ BODIES: dict[str, Any] = {
     "PUT /api/v1/users/<user>/password": lambda _: {"json": {"password": "seven quiet bicycles"}},
 }
 """What is sent, where a route wants more than ``{}``."""
-QUERIES = {"GET /api/v1/voices": {"target": "es"}}
+QUERIES = {"GET /api/v1/voices": {"target": "es"}, "GET /api/v1/jobs/<job>/peaks": {"track": "dialogue"}}
 
 
 @dataclass
@@ -261,6 +266,7 @@ class Scene:
             same = tables.jobs.c.id == job
             files = json.loads(connection.execute(select(tables.jobs.c.result).where(same)).scalar_one())
             files["files"]["media"] = files["files"]["receipt"]
+            files["files"]["dialogue"] = sound_of(platform)
             connection.execute(update(tables.jobs).where(same).values(result=json.dumps(files)))
         statement = Statement(who="Ann", statement="She said so.")
         _, session = platform.sessions.open(platform.accounts.get(asking, owner))
@@ -366,6 +372,14 @@ def test_nothing_of_others_is_used_in_a_job(world: World, name: str) -> None:
             assert answer.status_code == 404
             got.append(told(answer, {"id": found}))
     assert got[:2] == got[2:]
+
+
+def sound_of(platform: Platform) -> dict[str, Any]:
+    """A second of silence, as a result names it."""
+    with platform.store.blobs.scratch() as folder:
+        sound.store(numpy.zeros(8000, dtype=numpy.float32), 8000, folder / "d.wav")
+        blob = platform.store.blobs.keep(folder / "d.wav")
+    return {"name": "d.wav", "digest": blob.digest, "size": blob.size, "suffix": blob.suffix}
 
 
 def without(things: dict[str, str]) -> dict[str, str]:

@@ -294,7 +294,7 @@ def test_the_sound_alone_is_copied_out_once(
     assert info.duration == pytest.approx(2000, abs=60)
     monkeypatch.setattr(exports.ffmpeg, "call", None)  # would fail
     assert client.get(url, headers={"Range": "bytes=0-3"}).data == answer.data[:4]
-    desk.platform.exports._known.clear()  # as after a restart
+    desk.platform.deriving.forget()  # as after a restart
     assert client.get(url).data == answer.data
     desk.erase(job)
     store.collect()

@@ -22,12 +22,15 @@ def download(transport: Transport, path: str, to: Path, *, progress: Progress | 
     """Fetch a file into ``to``, or under the server's name for it where that is a folder; where it lies.
 
     Meanwhile it is called ``.<name>.<what>.part`` beside its place. A connection that breaks goes on where it
-    broke, and so does the next call when this one gave up. Raises ApiError, OSError.
+    broke, and so does the next call when this one gave up. What the server makes only now is waited for.
+    Raises ApiError, OSError.
     """
     failed, before = 0, -1
     while True:
         try:
-            return _fetched(transport, path, to, progress)
+            place = _fetched(transport, path, to, progress)
+            if place is not None:
+                return place
         except BadRequest as refused:
             part = _part(transport, path, to)
             if refused.status != 416 or not part.exists():
@@ -42,7 +45,8 @@ def download(transport: Transport, path: str, to: Path, *, progress: Progress | 
             transport.pause(failed, failure)
 
 
-def _fetched(transport: Transport, path: str, to: Path, progress: Progress | None) -> Path:
+def _fetched(transport: Transport, path: str, to: Path, progress: Progress | None) -> Path | None:
+    """Where the file lies; None, after a pause, while it is still being made."""
     part = _part(transport, path, to)
     mark = part.with_suffix(".etag")
     headers = {"Accept": "*/*"}
@@ -50,6 +54,8 @@ def _fetched(transport: Transport, path: str, to: Path, progress: Progress | Non
         # Only of the very file that was begun; else the whole of the new one comes.
         headers |= {"Range": f"bytes={size}-", "If-Range": mark.read_text("utf-8")}
     with transport.open(path, headers=headers) as response:
+        if transport.is_unfinished(response):
+            return None
         place = to / _name(response) if to.is_dir() else to
         goes_on = response.status_code == 206
         begun = part.stat().st_size if goes_on else 0

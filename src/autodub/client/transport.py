@@ -56,14 +56,18 @@ class Transport:
         """An answer that is no refusal. Raises ApiError.
 
         ``again`` says whether the request may be repeated; by default its method says so. What is repeated:
-        no answer, 502 to 504, and for every request 429, which says that nothing was done.
+        no answer, 502 to 504, and for every request 429, which says that nothing was done. What is asked for
+        and still being made (202) is waited for.
         """
         repeatable = method in _SAFE or "Idempotency-Key" in (headers or {}) if again is None else again
         for attempt in range(1, self._tries + 1):
             try:
-                response = self._http.request(
-                    method, self.address + path, params=_given(params), headers=headers, **body
-                )
+                while True:
+                    response = self._http.request(
+                        method, self.address + path, params=_given(params), headers=headers, **body
+                    )
+                    if method != "GET" or not self.is_unfinished(response):
+                        break
             except httpx.TransportError as error:
                 failure: ApiError = unreachable(self.address, error)
                 may = repeatable
@@ -99,6 +103,14 @@ class Transport:
         if wait is None:
             wait = min(0.5 * 2 ** (attempt - 1), _USUAL) * random.uniform(0.75, 1.25)  # noqa: S311 - not a secret
         self._sleep(min(wait, _LONGEST))
+
+    def is_unfinished(self, response: httpx.Response) -> bool:
+        """Whether what was asked for is still being made; after as long as the server says then."""
+        wait = response.headers.get("Retry-After", "")
+        if response.status_code != 202 or not (wait.isascii() and wait.isdigit()):
+            return False
+        self._sleep(min(float(wait), _LONGEST))
+        return True
 
     @property
     def tries(self) -> int:

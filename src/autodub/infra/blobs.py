@@ -74,6 +74,15 @@ class Blobs:
         except (FileNotFoundError, ValueError):
             return False
 
+    def find(self, digest: str) -> Blob | None:
+        """A file of the store by its content alone; None where there is none."""
+        if not _DIGEST.fullmatch(digest):
+            return None
+        for path in sorted((self._folder / digest[:2]).glob(f"{digest}*")):
+            with suppress(FileNotFoundError):
+                return Blob(digest, path.stat().st_size, path.name[64:])
+        return None
+
     def open(self, blob: Blob) -> IO[bytes]:
         """The file, for reading. Raises FileNotFoundError when it is not in the store."""
         return self.path(blob).open("rb")

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import time
-from collections import OrderedDict
 from collections.abc import Callable, Mapping
-from contextlib import closing
 from dataclasses import dataclass, replace
-from hashlib import sha256
 from pathlib import Path
-from threading import Lock
-from typing import Literal, cast
+from typing import Any, Literal, cast
 
-from autodub.gateway.store import Answer, Store
+from autodub.gateway.store import Store
 from autodub.infra import codec
 from autodub.infra.settings import Settings
+from autodub.jobs import origins
+from autodub.jobs.deriving import PATIENCE, Check, Derived, Deriving
 from autodub.jobs.naming import ending, safe_name
+from autodub.jobs.origins import Origin
 from autodub.jobs.records import Actor, Job
 from autodub.jobs.results import Result
 from autodub.jobs.service import Jobs
@@ -47,8 +45,6 @@ _SOUND = {
 """Codec -> the file that holds such a sound alone: ending and ffmpeg's name; Matroska holds the others."""
 _STEMS = {"background": "background", "original": "voices"}
 _PARTS = "stems.json"
-_REMEMBERED = 500
-_VERSION = "1"
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +53,8 @@ class Export:
 
     kind: str
     """``media``, ``audio``, ``srt``, ``vtt``, ``receipt``, ``report``, ``project``, ``dialogue`` (the dub's
-    speech alone), ``background`` (the original without its voices), ``original`` (its voices alone)."""
+    speech alone), ``background`` (the original without its voices), ``original`` (its voices alone),
+    ``source`` (what was dubbed, as it came)."""
     name: str
     """What it is called when it is saved."""
     type: str
@@ -72,14 +69,12 @@ class Exports:
     """The files of one platform's jobs. Safe for many threads."""
 
     def __init__(
-        self, jobs: Jobs, store: Store, settings: Settings, folder: Callable[[str], Path]
+        self, jobs: Jobs, store: Store, settings: Settings, folder: Callable[[str], Path],
+        deriving: Deriving,
     ) -> None:  # fmt: skip
         """``folder`` gives a job's own folder."""
         self._jobs, self._store, self._settings, self._folder = jobs, store, settings, folder
-        self._known: OrderedDict[tuple[str, str], Blob] = OrderedDict()
-        self._lock = Lock()
-        self._making = tuple(Lock() for _ in range(16))
-        """What is made of a job is made once, whoever asks meanwhile."""
+        self._deriving = deriving
 
     def all(self, actor: Actor, job: str) -> tuple[Export, ...]:
         """Everything there is, or would be made. Raises NotFound."""
@@ -89,45 +84,61 @@ class Exports:
         media = files.get("media")
         if media is not None:
             exports.append(self._sound_of(found, media.name, media.blob))
-        if self._parts(job) is not None:
+        if self.parts(job) is not None:
             exports += [self._stem_of(found, kind) for kind in _STEMS]
+        origin = self.origin(job)
+        if media is not None and origin is not None:
+            name = f"{Path(found.title).stem or 'source'}{origin.blob.suffix}"
+            exports.append(_export(found, "source", name, origin.blob))
         return tuple(exports)
 
-    def one(self, actor: Actor, job: str, kind: str) -> tuple[Export, Path]:
-        """One file and where it lies, made now if need be. Raises NotFound; MediaError, OutputProblem."""
+    def one(
+        self, actor: Actor, job: str, kind: str, *, wait: float = PATIENCE
+    ) -> tuple[Export, Path]:  # fmt: skip
+        """One file and where it lies, made now if need be. Raises NotFound; MediaError, OutputProblem.
+
+        What is not made within ``wait`` seconds is made beside: raises Unfinished.
+        """
         found = next((one for one in self.all(actor, job) if one.kind == kind), None)
         if found is None:
             raise NotFound(
                 f"The job has no {kind} to take away.", hint="GET /api/v1/jobs/{job}/files lists what it has."
             )
         if found.blob is None:
-            found = self._made(actor, job, found)
+            found = self._made(found, self._jobs.get(actor, job), wait)
         blob = cast("Blob", found.blob)
         if not self._store.blobs.has(blob):
             raise NotFound(f"The {kind} of this job is gone.", hint="Retry the job: it is made again.")
         return found, self._store.blobs.path(blob)
 
-    def _made(self, actor: Actor, job: str, wanted: Export) -> Export:
-        with self._making[hash(job) % len(self._making)]:
-            record = self._jobs.get(actor, job)
-            again = next(one for one in self.all(actor, job) if one.kind == wanted.kind)
-            if again.blob is not None:
-                return again
-            name = wanted.name
-            if wanted.kind in _STEMS:
-                blob = self._stem(record, wanted.kind)
-            else:
-                blob = self._sound(record)
-                name = str(Path(name).with_suffix(blob.suffix))
-            with self._lock:
-                self._known[job, wanted.kind] = blob
-                while len(self._known) > _REMEMBERED:
-                    self._known.popitem(last=False)
+    def stem(self, job: str, kind: str) -> Blob:
+        """``background`` or ``original``, made now if need be, as the job's. Raises NotFound, Gone."""
+        which: Literal["background", "original"] = "background" if kind == "background" else "original"
         try:
-            self._jobs.get(actor, job)
-        except NotFound:  # deleted meanwhile: what was made belongs to nobody
-            self._store.release(job)
-            raise
+            return stem(self.parts(job), which, settings=self._settings, owner=job)
+        except EngineError as problem:
+            raise NotFound(f"There is no {kind}: {problem.message}", hint=problem.hint) from problem
+
+    def parts(self, job: str) -> Parts | None:
+        """What the original was taken apart into; None where it was not."""
+        try:
+            return codec.load(Parts, (self._folder(job) / _PARTS).read_text("utf-8"))
+        except (FileNotFoundError, ValueError):
+            return None
+
+    def origin(self, job: str) -> Origin | None:
+        """The file a finished dub was made of; None where it is gone."""
+        found = origins.of(self._folder(job))
+        return found if found is not None and self._store.blobs.has(found.blob) else None
+
+    def _made(self, wanted: Export, record: Job, wait: float) -> Export:
+        def make(_: Check) -> Derived:
+            if wanted.kind in _STEMS:
+                return Derived(self.stem(record.id, wanted.kind), {})
+            return self._sound(record)
+
+        blob = self._deriving.of(record.id, wanted.kind, make, wait=wait).blob
+        name = wanted.name if wanted.kind in _STEMS else str(Path(wanted.name).with_suffix(blob.suffix))
         return replace(wanted, blob=blob, name=name, type=_type(name))
 
     def _sound_of(self, job: Job, name: str, media: Blob) -> Export:
@@ -143,52 +154,34 @@ class Exports:
         return _export(job, kind, f"{Path(media).stem}.{_STEMS[kind]}.flac", self._kept(job, kind))
 
     def _kept(self, job: Job, kind: str) -> Blob | None:
-        with self._lock:
-            blob = self._known.get((job.id, kind))
-        return blob if blob is not None and self._store.blobs.has(blob) else None
+        found = self._deriving.known(job.id, kind)
+        return None if found is None else found.blob
 
-    def _sound(self, job: Job) -> Blob:
+    def _sound(self, job: Job) -> Derived:
         """The dub's sound alone, copied out of the media file as it is; kept as the job's."""
         media = _result(job).files["media"].blob
-        key = sha256(f"sound {_VERSION} {media.digest}".encode()).hexdigest()
-        with closing(Store(self._settings.data_dir, owner=job.id)) as store:
-            answer = store.get(key)
-            if answer is not None:
-                return answer.blobs[0]
-            path, began = store.blobs.path(media), time.monotonic()
+
+        def make(store: Store, scratch: Path, check: Check) -> tuple[Path, Mapping[str, Any]]:
+            path = store.blobs.path(media)
             info = probe(path)
             suffix, muxer = _SOUND.get(info.audio[0].codec, (".mka", "matroska"))
-            with store.blobs.scratch() as scratch:
-                out = scratch / f"sound{suffix}"
-                arguments = [
-                    *ffmpeg.source(path), "-map", f"0:{info.audio[0].index}", "-c", "copy",
-                    "-map_metadata", "0", "-map_chapters", "-1", "-f", muxer, ffmpeg.name(out),
-                ]  # fmt: skip
-                what = "copy the sound out of the dub"
-                done = ffmpeg.call(arguments, duration=info.duration / 1000, what=what)
-                if done.code != 0:
-                    raise ffmpeg.failure(done, arguments, what)
-                blob = store.blobs.keep(out)
-            seconds = time.monotonic() - began
-            kept = Answer("jobs.exports", _VERSION, "sound", codec.dump(blob), (blob,), (), seconds)
-            return store.put(key, kept).blobs[0]
+            out = scratch / f"sound{suffix}"
+            arguments = [
+                *ffmpeg.source(path), "-map", f"0:{info.audio[0].index}", "-c", "copy",
+                "-map_metadata", "0", "-map_chapters", "-1", "-f", muxer, ffmpeg.name(out),
+            ]  # fmt: skip
+            what = "copy the sound out of the dub"
+            done = ffmpeg.call(arguments, duration=info.duration / 1000, what=what, check=check)
+            if done.code != 0:
+                raise ffmpeg.failure(done, arguments, what)
+            return out, {}
 
-    def _stem(self, job: Job, kind: str) -> Blob:
-        which: Literal["background", "original"] = "background" if kind == "background" else "original"
-        try:
-            return stem(self._parts(job.id), which, settings=self._settings, owner=job.id)
-        except EngineError as problem:
-            raise NotFound(f"There is no {kind}: {problem.message}", hint=problem.hint) from problem
-
-    def _parts(self, job: str) -> Parts | None:
-        try:
-            return codec.load(Parts, (self._folder(job) / _PARTS).read_text("utf-8"))
-        except (FileNotFoundError, ValueError):
-            return None
+        return self._deriving.kept(job.id, f"sound {media.digest}", make)
 
 
-def note(folder: Path, done: Finished) -> None:
-    """Keep in a job's folder what its stems can be made of."""
+def note(folder: Path, done: Finished, settings: Settings, owner: str) -> None:
+    """Keep in a job's folder what its stems can be made of, and what was dubbed."""
+    origins.note(folder, done.media, settings, owner)
     if done.stems is None:
         (folder / _PARTS).unlink(missing_ok=True)
     else:

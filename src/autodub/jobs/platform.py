@@ -23,6 +23,7 @@ from autodub.jobs.catalogue import Catalogue
 from autodub.jobs.claiming import Claims
 from autodub.jobs.consents import Consents
 from autodub.jobs.content import Content
+from autodub.jobs.deriving import Deriving
 from autodub.jobs.doorbell import Doorbell
 from autodub.jobs.editing import Editing
 from autodub.jobs.erasing import Erasing
@@ -36,10 +37,11 @@ from autodub.jobs.records import LOCAL, Actor
 from autodub.jobs.service import Jobs
 from autodub.jobs.sessions import Sessions
 from autodub.jobs.signing import Signing
-from autodub.jobs.tables import users
+from autodub.jobs.tables import jobs, uploads, users
 from autodub.jobs.uploads import Uploads
 from autodub.jobs.usage import Consumption
 from autodub.jobs.watching import Watching
+from autodub.jobs.waveforms import Waveforms
 from autodub.jobs.webhooks import Webhooks
 
 
@@ -73,8 +75,10 @@ class Platform:
         )
         self.jobs = Jobs(self.sql, server, self.queue, self.admission)
         self.watching = Watching(self.sql, self.jobs, most=max(4, server.threads * 9 // 10))
-        self.exports = Exports(self.jobs, self.store, settings, self.folder)
         self.uploads = Uploads(self.sql, self.store, server, settings.data_dir / "uploads")
+        self.deriving = Deriving(settings, self.store, self._is_there)
+        self.exports = Exports(self.jobs, self.store, settings, self.folder, self.deriving)
+        self.waveforms = Waveforms(self.jobs, self.exports, self.store, self.deriving)
         self.claims = Claims(self.sql, server)
         self.hooks = Webhooks(self.sql, server, self.queue)
         self.numbers = Numbers(self.sql, lease=server.lease)
@@ -115,9 +119,20 @@ class Platform:
     def close(self) -> None:
         """Let go of the store and the database."""
         self.watching.close()
+        self.deriving.close()
         self.traces.close()
         self.store.close()
         self.sql.close()
+
+    def _is_there(self, owner: str) -> bool:
+        """Whether a job, or ``upload:<id>``, has not been deleted."""
+        upload = owner.removeprefix("upload:")
+        if upload != owner:
+            wanted = select(uploads.c.id).where(uploads.c.id == upload)
+        else:
+            wanted = select(jobs.c.id).where(jobs.c.id == owner, jobs.c.stopping != "delete")
+        with self.sql.reading() as connection:
+            return connection.execute(wanted).first() is not None
 
     def _local(self) -> None:
         """The one user there is without accounts."""

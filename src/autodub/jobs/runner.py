@@ -105,7 +105,7 @@ class Runner:
             request, settings=settings, listener=listener, cancel=cancel, edits_text=self._project(job),
             owner=job.id, policy=Guard(self._platform, job),
         )  # fmt: skip
-        exports.note(self._platform.folder(job.id), made.done)
+        exports.note(self._platform.folder(job.id), made.done, settings, job.id)
         return self._platform.signing.signed(job.id, of_dub(made), listener)
 
     def _request(self, job: Job) -> DubRequest:

@@ -98,6 +98,14 @@ def extract_subtitles(
 
 def _graph(info: MediaInfo, stream: AudioStream, *, start: int, end: int | None) -> str:
     """The filter graph: in step with the timestamps, cut, and split into the two renderings."""
+    return (
+        f"{in_step(info, stream, start=start, end=end)},asplit=2[mix][all];"
+        f"[all]{_to_mono(stream)},aresample={SPEECH_RATE}:async=0[speech]"
+    )
+
+
+def in_step(info: MediaInfo, stream: AudioStream, *, start: int, end: int | None) -> str:
+    """Filters of a sound stream that put it in step with its timestamps, and cut it (milliseconds)."""
     first = round(start * stream.rate / 1000)
     if "mp4" in info.container.split(",") and stream.duration is not None:
         # MP4 says how much of the last AAC frame is padding, but the decoder hands it out all the same.
@@ -106,12 +114,8 @@ def _graph(info: MediaInfo, stream: AudioStream, *, start: int, end: int | None)
         last = round((info.duration / 1000 + _PAST_END) * stream.rate)
     if end is not None:
         last = min(last, round(end * stream.rate / 1000))
-    in_step = "aresample=async=1:first_pts=0:min_comp=0.001:min_hard_comp=0.1:osf=flt"
-    cut = f"atrim=start_sample={first}:end_sample={last},asetpts=N"
-    return (
-        f"[0:{stream.index}]{in_step},{cut},asplit=2[mix][all];"
-        f"[all]{_to_mono(stream)},aresample={SPEECH_RATE}:async=0[speech]"
-    )
+    resampled = "aresample=async=1:first_pts=0:min_comp=0.001:min_hard_comp=0.1:osf=flt"
+    return f"[0:{stream.index}]{resampled},atrim=start_sample={first}:end_sample={last},asetpts=N"
 
 
 def _to_mono(stream: AudioStream) -> str:

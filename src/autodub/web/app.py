@@ -34,6 +34,7 @@ _ROUTES = (
     "simple",
     "events",
     "files",
+    "waveforms",
     "tus",
     "uploads",
     "document",

@@ -18,7 +18,7 @@ from pydantic import BaseModel, Field
 from autodub.jobs.exports import Export
 from autodub.model.errors import NotFound
 from autodub.model.media import Blob
-from autodub.web import ranges
+from autodub.web import ranges, unfinished
 from autodub.web.archive import zipped
 from autodub.web.identity import actor, needs, platform
 from autodub.web.problems import Problem
@@ -29,6 +29,7 @@ blueprint = APIBlueprint(
     abp_security=[{"key": []}, {"session": []}],
     abp_responses=dict.fromkeys((400, 401, 403, 404, 422, 429, 503), Problem),
 )  # fmt: skip
+unfinished.install(blueprint)
 
 _POLICY = (
     "default-src 'none'; style-src 'unsafe-inline'; img-src 'self' data:; media-src 'self'; "
@@ -50,13 +51,13 @@ class FilePath(JobPath):
     kind: str = Field(
         pattern=r"^[a-z]{1,20}$",
         description="`media`, `audio` (its sound alone), `srt`, `vtt`, `receipt`, `report`, `project`, "
-        "`dialogue` (the dub's speech alone), `background` (the original without its voices) or `original` "
-        "(its voices alone).",
+        "`dialogue` (the dub's speech alone), `background` (the original without its voices), `original` "
+        "(its voices alone) or `source` (what was dubbed, as it came).",
         json_schema_extra={"example": "media"},
     )
 
 
-class FileQuery(BaseModel):
+class FileQuery(unfinished.PatienceQuery):
     """How a file is sent."""
 
     inline: bool = Field(False, description="To be looked at in a browser rather than saved.")
@@ -83,6 +84,7 @@ class FileList(BaseModel):
 _BYTES = {"content": {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}}}
 _FILE: dict[str | int | HTTPStatus, Any] = {
     200: {"description": "The file.", **_BYTES},
+    202: unfinished.UnfinishedShape,
     206: {"description": "The parts of it that were asked for with `Range`.", **_BYTES},
     304: {"description": "It is what `If-None-Match` says."},
     412: {"description": "It is not what `If-Match` says."},
@@ -117,9 +119,10 @@ def listed(path: JobPath) -> Response:
 def one(path: FilePath, query: FileQuery) -> Response:
     """A file of a job, whole or in parts (`Range`), so that players can seek.
 
-    Sound and stems are made the first time somebody asks for them, which may take a while.
+    Sound and stems are made the first time somebody asks for them: where that takes longer than `wait`
+    seconds the answer is 202, and they are made meanwhile.
     """
-    export, place = platform().exports.one(actor(), path.job, path.kind)
+    export, place = platform().exports.one(actor(), path.job, path.kind, wait=query.wait)
     return sent(export, place, inline=query.inline)
 
 
@@ -128,7 +131,10 @@ def one(path: FilePath, query: FileQuery) -> Response:
 def archive(path: JobPath) -> Response:
     """Everything a job has made, in one ZIP: what would be made only for this is not in it."""
     exports = platform().exports
-    found = [export for export in exports.all(actor(), path.job) if export.blob and export.kind != "audio"]
+    found = [
+        export for export in exports.all(actor(), path.job)
+        if export.blob and export.kind not in ("audio", "source")
+    ]  # fmt: skip
     if not found:
         raise NotFound("The job has nothing to take away.", hint="Wait until it is completed.")
     with ExitStack() as stack:
