@@ -94,6 +94,37 @@ def test_a_fault_of_ours_fails_one_job_and_says_nothing_of_the_machine(
     caplog.clear()
 
 
+def test_a_fault_at_the_very_end_fails_the_job_at_once(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It is not left to its lease and made again and again, to be called a crash at last."""
+
+    def gone(*_: Any) -> None:
+        raise FileNotFoundError("/srv/secret/place")
+
+    job = desk.submit()
+    monkeypatch.setattr(Runner, "_text", gone)
+    with dubs() as scripted:
+        scripted.go.set()
+        done = _run(desk)
+    assert done.error is not None
+    assert (done.state, done.error.code) == ("failed", "internal")
+    assert desk.told(job)[-1] == "job.failed"
+    caplog.clear()
+
+
+def test_a_reason_that_no_database_can_keep_is_told_without_what_it_cannot(desk: Desk) -> None:
+    """Programs print zeros and halves of characters; a job fails for its own reason all the same."""
+    job = desk.submit()
+    with dubs() as scripted:
+        scripted.told = [Event("stage.started", "open", "look\0ing \ud800")]
+        _fails(scripted, Rejected("It said \0 and \ud800.", hint="Try \ud800."))
+        done = _run(desk)
+    assert done.error is not None
+    assert (done.state, done.error.code, done.message) == ("failed", "rejected", "It said  and ?.")
+    assert desk.told(job) == ["job.queued", "job.started", "stage.started", "job.failed"]
+
+
 @pytest.mark.parametrize(
     ("why", "then", "last"),
     [

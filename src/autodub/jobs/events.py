@@ -35,6 +35,7 @@ def change(
 
     ``times`` are when each happened, where that is not ``at``.
     """
+    values = {name: _plain(value) if isinstance(value, str) else value for name, value in values.items()}
     row = connection.execute(
         update(jobs)
         .where(jobs.c.id == job, *where)

@@ -82,11 +82,16 @@ class Runner:
         except Exception as problem:  # a fault of ours: one job fails, the worker goes on
             self._close(recorder)
             log.exception("job failed by a fault", extra={"job": job.id})
-            hint = "This is a fault of Autodub; the server's log has the details."
-            self._failed(job, Failure("internal", f"Autodub made a mistake ({_kind(problem)}).", hint), began)
+            self._failed(job, _fault(problem), began)
         else:
             self._close(recorder)
-            self._completed(job, result, recorder, began)
+            try:
+                self._completed(job, result, recorder, began)
+            except Unavailable:  # left to its lease
+                raise
+            except Exception as problem:  # such as a file that is gone: it would be no better next time
+                log.exception("job failed by a fault at its end", extra={"job": job.id})
+                self._failed(job, _fault(problem), began)
 
     def _carry_out(self, job: Job, recorder: Recorder, cancel: Cancel) -> Result:
         traces = self._platform.traces
@@ -261,5 +266,6 @@ class Runner:
                 time.sleep(_PAUSE)
 
 
-def _kind(problem: Exception) -> str:
-    return type(problem).__name__
+def _fault(problem: Exception) -> Failure:
+    hint = "This is a fault of Autodub; the server's log has the details."
+    return Failure("internal", f"Autodub made a mistake ({type(problem).__name__}).", hint)
