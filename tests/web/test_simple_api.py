@@ -277,3 +277,28 @@ def test_without_a_login_the_refusal_has_the_same_shape(opening: Any) -> None:
         assert answer.status_code == 401
         assert answer.get_json()["error"]
         assert answer.get_json()["code"] == "unauthenticated"
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status"),
+    [
+        ("GET", "/api/dub", 405), ("DELETE", "/api/dub/0", 405), ("POST", "/api/jobs", 405),
+        ("PUT", "/api/download/0", 405), ("GET", "/api/download", 404), ("GET", "/api/dub/0/more", 404),
+        ("GET", "/api/jobs/", 404),
+    ],
+)  # fmt: skip
+def test_what_is_not_there_is_told_in_the_same_shape(
+    client: FlaskClient, method: str, path: str, status: int
+) -> None:
+    """An address or a method that is none has an ``error``, as what is wrong in a request has."""
+    answer = client.open(path, method=method)
+    assert (answer.status_code, answer.content_type) == (status, "application/json")
+    assert answer.get_json()["error"]
+    assert "title" not in answer.get_json()
+    assert ("Allow" in answer.headers) == (status == 405)
+
+
+@pytest.mark.parametrize("path", ["/api/v1/jobs/x", "/api/dubs", "/api"])
+def test_what_is_beside_the_simple_interface_is_told_as_a_problem(client: FlaskClient, path: str) -> None:
+    """Only its own addresses speak its shape."""
+    assert client.get(path).content_type == "application/problem+json"

@@ -46,6 +46,8 @@ _HINTS = {
     404: "Every address there is stands at /docs.", 405: "What can be done here is described at /docs.",
     413: "A body may have 2 MB, an upload what the setting upload says (AUTODUB_UPLOAD).",
 }  # fmt: skip
+SIMPLE = re.compile(r"/api/(?:dub|download|jobs)(?:/|$)")
+"""Addresses of the simple interface, also where nothing is at them."""
 _PATH = re.compile(r"(?<![\w/:.-])~?(?:/[\w.@+-]+){2,}/?")
 
 
@@ -63,14 +65,28 @@ class Problem(BaseModel):
     )
 
 
+class SimpleError(BaseModel):
+    """Why a request of the simple interface was refused."""
+
+    error: str = Field(description="A sentence for people.", examples=["youtube_url is missing."])
+    code: str = Field(description="A stable word for programs.", examples=["bad_request"])
+    hint: str = Field("", description="How to fix it.")
+    request_id: str = Field("", description="What the server's log calls this request.")
+
+
 def problem(
     status: int, code: str, title: str, *, hint: str = "", errors: list[dict[str, Any]] | None = None
 ) -> Response:
-    """A problem as a response."""
+    """A problem as a response; to whoever asks the simple interface in its own shape."""
+    request_id = getattr(g, "request_id", "")
+    if SIMPLE.match(request.path):
+        simple = SimpleError(error=title, code=code, hint=hint, request_id=request_id)
+        return Response(
+            simple.model_dump_json(exclude_defaults=True) + "\n", status, mimetype="application/json"
+        )
     said = Problem(
         type="about:blank",
-        status=status, code=code, title=title, hint=hint, errors=errors or [],
-        request_id=getattr(g, "request_id", ""),
+        status=status, code=code, title=title, hint=hint, errors=errors or [], request_id=request_id,
     )  # fmt: skip
     answer = jsonify(said.model_dump(exclude_defaults=True) | {"type": said.type, "status": status})
     answer.status_code = status

@@ -19,14 +19,14 @@ from pydantic import (
     ValidationError,
     model_validator,
 )
-from werkzeug.exceptions import HTTPException
 
 from autodub.infra.faults import faults
 from autodub.jobs.records import Job
 from autodub.jobs.spec import JobSpec, Statement
-from autodub.model.errors import AutodubError, BadOption, NotFound
-from autodub.web import files, problems
+from autodub.model.errors import BadOption, NotFound
+from autodub.web import files
 from autodub.web.identity import actor, needs, platform
+from autodub.web.problems import SimpleError
 
 _CLOCK = re.compile(r"(?:(?:(\d{1,3}):)?(\d{1,4}):)?(\d{1,9}(?:\.\d{1,9})?)", re.ASCII)
 _SITE = re.compile(r"(?:[\w-]+\.)+[a-z]{2,}(?:/|$)", re.ASCII | re.IGNORECASE)
@@ -37,15 +37,6 @@ _MESSAGES = {
 }  # fmt: skip
 _MOST = 200
 """Jobs listed at once."""
-
-
-class SimpleError(BaseModel):
-    """Why a request of the simple interface was refused."""
-
-    error: str = Field(description="A sentence for people.", examples=["youtube_url is missing."])
-    code: str = Field(description="A stable word for programs.", examples=["bad_request"])
-    hint: str = Field("", description="How to fix it.")
-    request_id: str = Field("", description="What the server's log calls this request.")
 
 
 blueprint = APIBlueprint(
@@ -250,7 +241,7 @@ def download(path: JobPath) -> Response:
     job = _job(path.job_id)
     if job.state != "completed":
         raise BadOption(f"The job is {job.state}, not completed.", hint=f"Ask GET /api/dub/{job.id}.")
-    return _simply(files.sent(*platform().exports.one(actor(), job.id, "media")))
+    return files.sent(*platform().exports.one(actor(), job.id, "media"))
 
 
 def _job(job: str) -> Job:
@@ -278,32 +269,3 @@ def _listed(job: Job) -> Listed:
         target_language=spec["target"], source_language=spec.get("spoken") or "auto",
         start_time=spec.get("start"), end_time=spec.get("end"), created=job.created,
     )  # fmt: skip
-
-
-def _simply(answer: Response) -> Response:
-    """A problem in the words of this interface."""
-    if answer.mimetype != "application/problem+json":
-        return answer
-    said = answer.get_json()
-    simple = SimpleError(
-        error=said["title"], code=said["code"], hint=said.get("hint", ""),
-        request_id=said.get("request_id", ""),
-    )  # fmt: skip
-    answer.set_data(simple.model_dump_json(exclude_defaults=True))
-    answer.content_type = "application/json"
-    return answer
-
-
-@blueprint.errorhandler(AutodubError)
-def _ours(error: AutodubError) -> Response:
-    return _simply(problems.of_error(error))
-
-
-@blueprint.errorhandler(HTTPException)
-def _http(error: HTTPException) -> Response:
-    return _simply(problems.of_http(error))
-
-
-@blueprint.errorhandler(Exception)
-def _fault(error: Exception) -> Response:
-    return _simply(problems.of_fault(error))
