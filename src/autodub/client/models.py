@@ -286,7 +286,7 @@ class Glossary(Told):
 class Usage(Told):
     """What was consumed in a month, and what is left."""
 
-    total: Mapping[str, float]
+    total: Mapping[str, int | float]
     quota: Mapping[str, float | None] | None = None
     days: tuple[Mapping[str, Any], ...] = ()
     jobs: tuple[Mapping[str, Any], ...] = ()

@@ -188,5 +188,5 @@ def _shape(one: Batch) -> BatchShape:
     return BatchShape(
         id=one.id, name=one.name, owner=one.owner, created=one.created, total=one.total,
         counts={state: one.counts.get(state, 0) for state in STATES}, progress=one.progress,
-        dollars=one.dollars,
+        dollars=round(one.dollars, 4),
     )  # fmt: skip

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from decimal import Decimal
 from typing import Any
 
 from flask import Response, jsonify
@@ -35,8 +37,8 @@ class UsageQuery(BaseModel):
 class AmountShape(BaseModel):
     """What was consumed."""
 
-    seconds: float = Field(description="Of programme dubbed.")
-    dollars: float
+    seconds: float = Field(description="Of programme dubbed, to a millisecond.")
+    dollars: float = Field(description="To a hundredth of a cent.")
     compute: float = Field(description="Wall seconds of work.")
     attempts: int
 
@@ -105,10 +107,11 @@ def _account(account: Account) -> UsageShape:
     return UsageShape(
         total=_total(account.days),
         quota=QuotaShape(
-            begins=month.begins, seconds=month.seconds, dollars=float(month.dollars),
-            seconds_allowed=None if minutes is None else minutes * 60, seconds_left=month.seconds_left,
-            dollars_allowed=None if money is None else float(money),
-            dollars_left=None if left is None else float(left),
+            begins=month.begins, seconds=_seconds(month.seconds), dollars=_dollars(month.dollars),
+            seconds_allowed=None if minutes is None else _seconds(minutes * 60),
+            seconds_left=None if month.seconds_left is None else _seconds(month.seconds_left),
+            dollars_allowed=None if money is None else _dollars(money),
+            dollars_left=None if left is None else _dollars(left),
         ),
         days=[DayShape(day=one.of, **_amount(one)) for one in account.days],
         jobs=[JobUsage(job=one.of, title=one.name, **_amount(one)) for one in account.jobs],
@@ -116,15 +119,26 @@ def _account(account: Account) -> UsageShape:
     )  # fmt: skip
 
 
-def _total(amounts: list[Amount] | tuple[Amount, ...]) -> AmountShape:
+def _total(amounts: Sequence[Amount]) -> AmountShape:
     return AmountShape(
-        seconds=sum(one.seconds for one in amounts), dollars=float(sum(one.dollars for one in amounts)),
-        compute=sum(one.compute for one in amounts), attempts=sum(one.attempts for one in amounts),
+        seconds=_seconds(sum(one.seconds for one in amounts)),
+        dollars=_dollars(sum(one.dollars for one in amounts)),
+        compute=_seconds(sum(one.compute for one in amounts)), attempts=sum(one.attempts for one in amounts),
     )  # fmt: skip
 
 
 def _amount(one: Amount) -> dict[str, Any]:
     return {
-        "seconds": one.seconds, "dollars": float(one.dollars), "compute": one.compute,
-        "attempts": one.attempts,
+        "seconds": _seconds(one.seconds), "dollars": _dollars(one.dollars),
+        "compute": _seconds(one.compute), "attempts": one.attempts,
     }  # fmt: skip
+
+
+def _seconds(exact: float) -> float:
+    """To a millisecond: a sum of many has noise behind that."""
+    return round(exact, 3)
+
+
+def _dollars(exact: Decimal | int) -> float:
+    """To a hundredth of a cent."""
+    return round(float(exact), 4)
