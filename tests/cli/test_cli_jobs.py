@@ -30,7 +30,9 @@ Run = Callable[..., tuple[int, str, str]]
 def platform(tmp_path: Path) -> Iterator[Platform]:
     """The server's platform."""
     known = settings.load(environ={"HOME": str(tmp_path)}, data_dir=tmp_path / "data")
-    platform = Platform(known, server_settings.load(known, environ={}, given={"spare": 0}))
+    platform = Platform(
+        known, server_settings.load(known, environ={}, given={"spare": 0, "check_engines": False})
+    )
     yield platform
     platform.close()
 

@@ -28,7 +28,9 @@ ID = "0" * 32
 def platform(tmp_path: Path) -> Iterator[Platform]:
     """The server's platform."""
     known = settings.load(environ={"HOME": str(tmp_path)}, data_dir=tmp_path / "data")
-    platform = Platform(known, server_settings.load(known, environ={}, given={"spare": 0}))
+    platform = Platform(
+        known, server_settings.load(known, environ={}, given={"spare": 0, "check_engines": False})
+    )
     yield platform
     platform.close()
 
@@ -69,12 +71,14 @@ def server(transport: Recorded) -> Iterator[Client]:
 def calls(server: Client, folder: Path) -> dict[str, Callable[[], Any]]:
     """Every call the client has, with arguments that the server understands."""
     srt = folder / "x.srt"
+    srt.with_name("x.mp4").write_bytes(b"a film")
     srt.write_text("1\n00:00:01,000 --> 00:00:02,000\nHello\n")
     jobs, text, batches, words, keys, uploads = (
         server.jobs, server.transcripts, server.batches, server.glossaries, server.keys, server.uploads,
     )  # fmt: skip
     return {
         "jobs.submit": lambda: jobs.submit(URL, "es", spoken="en", start=1.5, budget="2.50"),
+        "jobs.check": lambda: jobs.check(srt.with_name("x.mp4"), "es", subtitles=srt),
         "jobs.get": lambda: jobs.get(ID),
         "jobs.list": lambda: list(jobs.list(states=["queued"], target="es", text="x", batch=ID, most=3)),
         "jobs.events": lambda: list(jobs.events(ID, after=3, follow=True)),
@@ -102,6 +106,7 @@ def calls(server: Client, folder: Path) -> dict[str, Callable[[], Any]]:
         "transcripts.regenerate": lambda: text.regenerate(ID),
         "transcripts.regenerate line": lambda: text.regenerate(ID, "L1", text="Hola"),
         "batches.submit": lambda: batches.submit("Course", [URL], ["es", "fr"], tone="calm"),
+        "batches.check": lambda: batches.check([URL, srt.with_name("x.mp4")], ["es"]),
         "batches.get": lambda: batches.get(ID),
         "batches.list": lambda: list(batches.list()),
         "batches.cancel": lambda: batches.cancel(ID),
@@ -121,6 +126,8 @@ def calls(server: Client, folder: Path) -> dict[str, Callable[[], Any]]:
         "keys.revoke": lambda: keys.revoke(ID),
         "uploads.send": lambda: uploads.send(srt, kind="subtitles"),
         "uploads.source": lambda: uploads.source(srt),
+        "uploads.submitted": lambda: uploads.submitted({"subtitles": srt}),
+        "uploads.check": lambda: uploads.check([URL], ["es"], {"tone": "calm"}),
         "uploads.get": lambda: uploads.get(ID),
         "uploads.list": lambda: list(uploads.list()),
         "uploads.delete": lambda: uploads.delete(ID),

@@ -20,7 +20,9 @@ SRT = "".join(f"{n}\n00:00:{n:02},000 --> 00:00:{n:02},900\nLine {n}.\n\n" for n
 def platform(tmp_path: Path) -> Iterator[Platform]:
     """The server's platform."""
     known = settings.load(environ={"HOME": str(tmp_path)}, data_dir=tmp_path / "data")
-    platform = Platform(known, server_settings.load(known, environ={}, given={"spare": 0}))
+    platform = Platform(
+        known, server_settings.load(known, environ={}, given={"spare": 0, "check_engines": False})
+    )
     yield platform
     platform.close()
 
@@ -135,3 +137,24 @@ def test_a_file_that_is_refused_at_once_says_why(server: Client, tmp_path: Path)
         server.uploads.send(file)
     assert refused.value.title
     assert 400 <= refused.value.status < 500
+
+
+def test_nothing_is_sent_for_a_dub_that_would_be_refused(
+    server: Client, transport: Shaky, tmp_path: Path
+) -> None:
+    """The server is asked first, for one dub, for a batch and for an estimate; subtitles wait, too."""
+    film, words = tmp_path / "talk.mp4", tmp_path / "talk.srt"
+    film.write_bytes(b"a film")
+    words.write_text("1\n00:00:01,000 --> 00:00:02,000\nHello\n")
+    for submit in (
+        lambda: server.jobs.submit(film, "es", spoken="es", subtitles=words),
+        lambda: server.batches.submit("All", [film], ["es"], spoken="es"),
+        lambda: server.estimates.ask(film, "es", spoken="es"),
+    ):
+        with pytest.raises(BadRequest, match="both Spanish"):
+            submit()
+    assert transport.seen == ["POST"] * 3
+    assert list(server.uploads.list()) == []
+    job = server.jobs.submit("https://youtu.be/dQw4w9WgXcQ", "es", spoken="en", subtitles=words)
+    assert job.state == "queued"
+    assert [one.kind for one in server.uploads.list()] == ["subtitles"]

@@ -54,7 +54,7 @@ def wishes_options(command: F) -> F:
 
 
 def wishes_of(client: Client, given: dict[str, Any]) -> dict[str, Any]:
-    """The fields of a job that options mean; a subtitle file is uploaded. Raises UsageError, ApiError."""
+    """The fields of a job that options mean. Raises UsageError, ApiError."""
     wishes = {name: value for name, value in given.items() if value not in (None, False, ())}
     engines = {role: wishes.pop(role) for role in ROLES if role in wishes}
     if engines:
@@ -76,8 +76,6 @@ def wishes_of(client: Client, given: dict[str, Any]) -> dict[str, Any]:
         raise click.UsageError("Give --consent-of and --consent together: whose voices, and what was agreed.")
     if who is not None:
         wishes["consent"] = {"who": who, "statement": words}
-    if "subtitles" in wishes:
-        wishes["subtitles"] = client.uploads.send(wishes["subtitles"], kind="subtitles").id
     if "glossary" in wishes:
         wishes["glossary"] = _glossary(client, wishes["glossary"])
     return wishes

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from autodub.client.jobs import given
 from autodub.client.models import Engine, Glossary, Key, Languages, NewKey, Usage, Voice
 from autodub.client.transport import Transport
+from autodub.client.uploads import given
 
 
 class Catalogue:

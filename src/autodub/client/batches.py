@@ -7,10 +7,9 @@ from collections.abc import Iterator, Sequence
 from os import PathLike
 from typing import Any
 
-from autodub.client.jobs import given
 from autodub.client.models import Batch, Estimate
 from autodub.client.transport import Transport
-from autodub.client.uploads import Uploads
+from autodub.client.uploads import Uploads, is_address
 
 _BATCHES = "/api/v1/batches"
 _WAIT = 20.0
@@ -27,13 +26,23 @@ class Batches:
         self, name: str, sources: Sequence[str | PathLike[str]], targets: Sequence[str], *,
         idempotency: str | None = None, **wishes: Any,
     ) -> Batch:  # fmt: skip
-        """Queue every source (an address, or a file that is uploaded first) in every language."""
+        """Queue every source (an address, or a file that is uploaded first) in every language.
+
+        Before files are sent the server is asked whether it would take the dubs.
+        """
+        if not all(is_address(one) for one in sources):
+            self.check(sources, targets, **wishes)
+        told = self._uploads.submitted(wishes)
         asked = {
             "name": name, "sources": [self._uploads.source(one) for one in sources],
-            "targets": list(targets), "wishes": given(wishes),
+            "targets": list(targets), "wishes": told,
         }  # fmt: skip
         headers = {"Idempotency-Key": idempotency or uuid.uuid4().hex}
         return Batch.model_validate(self._transport.ask("POST", _BATCHES, json=asked, headers=headers))
+
+    def check(self, sources: Sequence[str | PathLike[str]], targets: Sequence[str], **wishes: Any) -> None:
+        """Ask whether a batch would be taken; nothing is sent. Raises what ``submit`` would, OSError."""
+        self._uploads.check(sources, targets, wishes)
 
     def get(self, batch: str) -> Batch:
         """A batch with its jobs. Raises NotFound."""
@@ -71,7 +80,10 @@ class Estimates:
 
     def ask(self, source: str | PathLike[str], target: str, **wishes: Any) -> Estimate:
         """What a dub would cost; waits for the figures, and asks nobody who is paid. Raises ApiError."""
-        asked = self._uploads.source(source) | {"target": target} | given(wishes)
+        if not is_address(source):
+            self._uploads.check([source], [target], wishes)
+        sent = self._uploads.submitted(wishes)
+        asked = self._uploads.source(source) | {"target": target} | sent
         headers = {"Idempotency-Key": uuid.uuid4().hex}
         while True:  # the same key is the same question: the server goes on with it
             response = self._transport.send(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from os import PathLike, fspath
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,7 @@ from autodub.client import files
 from autodub.client.following import events_of
 from autodub.client.models import Event, File, Job
 from autodub.client.transport import Transport
-from autodub.client.uploads import Uploads
+from autodub.client.uploads import Uploads, is_address
 
 _JOBS = "/api/v1/jobs"
 
@@ -31,12 +31,20 @@ class Jobs:
         """Queue a dub of an address, or of a file that is uploaded first; ``progress`` is told of its bytes.
 
         ``wishes`` are the fields of a job as the server documents them: ``spoken``, ``start``, ``end``,
-        ``engines``, ``clone_voices``, ``consent`` ... The request is safe to repeat: without an
-        ``idempotency`` of yours a new one is made.
+        ``engines``, ``clone_voices``, ``consent`` ...; ``subtitles`` may be a path, which is uploaded, too.
+        Before a file is sent the server is asked whether it would take the dub. The request is safe to
+        repeat: without an ``idempotency`` of yours a new one is made.
         """
-        asked = self._uploads.source(source, progress) | {"target": target} | given(wishes)
+        if not is_address(source):
+            self.check(source, target, **wishes)
+        sent = self._uploads.submitted(wishes)
+        asked = self._uploads.source(source, progress) | {"target": target} | sent
         headers = {"Idempotency-Key": idempotency or uuid.uuid4().hex}
         return Job.model_validate(self._transport.ask("POST", _JOBS, json=asked, headers=headers))
+
+    def check(self, source: str | PathLike[str], target: str, **wishes: Any) -> None:
+        """Ask whether a dub would be taken; nothing is sent. Raises what ``submit`` would, OSError."""
+        self._uploads.check([source], [target], wishes)
 
     def get(self, job: str) -> Job:
         """A job as it stands. Raises NotFound."""
@@ -106,8 +114,3 @@ class Jobs:
 
     def _act(self, job: str, what: str) -> Job:
         return Job.model_validate(self._transport.ask("POST", f"{_JOBS}/{job}/{what}"))
-
-
-def given(wishes: Mapping[str, Any]) -> dict[str, Any]:
-    """What was decided; None is left to the server."""
-    return {name: value for name, value in wishes.items() if value is not None}

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from os import PathLike, fspath
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 from autodub.client.errors import Conflict, ServerError, TooMany, Unreachable
 from autodub.client.files import Progress
@@ -19,6 +19,8 @@ SMALL = 4_000_000
 """Bytes up to which a file is sent as a form, in one go."""
 PIECE = 8_000_000
 """Bytes of a piece."""
+_UNSENT = "unsent"
+"""What a server calls an upload that is still to come."""
 _PASSING = (Unreachable, ServerError, TooMany, Conflict)
 
 
@@ -31,9 +33,29 @@ class Uploads:
     def source(self, source: str | PathLike[str], progress: Progress | None = None) -> dict[str, str]:
         """An address as a job's source, a file as its upload, which is sent first."""
         text = fspath(source)
-        if text.lower().startswith(("http://", "https://")):
+        if is_address(source):
             return {"source": text}
         return {"upload": self.send(Path(text), progress=progress).id}
+
+    def submitted(self, wishes: Mapping[str, Any]) -> dict[str, Any]:
+        """Wishes with what is a path in them as its upload: subtitles may be one."""
+        found = given(wishes)
+        if isinstance(found.get("subtitles"), PathLike):
+            found["subtitles"] = self.send(Path(found["subtitles"]), kind="subtitles").id
+        return found
+
+    def check(
+        self, sources: Sequence[str | PathLike[str]], targets: Sequence[str], wishes: Mapping[str, Any]
+    ) -> None:
+        """Ask whether dubs would be taken, before anything is sent. Raises ApiError, OSError."""
+        asked = given(wishes)
+        asked.pop("title", None)  # of one dub, and nothing that could be refused
+        if isinstance(asked.get("subtitles"), PathLike):
+            asked["subtitles"] = _UNSENT
+        told = {
+            "sources": [_coming(one) for one in sources], "targets": list(targets), "wishes": asked,
+        }  # fmt: skip
+        self._transport.ask("POST", "/api/v1/checks", json=told, again=True)
 
     def send(
         self, file: Path, *, kind: str = "media", name: str | None = None, progress: Progress | None = None,
@@ -104,3 +126,21 @@ class Uploads:
     def delete(self, upload: str) -> None:
         """Remove an upload that no job needs."""
         self._transport.ask("DELETE", f"{_UPLOADS}/{upload}")
+
+
+def given(wishes: Mapping[str, Any]) -> dict[str, Any]:
+    """What was decided; None is left to the server."""
+    return {name: value for name, value in wishes.items() if value is not None}
+
+
+def is_address(source: str | PathLike[str]) -> bool:
+    """Whether a source is an address, and no file."""
+    return fspath(source).lower().startswith(("http://", "https://"))
+
+
+def _coming(source: str | PathLike[str]) -> dict[str, Any]:
+    """A source as a check is told of it. Raises OSError."""
+    if is_address(source):
+        return {"source": fspath(source)}
+    file = Path(source)
+    return {"file": {"name": file.name, "size": file.stat().st_size}}

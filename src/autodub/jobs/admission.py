@@ -154,6 +154,11 @@ class Admission:
             why, fix = row.why or "it was refused", "Upload another file."
         raise BadOption(f"The upload {upload} cannot be used: {why}.", hint=fix)
 
+    def room(self, actor: Actor, *, fresh: int) -> None:
+        """Raise QuotaExceeded when with ``fresh`` more jobs too many of one user's would wait."""
+        with self._sql.reading() as connection:
+            self.counted(connection, actor, fresh=fresh)
+
     def counted(self, connection: Connection, actor: Actor, *, fresh: int, are_in: bool = False) -> None:
         """Raise QuotaExceeded when with ``fresh`` more jobs too many of one user's would wait.
 

@@ -105,6 +105,12 @@ class Uploads:
             self._growing.remove(upload, name)
             raise
 
+    def foresee(self, actor: Actor, said: str, *, size: int, kind: str | None = None) -> None:
+        """Raise what ``begin`` would for such a file; nothing is kept."""
+        self._check_size(size, kind_of(safe_name(said, otherwise=""), kind))
+        with self._sql.reading() as connection:
+            self._check_room(connection, actor, size)
+
     def receive(
         self, actor: Actor, upload: str, source: Iterable[bytes], *, offset: int,
         digest: tuple[str, bytes] | None = None,
