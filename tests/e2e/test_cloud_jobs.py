@@ -110,7 +110,7 @@ def test_random_faults_cost_nothing(tmp_path, talk, alone, seed, kinds):
 
 @pytest.mark.parametrize("setting", sorted(KEYS))
 def test_a_wrong_key_is_told_by_the_name_of_its_setting(tmp_path, talk, setting):
-    """At most two requests are made with a key that is not valid, and the error says which one to set."""
+    """A key that is not valid is asked with twice at most, is named, and is told before anything is spent."""
     with cloud(tmp_path, talk) as place:
         with pytest.raises(AutodubError) as caught:
             place.dub(environ=place.environ(**{setting: "no-such-key-0815"}))
@@ -118,6 +118,7 @@ def test_a_wrong_key_is_told_by_the_name_of_its_setting(tmp_path, talk, setting)
         refused = [r for r in place.server.requests if r.fault == "invalid_key"]
         assert 1 <= len(refused) <= 2
         assert "no-such-key-0815" not in f"{caught.value}{place.events}"
+        assert not place.server.charged()
 
 
 class _Vanishing(ElevenLabsService):

@@ -19,7 +19,7 @@ from autodub.gateway.tenant import Tenant
 from autodub.gateway.work import CallWork
 from autodub.infra.blobs import Blobs
 from autodub.model.calls import Forget
-from autodub.model.errors import Busy, EngineCannot, EngineError, Unreachable
+from autodub.model.errors import Busy, CircuitOpen, EngineCannot, EngineError, Unreachable
 from autodub.model.job import Listener
 
 T = TypeVar("T")
@@ -119,6 +119,26 @@ class Door:
                 self._gate(call, change, is_wider=failure is None)
         return result
 
+    def look(self, call: Call, accounts: Accounts) -> None:
+        """Have an account looked at before anything is asked of it. Raises what it is refused with."""
+        if not isinstance(call.engine, Examined) or accounts.breaker.is_proven(call.place):
+            return
+        try:
+            leave = accounts.breaker.guard(
+                call.place, job=self._job, check=self._cancel.check, is_trial=True
+            )  # fmt: skip
+        except CircuitOpen:
+            return  # it only failed lately: the call that needs it sees for itself
+        failure: BaseException | None = None
+        try:
+            failure = self._examine(call, accounts)
+        except BaseException as error:  # raised on; the breaker is told of it first
+            failure = error
+            raise
+        finally:
+            if accounts.breaker.told(leave, failure):
+                self.blocked(call, failure)
+
     def landlord(self, call: Call) -> None:
         """Remember whoever can look into an account, for the engines of it that cannot."""
         if isinstance(call.engine, Forgetful):
@@ -131,10 +151,11 @@ class Door:
             call, "account.blocked", reason, code=getattr(failure, "code", ""), is_refusal=refusal(failure)
         )
 
-    def _examine(self, call: Call, accounts: Accounts) -> None:
+    def _examine(self, call: Call, accounts: Accounts) -> EngineError | None:
         """Have the account looked at, so that many calls need not wait for the first answer to one.
 
-        Raises what it is refused with; any other failure is for the call itself to meet.
+        Raises what it is refused with. Another failure is for the call itself to meet; it is returned where
+        it says nothing about the account.
         """
         work = CallWork(self._blobs, cancel=self._cancel, listener=self._listener, stage=call.stage)
         try:
@@ -153,12 +174,13 @@ class Door:
             if refusal(error):
                 raise
             if isinstance(error, (Unreachable, Busy)):
-                return
+                return error
         except EngineCannot:
             pass  # it answered, if only to say that something else is wrong
         finally:
             self._meter.count(call.name, call.info.version, "examine", sent=1)
         accounts.breaker.prove(call.place)
+        return None
 
     def _send(
         self,

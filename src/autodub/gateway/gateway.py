@@ -150,6 +150,12 @@ class Gateway:
         self._tell(call, "call.finished", "", kept=not made, seconds=seconds, **paid, **_references(tries))
         return known.value
 
+    def afford(self, dollars: Decimal) -> None:
+        """Spend no more than this from now on; what was spent counts, and a lower cap stays."""
+        if self._budget is None:
+            self._budget = Budget(dollars, self.prices, told=self._spent)
+        self._budget.cap = min(self._budget.cap, dollars)
+
     def give_back(self, engine: Any, *, keep: bool = False) -> Returned:
         """Delete the voices this job rented or used at the engine's account.
 
@@ -205,6 +211,15 @@ class Gateway:
     def calls(self) -> tuple[CallCount, ...]:
         """How often each engine was asked in this job, and for how long it worked."""
         return self._meter.calls()
+
+    def look(self, engine: Any) -> None:
+        """Have the engine's account looked at, where that can be done and was not done yet.
+
+        Raises Refused or NoCredit where the account is of no use; whatever else is wrong is for the calls.
+        """
+        call = self._call(engine, "examine", None, stage="")
+        if call.account:
+            self._door.look(call, self._accounts)
 
     def effect(self, engine: Any, verb: str, request: object, *, stage: str = "") -> Any:
         """Ask for something that is not kept, such as a deletion: through the same gates, retried briefly."""

@@ -26,6 +26,7 @@ from autodub.model.request import DubRequest
 from autodub.model.speech import Term
 from autodub.pipeline import ahead, finished, project, spending
 from autodub.pipeline import policy as policies
+from autodub.pipeline.accounts import Looks
 from autodub.pipeline.finished import Finished
 from autodub.pipeline.names import discreet, path_of, refuse_unwritable
 from autodub.pipeline.opening import Opened, captions, open_source, output_name
@@ -169,6 +170,7 @@ def complete(
     is_first: bool,
 ) -> tuple[Finished, bool]:
     """The finished dub, and whether it was made now; ``is_first`` where hardly anything of it is kept yet."""
+    run.policy.lasts(plan.length / 1000)
     store = run.gateway.store
     glossary = _glossary(request, plan.target.tag)
     key = finished.identity(
@@ -206,7 +208,9 @@ def _make(
     from autodub.pipeline.performing import perform
     from autodub.pipeline.speaking import Programme
 
+    looks: Looks | None = None
     if is_first or not is_decoded(run, plan):
+        looks = Looks(run, plan)
         run.load_ahead(lambda: [chosen.engine for chosen in plan.engines.values()])
     run.beside(ahead.load_libraries, name="libraries")
     rehearsal = (
@@ -217,6 +221,8 @@ def _make(
     if rehearsal is not None:
         rehearsal.result()  # an output that cannot be written is refused before anything is spent
     spending.tell_estimate(run, plan, request, found)
+    if looks is not None:
+        looks.settle()
     listened = partial(
         hear, run, found=found, request=request, separation=Separation(run, plan), captions=written
     )
