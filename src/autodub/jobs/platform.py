@@ -38,6 +38,7 @@ from autodub.jobs.service import Jobs
 from autodub.jobs.sessions import Sessions
 from autodub.jobs.signing import Signing
 from autodub.jobs.tables import jobs, uploads, users
+from autodub.jobs.thumbnails import Thumbnails
 from autodub.jobs.uploads import Uploads
 from autodub.jobs.usage import Consumption
 from autodub.jobs.watching import Watching
@@ -78,6 +79,7 @@ class Platform:
         self.uploads = Uploads(self.sql, self.store, server, settings.data_dir / "uploads")
         self.deriving = Deriving(settings, self.store, self._is_there)
         self.exports = Exports(self.jobs, self.store, settings, self.folder, self.deriving)
+        self.thumbnails = Thumbnails(self.sql, self.jobs, self.uploads, self.deriving)
         self.waveforms = Waveforms(self.jobs, self.exports, self.store, self.deriving)
         self.claims = Claims(self.sql, server)
         self.hooks = Webhooks(self.sql, server, self.queue)
