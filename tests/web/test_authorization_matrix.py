@@ -85,6 +85,7 @@ ROUTES = {
     "GET /api/v1/jobs/<job>/project": SEEN,
     "GET /api/v1/jobs/<job>/revisions": SEEN,
     "GET /api/v1/jobs/<job>/revisions/<int:number>": SEEN,
+    "GET /api/v1/jobs/<job>/stages": SEEN,
     "GET /api/v1/jobs/<job>/thumbnails": "401 404 400 400 401 400",
     "GET /api/v1/jobs/<job>/thumbnails.jpg": "401 404 400 400 401 400",
     "GET /api/v1/jobs/<job>/transcript": SEEN,

@@ -37,6 +37,7 @@ from autodub.jobs.records import LOCAL, Actor
 from autodub.jobs.service import Jobs
 from autodub.jobs.sessions import Sessions
 from autodub.jobs.signing import Signing
+from autodub.jobs.stages import Stages
 from autodub.jobs.tables import jobs, uploads, users
 from autodub.jobs.thumbnails import Thumbnails
 from autodub.jobs.uploads import Uploads
@@ -75,6 +76,7 @@ class Platform:
             self.sql, settings, server, self.quotas, self.content, self.consents, self.store
         )
         self.jobs = Jobs(self.sql, server, self.queue, self.admission)
+        self.stages = Stages(self.sql, self.jobs)
         self.watching = Watching(self.sql, self.jobs, most=max(4, server.threads * 9 // 10))
         self.uploads = Uploads(self.sql, self.store, server, settings.data_dir / "uploads")
         self.deriving = Deriving(settings, self.store, self._is_there)

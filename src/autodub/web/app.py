@@ -20,6 +20,7 @@ _ROUTES = (
     "keys",
     "users",
     "jobs",
+    "stages",
     "transcripts",
     "editing",
     "batches",
