@@ -6,7 +6,7 @@ import secrets
 from importlib import import_module
 from typing import Any
 
-from flask import Response, g, redirect, request, url_for
+from flask import Response, g, request
 from flask_openapi3 import Info, OpenAPI
 from werkzeug.middleware.proxy_fix import ProxyFix
 
@@ -42,6 +42,7 @@ _ROUTES = (
     "uploads",
     "document",
     "docs",
+    "pages",
     "health",
     "metrics",
 )
@@ -97,11 +98,4 @@ def create_app(platform: Platform) -> OpenAPI:
     queries.install(app)
     for name in _ROUTES:
         app.register_api(import_module(f"autodub.web.{name}").blueprint)
-    app.add_url_rule("/", view_func=front)
     return app
-
-
-@identity.public
-def front() -> Any:
-    """The first page: what can be done here."""
-    return redirect(url_for("docs.page"))
