@@ -34,9 +34,7 @@ def address() -> str:
 
 def engine(role: str, *, ready: Readiness | None = None, pairs: Any = None, **facts: Any) -> type[Any]:
     """A class of engines with these facts."""
-    kind: type[Any] = {
-        "downloader": fakes.FakeDetector, **fakes.FAKES
-    }[role]  # fmt: skip
+    kind: type[Any] = fakes.FAKES.get(role, fakes.FakeDetector)
 
     def describe(_: type[Any]) -> Info:
         return replace(kind.describe(), role=role, **facts)
@@ -145,6 +143,13 @@ def test_a_target_that_no_language_leads_to_is_refused(desk: Desk) -> None:
 def test_a_setting_turns_it_off(only: None, opening: Opening) -> None:
     """Workers on other machines may have more engines than the server's."""
     assert Desk(opening(check_engines=False)).submit(target="zu").state == "queued"
+
+
+def test_without_the_moderator_that_is_wanted_nothing_is_taken(only: None, opening: Opening) -> None:
+    """What nobody looks at is not dubbed, so it would only fail later."""
+    with registry.registered("moderator", "openai", engine("moderator", name="openai", ready=NO_KEY)):
+        problem = refused(Desk(opening(check_engines=True, moderation="openai")))
+    assert "moderator openai cannot run here: CLOUD_KEY is not set" in problem.message
 
 
 def test_a_user_is_not_told_how_to_mend_the_server(desk: Desk) -> None:

@@ -149,6 +149,16 @@ def test_details_say_what_there_is_and_show_no_key(
     assert str(tmp_path) not in answer.text
 
 
+def test_the_moderator_is_among_the_engines_where_there_is_to_be_one(opening: Opening) -> None:
+    """Without it no dub goes on, and nothing else of the server shows that."""
+    for wanted, found in (("", []), ("openai", ["needs key"])):
+        app = create_app(opening(moderation=wanted))
+        app.test_client().get("/health/details")
+        app.extensions["autodub_engines"].wait()
+        engines = app.test_client().get("/health/details").get_json()["engines"]
+        assert [one["state"] for one in engines if one["engine"] == "moderator.openai"] == found
+
+
 def test_what_is_slow_is_found_out_beside_and_once_a_minute() -> None:
     """Nobody waits for it; a fresh answer is not asked for again, an old one given until there is a new."""
     now, asked = [0.0], []

@@ -177,5 +177,4 @@ def _unknown(settings: Settings) -> tuple[Check, ...]:
     return misspelt + tuple(
         Check(name, "warning", "is set but means nothing", f"Check the spelling, or unset {name}.")
         for name in settings.unknown
-        if name != "AUTODUB_DEBUG"
     )

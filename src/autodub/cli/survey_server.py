@@ -7,6 +7,8 @@ import os
 import resource
 import shutil
 from collections.abc import Iterator
+from functools import partial
+from typing import Literal
 from urllib.parse import urlsplit
 
 from autodub.cli.survey import Check
@@ -14,6 +16,7 @@ from autodub.infra import server_settings
 from autodub.infra.server_settings import VARIABLES, ServerSettings
 from autodub.infra.settings import Settings, server_table
 from autodub.model.errors import AutodubError, BadOption
+from autodub.pipeline import catalogue
 
 _PACKAGES = ("alembic", "argon2", "flask", "flask_limiter", "flask_openapi3", "gunicorn", "prometheus_client")
 _FILES = 400
@@ -38,7 +41,38 @@ def checks(settings: Settings) -> tuple[Check, ...]:
         server = server_settings.load(settings)
     except BadOption as problem:
         return (Check("server settings", "warning", problem.message, problem.hint),)
-    return (*_database(settings, server), *_address(server), *_machine(settings, server), *_extras(server))
+    return (
+        *_values(settings, server), *_database(settings, server), *_address(server),
+        *_machine(settings, server), *_extras(server), *_moderator(settings, server),
+    )  # fmt: skip
+
+
+def _values(settings: Settings, server: ServerSettings) -> Iterator[Check]:
+    """Settings whose meaning is only known to what uses them: a server would refuse to begin."""
+    from autodub.jobs.content import Content
+    from autodub.jobs.webhooks import networks_of
+    from autodub.web.limits import Limits
+    from autodub.web.listening import require_accounts
+    from autodub.web.origins import Origins
+
+    for look in (
+        partial(Limits, server), partial(Origins, server), partial(networks_of, server),
+        partial(Content, settings, server), partial(require_accounts, server),
+    ):  # fmt: skip
+        try:
+            look()
+        except BadOption as problem:
+            yield Check("server settings", "warning", problem.message, problem.hint)
+
+
+def _moderator(settings: Settings, server: ServerSettings) -> Iterator[Check]:
+    if server.moderation:
+        found = catalogue.moderator(settings, server.moderation)
+        state: Literal["ok", "warning"] = "ok" if found.is_ready else "warning"
+        told = (
+            found.readiness.detail if found.is_ready else f"{found.readiness.detail}; no dub goes on without"
+        )
+        yield Check(f"moderator.{server.moderation}", state, told, found.readiness.fix)
 
 
 def _database(settings: Settings, server: ServerSettings) -> Iterator[Check]:
@@ -91,11 +125,6 @@ def _address(server: ServerSettings) -> Iterator[Check]:
     from autodub.web.listening import is_loopback
 
     found = urlsplit(server.public_url)
-    if server.public_url and (found.scheme not in ("http", "https") or not found.hostname):
-        yield Check(
-            "public_url", "warning", f"{server.public_url} is no address", "Such as https://dub.example.org."
-        )
-        return
     is_public = bool(found.hostname) and not is_loopback(found.hostname or "")
     if (is_public or server.proxies) and not accounts_needed(server):
         said = "a proxy lets others in, and there are no accounts"
@@ -129,7 +158,7 @@ def _extras(server: ServerSettings) -> Iterator[Check]:
     if server.traces and importlib.util.find_spec("opentelemetry.sdk") is None:
         fix = "Install it: pip install 'autodub[tracing]'"
         yield Check("traces", "warning", "the package for them is not installed", fix)
-    for name in ("prohibited_file", "c2pa_certificate", "c2pa_key"):
+    for name in ("c2pa_certificate", "c2pa_key"):
         path = getattr(server, name)
         if path is not None and not os.access(path, os.R_OK):
             yield Check(name, "warning", f"{path} cannot be read", "Check the path and its permissions.")

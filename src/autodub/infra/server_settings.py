@@ -7,15 +7,17 @@ name in capitals is its variable.
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+import re
+from collections.abc import Iterable, Mapping
 from decimal import Decimal
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
 
-from autodub.infra.settings import Settings, server_table
+from autodub.infra.faults import faults
+from autodub.infra.settings import KNOWN, Settings, server_table
 from autodub.model.errors import BadOption
 
 GIB = 1 << 30
@@ -135,9 +137,17 @@ class ServerSettings(BaseModel):
         "", description="Address of an OpenTelemetry collector (OTLP over HTTP); empty: no traces."
     )
 
+    @field_validator("public_url", "traces")
+    @classmethod
+    def _address(cls, value: str) -> str:
+        return address(value)
+
 
 VARIABLES = {name: f"AUTODUB_{name.upper()}" for name in ServerSettings.model_fields}
 """Setting -> environment variable."""
+_NEAR = 0.75
+"""How alike a name and a setting are for one to be taken for the other; what both begin with aside."""
+_ADDRESS = re.compile(r"https?://(\[[0-9a-f:.]+\]|[^\s/@?#\[\]:]+)(:\d{1,5})?(/[^\s?#]*)?", re.IGNORECASE)
 _LISTS = ("origins", "prohibited", "hook_addresses")
 
 
@@ -146,18 +156,19 @@ def load(
 ) -> ServerSettings:
     """Read the server's settings; ``given`` are those of the command line.
 
-    Raises BadOption for what is unknown in the file, and for a value that has no meaning, naming its place.
+    Raises BadOption for what is unknown in the file, among ``given`` or, by a slip, in the environment, and
+    for a value that has no meaning, naming its place.
     """
     env = os.environ if environ is None else environ
+    _refuse_slips(env)
     table = server_table(settings)
     values: dict[str, Any] = {}
     origins: dict[str, str] = {}
     for name, value in table.items():
         if name not in VARIABLES:
-            near = get_close_matches(name, VARIABLES, n=1)
             raise BadOption(
                 f"The [server] of the settings file {settings.config_file} has an unknown setting {name!r}.",
-                hint=f"Did you mean {near[0]!r}?" if near else f"It may have: {', '.join(VARIABLES)}.",
+                hint=_meant(name, VARIABLES),
             )
         values[name], origins[name] = value, f"file ({settings.config_file})"
     for name, variable in VARIABLES.items():
@@ -165,14 +176,43 @@ def load(
             values[name] = text.replace(",", " ").split() if name in _LISTS else text
             origins[name] = f"environment ({variable})"
     for name, value in (given or {}).items():
+        if name not in VARIABLES:
+            raise BadOption(f"A server has no setting {name!r}.", hint=_meant(name, VARIABLES))
         if value is not None:
             values[name], origins[name] = value, "command line"
     try:
         return ServerSettings.model_validate(values)
     except ValidationError as problem:
-        first = problem.errors()[0]
-        name = str(first["loc"][0])
-        raise BadOption(  # never the value: it may hold a password
-            f"The setting {name} ({origins.get(name, 'default')}) is not right: {first['msg']}.",
+        first = faults(problem, ServerSettings)[0]  # never the value: it may hold a password
+        name = first.where.partition(".")[0]
+        raise BadOption(
+            f"The setting {first.where} ({origins.get(name, 'default')}) {first.why}.",
             hint=ServerSettings.model_fields[name].description or "",
         ) from None
+
+
+def address(value: str) -> str:
+    """An address of HTTP, without a slash at its end; empty where none is given. Raises ValueError."""
+    if value and not _ADDRESS.fullmatch(value):
+        raise ValueError("must be an address that begins with http:// or https://")
+    return value.rstrip("/")
+
+
+def _meant(name: str, known: Iterable[str]) -> str:
+    near = get_close_matches(name, list(known), n=1)
+    return f"Did you mean {near[0]!r}?" if near else f"There is: {', '.join(known)}."
+
+
+def _refuse_slips(env: Mapping[str, str]) -> None:
+    """Raise BadOption for a variable that means nothing and looks like one that does."""
+    prefix = "AUTODUB_"
+    known = {name.removeprefix(prefix) for name in (*KNOWN, *VARIABLES.values())}
+    for variable in sorted(env):
+        name = variable.removeprefix(prefix)
+        if name == variable or name in known or not env[variable]:
+            continue
+        if near := get_close_matches(name.upper(), known, n=1, cutoff=_NEAR):
+            raise BadOption(
+                f"The variable {variable} is set but means nothing.",
+                hint=f"Did you mean {prefix}{near[0]}? If not, unset {variable}.",
+            )

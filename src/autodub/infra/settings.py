@@ -45,6 +45,8 @@ _NUMBERS = {
 }
 """Unit of a setting, and an example."""
 _CONFIG = "AUTODUB_CONFIG"
+KNOWN = (*_VARIABLES.values(), _CONFIG, "AUTODUB_DEBUG")
+"""Variables that mean something to every command; a server knows more."""
 _CREDENTIAL = re.compile(
     r"""(?ix)
     ( \b (?: (?:xi-)? api[-_]?key | authorization | access[-_]?token | token | password | secret )
@@ -143,8 +145,7 @@ def load(
     origins |= dict.fromkeys(endpoints, f"file ({chosen})")
     for name in {*ENDPOINTS, *endpoints} & env.keys():
         endpoints[name], origins[name] = env[name], "environment"
-    known = {*_VARIABLES.values(), _CONFIG}
-    unknown = sorted(name for name in env if name.startswith("AUTODUB_") and name not in known)
+    unknown = sorted(name for name in env if name.startswith("AUTODUB_") and name not in KNOWN)
     if unknown:  # a server's settings are only looked at where there are any
         from autodub.infra.server_settings import VARIABLES
 

@@ -55,7 +55,7 @@ class Admission:
     ) -> None:  # fmt: skip
         self._sql, self._settings, self._server, self._quotas = sql, settings, server, quotas
         self._content, self._consents, self._store, self._clock = content, consents, store, clock
-        self._feasible = Feasible(settings, looks=server.check_engines)
+        self._feasible = Feasible(settings, looks=server.check_engines, moderator=server.moderation)
 
     def examined(self, actor: Actor, spec: JobSpec, *, kind: str) -> JobSpec:
         """The request with everything checked that needs nobody else. Raises RequestError.

@@ -50,10 +50,15 @@ class Feasible:
     """The engines of one machine, looked at again after some seconds. Safe for many threads."""
 
     def __init__(
-        self, settings: Settings, *, looks: bool = True, clock: Callable[[], float] = time.monotonic
-    ) -> None:
-        """With ``looks`` off everything passes: workers elsewhere have other engines."""
+        self, settings: Settings, *, looks: bool = True, moderator: str = "",
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:  # fmt: skip
+        """With ``looks`` off everything passes: workers elsewhere have other engines.
+
+        ``moderator`` is who looks at what is said, where the operator wants that; no dub goes on without.
+        """
         self._context, self._looks, self._clock = engine_context(settings), looks, clock
+        self._moderator = moderator
         self._lock = threading.Lock()
         self._known: dict[object, Any] = {}
         self._until = float("-inf")
@@ -63,7 +68,10 @@ class Feasible:
         if not self._looks:
             return
         try:
-            _examine(spec, given, self._builder(_request(spec)))
+            build = self._builder(_request(spec))
+            _examine(spec, given, build)
+            if self._moderator:
+                named("moderator", self._moderator, build, why="", by_user=True)
         except RequestError as problem:
             fix = in_fields(problem.hint)
             if isinstance(problem, EngineCannot):

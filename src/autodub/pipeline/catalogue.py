@@ -53,6 +53,11 @@ def engines(settings: Settings) -> tuple[EngineState, ...]:
     return tuple(_state(role, name, given) for role in ROLES for name in registry.names(role))
 
 
+def moderator(settings: Settings, name: str) -> EngineState:
+    """Whether the engine that an operator has look at what is said can run here."""
+    return _state("moderator", name, engine_context(settings))
+
+
 def languages(settings: Settings) -> tuple[LanguageState, ...]:
     """What every engine that is ready here does with which languages."""
     return languages_of(settings, engines(settings))

@@ -8,6 +8,7 @@ import shutil
 import threading
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import Any, Generic, Literal, TypeVar
 
 from flask import Response, current_app, jsonify
@@ -166,18 +167,21 @@ def details() -> Response:
 def _engines() -> Kept[list[EngineHealth]]:
     found: Kept[list[EngineHealth]] | None = current_app.extensions.get("autodub_engines")
     if found is None:
-        settings = platform().settings
-        found = current_app.extensions.setdefault("autodub_engines", Kept(lambda: _look(settings)))
+        here = platform()
+        look = partial(_look, here.settings, here.server.moderation)
+        found = current_app.extensions.setdefault("autodub_engines", Kept(look))
     return found
 
 
-def _look(settings: Settings) -> list[EngineHealth]:
+def _look(settings: Settings, moderator: str) -> list[EngineHealth]:
+    """Every engine, and the one that looks at what is said where there is to be one."""
+    operators = (catalogue.moderator(settings, moderator),) if moderator else ()
     return [
         EngineHealth(
             engine=f"{one.role}.{one.name}", state=one.readiness.state,
             detail="" if one.is_ready else settings.redact(one.readiness.detail),
         )
-        for one in catalogue.engines(settings)
+        for one in (*catalogue.engines(settings), *operators)
     ]  # fmt: skip
 
 
