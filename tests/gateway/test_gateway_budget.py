@@ -67,6 +67,19 @@ def test_after_the_first_refusal_no_paid_call_is_sent(store, say):
     assert engine.requests == 1
 
 
+def test_a_budget_can_be_lowered_and_set_later_but_never_raised(store, say):
+    """What was spent before counts."""
+    engine = CloudSynthesizer()
+    lowered, set_later = _gateway(store, "1"), Gateway(store, accounts=Accounts(), prices=TABLE)
+    lowered.call(engine, "synthesize", say("sesenta"))
+    for gateway, text in ((lowered, "dos"), (set_later, "cincocientos")):
+        gateway.afford(Decimal("0.09"))
+        gateway.afford(Decimal("5"))
+        with pytest.raises(BudgetExceeded):
+            gateway.call(engine, "synthesize", say(text))
+    assert engine.requests == 1
+
+
 def test_kept_answers_cost_nothing(store, say):
     """A second run of the same lines needs no money at all."""
     engine = CloudSynthesizer()

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import calendar
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from decimal import Decimal
 from typing import Any
 
@@ -12,9 +14,11 @@ from sqlalchemy import insert, update
 
 from autodub.jobs.platform import LOCAL_ACTOR
 from autodub.jobs.quotas import Quotas
+from autodub.jobs.records import Actor, Job
 from autodub.jobs.spec import JobSpec
 from autodub.jobs.tables import jobs, usage, users
 from autodub.model.errors import QuotaExceeded
+from autodub.model.job import Event
 
 MARCH = float(calendar.timegm((2027, 3, 15, 12, 0, 0)))
 
@@ -76,6 +80,97 @@ def test_nothing_goes_once_a_quota_is_used_up(desk: Desk, column: str, what: str
     _consume(desk, seconds=0.1, dollars=0.01)
     with pytest.raises(QuotaExceeded, match=what):
         _quotas(desk).check("local")
+
+
+def _running(desk: Desk, count: int, actor: Actor = LOCAL_ACTOR, **wishes: Any) -> list[Job]:
+    for _ in range(count):
+        desk.submit(actor, **wishes)
+    taken = [desk.claims.next("worker") for _ in range(count)]
+    return [job for job in taken if job is not None]
+
+
+def _at_once(work: Callable[[Job], Any], wanted: list[Job]) -> list[Any]:
+    """What each comes to, its refusal included."""
+
+    def tried(job: Job) -> Any:
+        try:
+            return work(job)
+        except QuotaExceeded as problem:
+            return problem
+
+    with ThreadPoolExecutor(len(wanted)) as pool:
+        return list(pool.map(tried, wanted))
+
+
+def test_minutes_are_set_aside_while_a_job_runs(opening: Opening) -> None:
+    """Of ten jobs of nine minutes that begin at once ten minutes are enough for one."""
+    desk = Desk(opening(minutes=10, user_running=10))
+    wanted = _running(desk, 10)
+    quotas = _quotas(desk)
+    said = _at_once(lambda job: quotas.reserve(job, 540.0), wanted)
+    refused = [one for one in said if one is not None]
+    assert len(refused) == 9
+    assert str(refused[0]).startswith("This has 9.0 minutes, and 1.0 of your 10 of this month are left (9.0")
+    assert quotas.month("local").seconds_left == 60.0
+    with pytest.raises(QuotaExceeded):
+        quotas.check("local", seconds=540.0)
+    first = wanted[said.index(None)]
+    quotas.reserve(first, 540.0)  # its own do not stand in its way
+    desk.claims.end(first, "failed", Event("job.failed"))
+    assert quotas.month("local").seconds_left == 600.0
+    quotas.reserve(wanted[said.index(refused[0])], 540.0)
+
+
+def test_money_is_set_aside_while_a_job_runs(opening: Opening) -> None:
+    """All jobs together may spend what is left of the month and no cent more, whoever comes first."""
+    desk = Desk(opening(dollars=10, user_running=10))
+    wanted = _running(desk, 5)
+    desk.put(wanted[0], spent=Decimal(2))
+    quotas = _quotas(desk)
+    said = _at_once(lambda job: quotas.afford(job, Decimal(3)), wanted)
+    may = sorted(one for one in said if isinstance(one, Decimal))
+    assert may == [Decimal(2), Decimal(3), Decimal(3)]
+    assert sum(isinstance(one, QuotaExceeded) for one in said) == 2
+    month = quotas.month("local")
+    assert (month.dollars, month.dollars_held, month.dollars_left) == (2, 8, 0)
+    # What is spent of it is held no more, and what is over is free again.
+    third = next(job for job, one in zip(wanted, said, strict=True) if one == Decimal(3))
+    desk.put(third, spent=desk.job(third).spent + 1)
+    assert (quotas.month("local").dollars, quotas.month("local").dollars_held) == (3, 7)
+    desk.claims.end(third, "completed", Event("job.completed"))
+    assert quotas.month("local").dollars_held == 5
+    assert quotas.month("local", besides=wanted[0].id).dollars_left is not None
+
+
+def test_who_has_no_quota_sets_nothing_aside(desk: Desk) -> None:
+    """Neither minutes nor money are bounded, and nobody waits for anybody."""
+    first, second = _running(desk, 2)
+    for job in (first, second):
+        _quotas(desk).reserve(job, 1e6)
+        assert _quotas(desk).afford(job, Decimal(1000)) is None
+
+
+def test_a_programme_that_was_counted_needs_no_more_minutes(opening: Opening) -> None:
+    """Making it again after an edit goes on when the month's are used up; another one does not begin."""
+    desk = Desk(opening(minutes=1))
+    edited, other = _running(desk, 2)
+    _consume(desk, seconds=60, job=edited.id)
+    _quotas(desk).reserve(edited, 60.0)
+    with pytest.raises(QuotaExceeded):
+        _quotas(desk).reserve(other, 60.0)
+
+
+def test_an_attempt_that_was_lost_sets_nothing_aside(opening: Opening) -> None:
+    """Nor does what an earlier attempt had set aside count any more once a job is claimed anew."""
+    desk = Desk(opening(minutes=10))
+    (lost,) = _running(desk, 1)
+    _quotas(desk).reserve(lost, 540.0)
+    desk.clock.pass_(3600)
+    desk.claims.reclaim()
+    assert _quotas(desk).month("local").seconds_held == 0
+    desk.claims.next("another")
+    _quotas(desk).reserve(lost, 540.0)
+    assert _quotas(desk).month("local").seconds_held == 0
 
 
 def test_a_used_up_quota_refuses_dubs_and_no_estimates(desk: Desk) -> None:

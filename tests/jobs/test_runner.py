@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from desk import Desk, Dubs, dubs
+from desk import SOURCE, Desk, Dubs, dubs
 from policy_scene import ON_SQLITE, Scene
 from sqlalchemy import insert, select, update
 
@@ -16,7 +16,9 @@ from autodub.gateway.cancel import Cancel
 from autodub.jobs import runner as module
 from autodub.jobs.platform import LOCAL_ACTOR, Platform
 from autodub.jobs.records import Actor, Job
+from autodub.jobs.results import Result
 from autodub.jobs.runner import Runner
+from autodub.jobs.spec import JobSpec
 from autodub.jobs.tables import glossaries, jobs, projects, uploads, usage
 from autodub.model.errors import Cancelled, Rejected, Unavailable
 from autodub.model.job import Event
@@ -298,6 +300,51 @@ def test_nothing_runs_once_a_quota_is_used_up(opening: Any) -> None:
     assert error is not None
     assert error.code == "quota_exceeded"
     assert len(scripted.sources) == 1
+
+
+def test_an_estimate_runs_whatever_is_left_of_a_quota(opening: Any) -> None:
+    """It costs nothing: neither used up minutes nor used up money stop it or set it a budget."""
+    desk = Desk(opening(minutes=1, dollars=1))
+    dub = desk.submit()
+    with dubs() as scripted:
+        scripted.go.set()
+        _run(desk)
+    with desk.sql.writing() as connection:
+        connection.execute(update(usage).where(usage.c.job == dub.id).values(dollars=5))
+    spec = JobSpec(source=SOURCE, target="es", budget=Decimal(1))
+    desk.jobs.submit(LOCAL_ACTOR, spec, kind="estimate")
+    asked: list[Decimal | None] = []
+
+    def foretell(request: Any, **_: Any) -> None:
+        asked.append(request.budget)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(module, "foretell", foretell)
+        patch.setattr(module, "of_estimate", lambda _: Result(summary="cheap", estimate={}))
+        assert _run(desk).state == "completed"
+    assert asked == [None]
+
+
+@ON_SQLITE
+def test_a_dub_for_which_too_few_minutes_are_left_is_told_before_anybody_is_asked(
+    opening: Any, tmp_path: Path
+) -> None:
+    """Also where nobody knew its length when it was submitted, and others that run have what is left."""
+    scene = Scene(opening(minutes=1), tmp_path)
+    desk = Desk(scene.platform)
+    first, second = scene.submit(), scene.submit()
+    running = desk.claims.next("another")
+    assert running is not None
+    assert running.id == first.id
+    scene.platform.quotas.reserve(running, 55.0)
+    done = scene.run(second)
+    assert done.error is not None
+    assert (done.state, done.error.code) == ("failed", "quota_exceeded")
+    assert "This has 0.2 minutes, and 0.1 of your 1 of this month are left" in done.error.message
+    assert scene.asked("translator") == scene.asked("synthesizer") == []
+    desk.claims.end(running, "failed", Event("job.failed"))
+    scene.platform.jobs.retry(LOCAL_ACTOR, second.id)
+    assert scene.run(second).state == "completed"
 
 
 def test_a_glossary_that_is_gone_is_told(desk: Desk) -> None:

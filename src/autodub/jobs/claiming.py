@@ -87,7 +87,8 @@ class Claims:
         taken = events.change(
             connection, job, Event("job.started"), at=now, where=[jobs.c.state == "queued"],
             state="processing", holder=worker, lease=now + self._settings.lease, started=now,
-            attempt=jobs.c.attempt + 1, message="", stage="", error=None,
+            attempt=jobs.c.attempt + 1, message="", stage="", error=None, reserved_seconds=None,
+            reserved_dollars=None,
         )  # fmt: skip
         if taken is None:  # cancelled at this moment
             return None
@@ -129,14 +130,14 @@ class Claims:
         """
 
         def work(connection: Connection) -> bool:
-            ours = self._ours(job)
+            mine = ours(job)
             if doubtful and told and events.are_there(connection, job.id, told[0], job.attempt, at=times[0]):
                 return (
-                    connection.execute(select(jobs.c.id).where(jobs.c.id == job.id, *ours)).first()
+                    connection.execute(select(jobs.c.id).where(jobs.c.id == job.id, *mine)).first()
                     is not None
                 )
             number = events.change(
-                connection, job.id, *told, times=times, at=self._clock(), where=ours, **values
+                connection, job.id, *told, times=times, at=self._clock(), where=mine, **values
             )
             return number is not None
 
@@ -151,7 +152,7 @@ class Claims:
 
         def work(connection: Connection) -> bool:
             ended = over(job.spec, self._settings, state, at=now) | values
-            number = events.change(connection, job.id, told, at=now, where=self._ours(job), **ended)
+            number = events.change(connection, job.id, told, at=now, where=ours(job), **ended)
             if number is not None:
                 beside(connection)
             return number is not None
@@ -160,13 +161,13 @@ class Claims:
 
     def hand_back(self, job: Job, why: str) -> bool:
         """Put a job back into the queue where it was: a worker that stops does not fail its jobs."""
-        ours = self._ours(job)
+        mine = ours(job)
 
         def work(connection: Connection) -> bool:
-            row = _locked(connection, [jobs.c.id == job.id, *ours])
+            row = _locked(connection, [jobs.c.id == job.id, *mine])
             if row is not None:
                 told = Event("job.handed_back", message=why)
-                self._again(connection, row, told, where=ours, crashes=row.crashes)
+                self._again(connection, row, told, where=mine, crashes=row.crashes)
             return row is not None
 
         return self._sql.again(work)
@@ -234,8 +235,10 @@ class Claims:
             error=failure_text(why), message=why.message, **ended,
         )  # fmt: skip
 
-    def _ours(self, job: Job) -> list[Any]:
-        return [jobs.c.holder == job.holder, jobs.c.attempt == job.attempt, jobs.c.state == "processing"]
+
+def ours(job: Job) -> list[Any]:
+    """What must hold for a job to be the attempt's that has it in this form."""
+    return [jobs.c.holder == job.holder, jobs.c.attempt == job.attempt, jobs.c.state == "processing"]
 
 
 def _locked(connection: Connection, where: Sequence[Any]) -> Row[Any] | None:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
+from decimal import Decimal
 from typing import TYPE_CHECKING
 
+from autodub.dubbing.cost import Estimate
 from autodub.jobs import audit
 from autodub.jobs.records import Actor, Job
 from autodub.model.errors import ContentRefused
@@ -16,9 +18,12 @@ from autodub.pipeline.run import Run
 if TYPE_CHECKING:
     from autodub.jobs.platform import Platform
 
+_MARGIN = Decimal("1.5")
+"""Of an estimate at its highest: whoever stands in for an engine that is down may be dearer."""
+
 
 class Guard:
-    """Content is looked at, and clones are made on a statement and recorded."""
+    """Minutes and money are set aside, content is looked at, clones are made on a statement and recorded."""
 
     def __init__(self, platform: Platform, job: Job, *, clock: Callable[[], float] = time.time) -> None:
         """Raise ConsentMissing when the job may not clone (any more)."""
@@ -29,6 +34,14 @@ class Guard:
     def identity(self) -> str:
         """The rules, and the statement: a dub with clones that was made on another one is made again here."""
         return "/".join(filter(None, (self._platform.content.identity, self._consent)))
+
+    def lasts(self, seconds: float) -> None:
+        """Set its minutes aside. Raises QuotaExceeded."""
+        self._platform.quotas.reserve(self._job, seconds)
+
+    def costs(self, cost: Estimate) -> Decimal | None:
+        """Set money aside: what it may spend. Raises QuotaExceeded."""
+        return self._platform.quotas.afford(self._job, cost.high * _MARGIN)
 
     def examine(self, run: Run, lines: Sequence[Line]) -> None:
         """Raise ContentRefused for what may not be dubbed, which the audit keeps: rule and time, no word."""

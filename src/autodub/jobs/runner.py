@@ -99,7 +99,8 @@ class Runner:
             return self._make(job, recorder if not traces.is_on else trace.beside(recorder), cancel)
 
     def _make(self, job: Job, listener: Listener, cancel: Cancel) -> Result:
-        self._platform.quotas.check(job.owner)
+        if job.kind == "dub":  # an estimate costs nothing
+            self._platform.quotas.reserve(job, 0.0)
         request = self._request(job)
         settings = self._platform.settings
         if job.kind == "estimate":
@@ -153,12 +154,17 @@ class Runner:
         return self._platform.store.blobs.path(blob), row.name
 
     def _budget(self, job: Job, spec: JobSpec) -> Decimal | None:
-        """What this attempt may cost: the least of what was asked, what is allowed, and what is left."""
+        """What this attempt may cost: the least of what was asked, what is allowed, and what is left.
+
+        None = no limit. What an estimate finds out is told, whether it can be paid or not.
+        """
+        if job.kind == "estimate":
+            return None
         whole = [
             limit for limit in (spec.budget, self._platform.server.job_dollars or None) if limit is not None
         ]
         limits = [max(Decimal(0), limit - job.spent) for limit in whole]
-        left = self._platform.quotas.month(job.owner).dollars_left
+        left = self._platform.quotas.month(job.owner, besides=job.id).dollars_left
         if left is not None:
             limits.append(left)
         return min(limits) if limits else None

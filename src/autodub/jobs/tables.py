@@ -125,6 +125,10 @@ jobs = Table(
     Column("made", Integer, nullable=False),  # the revision that the result was made of
     Column("duration", Float, nullable=True),  # seconds of programme
     Column("spent", MONEY, nullable=False),  # dollars, all attempts together
+    # Of its owner's month, while it runs: seconds of programme it will count for, and what it may have
+    # spent at its end that no row of usage has.
+    Column("reserved_seconds", Float, nullable=True),
+    Column("reserved_dollars", MONEY, nullable=True),
     Column("events", BigInteger, nullable=False),  # number of the last event
     Column("seen", Text, nullable=False),  # JSON of what metrics need of a finished job: seconds by stage
     Column("trace", String(64), nullable=True),  # traceparent of the request that submitted it

@@ -43,6 +43,11 @@ class Hearing:
         """True when only a part of the source is dubbed."""
         return self.start > 0 or self.end is not None
 
+    @property
+    def length(self) -> int:
+        """Milliseconds that are dubbed, as the source says."""
+        return (self.source.info.duration if self.end is None else self.end) - self.start
+
 
 @dataclass(frozen=True, slots=True)
 class Plan(Hearing):

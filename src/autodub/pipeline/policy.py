@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from decimal import Decimal
 from typing import TYPE_CHECKING, Protocol
 
+from autodub.dubbing.cost import Estimate
 from autodub.model.media import Audio
 from autodub.model.speech import Line, Voice
 
@@ -20,6 +22,14 @@ class Policy(Protocol):
     @property
     def identity(self) -> str:
         """What makes these rules others: a finished dub is found again only under those it was made by."""
+        ...
+
+    def lasts(self, seconds: float) -> None:
+        """So long a programme is to be dubbed; nothing is spent on it yet. Raises QuotaExceeded."""
+        ...
+
+    def costs(self, cost: Estimate) -> Decimal | None:
+        """So much it will cost: what may be spent, in US dollars; None = whatever the request says."""
         ...
 
     def examine(self, run: Run, lines: Sequence[Line]) -> None:
@@ -39,6 +49,10 @@ class Anything:
     """The policy that asks for nothing."""
 
     identity = ""
+
+    def lasts(self, seconds: float) -> None: ...
+
+    def costs(self, cost: Estimate) -> Decimal | None: ...
 
     def examine(self, run: Run, lines: Sequence[Line]) -> None: ...
 

@@ -43,7 +43,10 @@ def gateway(
 
 
 def tell_estimate(run: Run, plan: Plan, request: DubRequest, found: Found) -> None:
-    """Say what the dub will cost. Raises BudgetExceeded, before anything is spent, when that is too much."""
+    """Say what the dub will cost. Raises BudgetExceeded, before anything is spent, when that is too much.
+
+    The policy may allow less than the request does; no more than that is spent from here on.
+    """
     paid = [
         Engaged(
             f"{role}.{chosen.info.name}", chosen.engine.model if isinstance(chosen.engine, Quoting) else ""
@@ -71,11 +74,16 @@ def tell_estimate(run: Run, plan: Plan, request: DubRequest, found: Found) -> No
             data={"low": float(known.low), "likely": float(known.likely), "high": float(known.high)},
         )
     )
-    is_short = request.budget is not None and known.low > request.budget
+    allowed = run.policy.costs(known)
+    if allowed is not None:
+        run.gateway.afford(allowed)
+    limits = [limit for limit in (request.budget, allowed) if limit is not None]
+    budget = min(limits) if limits else None
+    is_short = budget is not None and known.low > budget
     # A dub that was begun before pays only for the rest, which nobody knows: the budget itself watches.
     if is_short and not is_transcribed(run, plan, request, found):
         raise BudgetExceeded(
-            f"This dub would cost about ${known.likely:.2f}, and ${request.budget:.2f} is allowed.",
+            f"This dub would cost about ${known.likely:.2f}, and ${budget:.2f} is allowed.",
             hint="Raise --budget, dub a part with --start and --end, or choose engines that cost nothing.",
         )
 

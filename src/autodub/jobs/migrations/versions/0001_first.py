@@ -267,6 +267,8 @@ def upgrade() -> None:
         sa.Column("made", sa.Integer(), nullable=False),
         sa.Column("duration", sa.Float(), nullable=True),
         sa.Column("spent", sa.Numeric(precision=14, scale=6), nullable=False),
+        sa.Column("reserved_seconds", sa.Float(), nullable=True),
+        sa.Column("reserved_dollars", sa.Numeric(precision=14, scale=6), nullable=True),
         sa.Column("events", sa.BigInteger(), nullable=False),
         sa.Column("seen", sa.Text(), nullable=False),
         sa.Column("trace", sa.String(length=64), nullable=True),
