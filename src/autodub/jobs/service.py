@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any
 
-from sqlalchemy import Connection, Select, and_, func, insert, or_, select
+from sqlalchemy import Connection, Select, and_, bindparam, func, insert, or_, select
 
 from autodub.infra import tracing
 from autodub.infra.server_settings import ServerSettings
@@ -28,6 +28,9 @@ from autodub.model.job import Event
 
 _LOCK = 4_213
 """Number of the advisory lock under which idempotency keys are looked up and taken."""
+_ONE = select(jobs).where(jobs.c.id == bindparam("job"))
+_LOCKED = _ONE.with_for_update()
+"""Made once: jobs are looked at many times a second."""
 _PLACE = re.compile(r"([0-9]{1,20}(?:\.[0-9]{1,20})?(?:e[+-]?[0-9]{1,2})?)_([0-9a-f]{32})")
 
 
@@ -245,8 +248,7 @@ class Jobs:
 
     def _own(self, connection: Connection, actor: Actor, job: str, *, lock: bool = False) -> Job:
         """A job of the actor's; with ``lock`` nobody else changes it before this transaction ends."""
-        wanted = select(jobs).where(jobs.c.id == job)
-        row = connection.execute(wanted.with_for_update() if lock else wanted).one_or_none()
+        row = connection.execute(_LOCKED if lock else _ONE, {"job": job}).one_or_none()
         if row is None or not (row.owner == actor.id or actor.is_admin) or row.stopping == "delete":
             raise NotFound(
                 f"There is no job {job[:40]}.", hint="It may have been deleted, or its time was over."

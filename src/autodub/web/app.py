@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+from collections.abc import Callable
 from importlib import import_module
 from typing import Any
 
@@ -12,7 +13,7 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 
 from autodub import __version__
 from autodub.jobs.platform import Platform
-from autodub.web import access, bodies, headers, identity, limits, origins, problems, queries
+from autodub.web import access, asking, bodies, headers, identity, limits, origins, problems, queries
 from autodub.web.pushing import Pusher
 
 _ROUTES = (
@@ -53,9 +54,16 @@ SECURITY = {
 }
 
 
+class _App(OpenAPI):
+    """The app: none of its views is a coroutine, and none is looked at for it, a dozen times a request."""
+
+    def ensure_sync(self, func: Callable[..., Any]) -> Callable[..., Any]:
+        return func
+
+
 def create_app(platform: Platform) -> OpenAPI:
     """The server's app. ``platform`` must outlive it."""
-    app = OpenAPI(
+    app = _App(
         "autodub.web",
         info=Info(
             title="Autodub", version=__version__,
@@ -98,4 +106,5 @@ def create_app(platform: Platform) -> OpenAPI:
     queries.install(app)
     for name in _ROUTES:
         app.register_api(import_module(f"autodub.web.{name}").blueprint)
+    asking.install(app)
     return app

@@ -25,14 +25,23 @@ _ALWAYS = {
 _YEAR = 31_536_000
 
 
+def _with(**more: str) -> tuple[tuple[str, tuple[str, str]], ...]:
+    """Name in small letters, and the header, once for all answers of a kind."""
+    whole = _ALWAYS | {name.replace("_", "-"): value for name, value in more.items()}
+    return tuple((name.lower(), (name, value)) for name, value in whole.items())
+
+
+_OF_PAGES = _with(Content_Security_Policy=PAGE_POLICY)
+_OF_DATA = _with(Content_Security_Policy=DATA_POLICY)
+_OF_JSON = _with(Content_Security_Policy=DATA_POLICY, Cache_Control="no-store")
+
+
 def told(answer: Response) -> Response:
     """Add what a route did not set itself."""
-    for name, value in _ALWAYS.items():
-        answer.headers.setdefault(name, value)
-    page = answer.mimetype == "text/html"
-    answer.headers.setdefault("Content-Security-Policy", PAGE_POLICY if page else DATA_POLICY)
-    if (answer.mimetype or "").endswith("json"):
-        answer.headers.setdefault("Cache-Control", "no-store")
+    page, is_json = answer.mimetype == "text/html", (answer.mimetype or "").endswith("json")
+    wanted = _OF_PAGES if page else _OF_JSON if is_json else _OF_DATA
+    set_already = {name.lower() for name, _ in answer.headers}
+    answer.headers.extend([one for lower, one in wanted if lower not in set_already])
     if request.is_secure:
         answer.headers.setdefault("Strict-Transport-Security", f"max-age={_YEAR}")
     return answer

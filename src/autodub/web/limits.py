@@ -13,11 +13,12 @@ import logging
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import lru_cache
 from hashlib import sha256
 from typing import Any
 
 from flask import Flask, Response, current_app, request
-from flask_limiter import ApplicationLimit, Limiter, RateLimitExceeded
+from flask_limiter import ApplicationLimit, Limiter, RateLimitExceeded, RequestLimit
 from limits import RateLimitItem, WindowStats, parse_many
 from limits.errors import ConfigurationError
 
@@ -37,6 +38,7 @@ _COSTLY = ("export", "verify")
 """Looks that read much: the last part of their path."""
 
 
+@lru_cache(1000)
 def kind_of(method: str, rule: str) -> str:
     """Which setting counts a request: ``create``, ``edit``, ``login``, ``""`` for the rest, ``free``."""
     parts = rule.strip("/").split("/")
@@ -65,11 +67,16 @@ class Limits:
             _who, strategy="moving-window", storage_uri=server.limits, in_memory_fallback_enabled=True,
             application_limits=[self._limit(kind, name) for kind, name in kinds.items()],
         )  # fmt: skip
+        counted = {kind for kind, name in kinds.items() if self._is_on(name)}
+        self._limiter.request_filter(lambda: _kind() not in counted)  # most are looks: nothing is weighed
+
+    def _is_on(self, name: str) -> bool:
+        return not self._local or name in self._server.model_fields_set
 
     def _limit(self, kind: str, name: str) -> ApplicationLimit:
         rates = getattr(self._server, name)
         _parsed(name, rates)
-        is_on = not self._local or name in self._server.model_fields_set
+        is_on = self._is_on(name)
         return ApplicationLimit(
             limit_provider=rates, scope=name, key_function=_address if kind == "login" else None,
             exempt_when=lambda: not is_on or _kind() != kind,
@@ -116,21 +123,20 @@ class Limits:
 
     def _refused(self, error: RateLimitExceeded) -> Any:
         item = error.limit.limit
-        window = self._window()
+        window = self._window(self._limiter.current_limit)
         resets = window.reset_time if window is not None else time.time() + item.get_expiry()
         return current_app.handle_user_exception(_too_many(item, resets))
 
     def _told(self, answer: Response) -> Response:
-        over, window = self._limiter.current_limit, self._window()
-        if over is not None and window is not None:
+        over = self._limiter.current_limit
+        if over is not None and (window := self._window(over)) is not None:
             answer.headers["RateLimit-Limit"] = str(over.limit.amount)
             answer.headers["RateLimit-Remaining"] = str(max(0, window.remaining))
             answer.headers["RateLimit-Reset"] = str(_seconds(window.reset_time))
         return answer
 
-    def _window(self) -> WindowStats | None:
-        """What is left of the limit that counted this request, where one did and that can be told."""
-        over = self._limiter.current_limit
+    def _window(self, over: RequestLimit | None) -> WindowStats | None:
+        """What is left of the limit that counted a request, where one did and that can be told."""
         try:
             return None if over is None else over.window
         except self._limiter.storage.base_exceptions as error:  # it was there a moment ago
