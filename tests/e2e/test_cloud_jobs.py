@@ -10,6 +10,7 @@ import pytest
 from cloud_desk import KEYS, LIVELY, cloud, kill
 
 from autodub.model.errors import AutodubError, BudgetExceeded, NoCredit
+from autodub.pipeline import accounts
 from autodub.testing import dialogue
 from autodub.testing.loopback import Faults
 from autodub.testing.loopback.elevenlabs import ElevenLabsService
@@ -119,6 +120,16 @@ def test_a_wrong_key_is_told_by_the_name_of_its_setting(tmp_path, talk, setting)
         assert 1 <= len(refused) <= 2
         assert "no-such-key-0815" not in f"{caught.value}{place.events}"
         assert not place.server.charged()
+
+
+def test_a_refusal_that_comes_late_stops_the_dub_all_the_same(tmp_path, talk, monkeypatch):
+    """Nobody waits long for a look at an account; when it is refused later, nothing more is begun."""
+    monkeypatch.setattr(accounts, "_PATIENCE", 0.0)
+    with cloud(tmp_path, talk) as place:
+        with pytest.raises(AutodubError) as caught:
+            place.dub(environ=place.environ(ELEVENLABS_API_KEY="no-such-key-0815"))
+        assert "ELEVENLABS_API_KEY" in str(caught.value)
+        assert "speech" not in place.kinds()
 
 
 class _Vanishing(ElevenLabsService):
