@@ -15,7 +15,7 @@ from autodub.jobs.platform import LOCAL_ACTOR, Platform
 from autodub.jobs.records import Actor
 from autodub.jobs.spec import JobSpec
 from autodub.jobs.tables import audit, glossaries, jobs, uploads
-from autodub.model.errors import AutodubError
+from autodub.model.errors import AutodubError, QuotaExceeded
 
 
 def _refused(desk: Desk, actor: Actor = LOCAL_ACTOR, **wishes: Any) -> str:
@@ -161,3 +161,17 @@ def test_a_title_is_the_users_else_the_uploads_else_the_address(platform: Platfo
     assert desk.submit(title="Mine").title == "Mine"
     assert desk.submit(source=None, upload=upload).title == "Talk.wav"
     assert desk.submit().title == SOURCE
+
+
+def test_a_job_that_an_admin_tries_again_waits_among_its_owners(opening: Opening) -> None:
+    """It is the owner's limit that counts, and not what the admin has waiting."""
+    desk = Desk(opening(queued=1))
+    owner = desk.user("owner")
+    job = desk.submit(owner)
+    desk.jobs.cancel(owner, job.id)
+    desk.submit(LOCAL_ACTOR)
+    assert desk.jobs.retry(LOCAL_ACTOR, job.id).state == "queued"
+    desk.jobs.cancel(owner, job.id)
+    desk.submit(owner)
+    with pytest.raises(QuotaExceeded):
+        desk.jobs.retry(LOCAL_ACTOR, job.id)

@@ -98,6 +98,21 @@ def test_a_key_without_the_scope_clones_nothing(scene: Scene) -> None:
         given(scene, weak)
 
 
+def test_a_key_without_the_scope_has_no_clones_made_again(scene: Scene) -> None:
+    """It may neither retry nor regenerate a job that clones; any other job it may."""
+    weak, done = Actor(ME.id, scopes=frozenset({"read", "jobs"})), ("completed", "failed", "cancelled")
+    clones, plain = scene.submit(clone_voices=True, consent=WHO), scene.submit()
+    for job in (clones, plain):
+        scene.platform.jobs.cancel(ME, job.id)
+    with pytest.raises(Forbidden):
+        scene.platform.jobs.retry(weak, clones.id)
+    with pytest.raises(Forbidden):
+        scene.platform.jobs.queue_again(weak, clones.id, of=done, action="job.regenerated")
+    assert scene.platform.jobs.get(ME, clones.id).state == "cancelled"
+    assert scene.platform.jobs.retry(weak, plain.id).state == "queued"
+    assert scene.platform.jobs.retry(ME, clones.id).state == "queued"
+
+
 def test_what_was_cloned_is_recorded_with_the_statement(scene: Scene) -> None:
     """Sample and voice of each speaker stand with the statement that came with the job."""
     job = scene.dub(clone_voices=True, consent=WHO)

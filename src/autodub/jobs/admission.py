@@ -200,6 +200,9 @@ class Admission:
                 raise NotFound(f"There is no upload {upload}.", hint="Upload the file again.") from None
 
     def again(self, connection: Connection, actor: Actor, job: Job) -> None:
-        """Raise QuotaExceeded or ConsentMissing for a job that may not be queued again."""
-        self._consents.check(connection, job)
-        self.counted(connection, actor, fresh=1)
+        """Raise QuotaExceeded, ConsentMissing or Forbidden for a job that may not be queued again.
+
+        It waits among its owner's jobs, whoever asks.
+        """
+        self._consents.again(connection, actor, job)
+        self.counted(connection, Actor(job.owner), fresh=1)

@@ -166,6 +166,12 @@ class Consents:
         if row is not None and row.withdrawn is not None:
             raise ConsentMissing(_WITHDRAWN, hint=_AGAIN)
 
+    def again(self, connection: Connection, actor: Actor, job: Job) -> None:
+        """As ``check``; and raise Forbidden for who may not clone: a job that is made again clones again."""
+        if job.spec.get("clone_voices") and job.kind == "dub":
+            _allow(actor)
+        self.check(connection, job)
+
     def of(self, job: Job) -> str:
         """Id of the statement a job clones on; empty without one. Raises ConsentMissing as ``check``."""
         with self._sql.reading() as connection:
