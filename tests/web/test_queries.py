@@ -108,3 +108,15 @@ def test_no_request_is_answered_in_the_words_of_a_library(app: Flask) -> None:
             kinds.add(error["type"])
             assert not _FOREIGN.search(said.lower()), (model.__name__, error["type"], said)
     assert len(kinds) > 15
+
+
+def test_schemas_are_remembered_for_each_model_by_itself(app: Flask) -> None:
+    """One that inherits from another has its own, and each is made once."""
+    with app.app_context():
+        model = taken("jobs.listed")["query"]
+
+    class More(model):  # type: ignore[misc, valid-type]
+        more: int = 1
+
+    assert model.model_json_schema() is model.model_json_schema()
+    assert More.model_json_schema()["properties"].keys() - model.model_json_schema()["properties"] == {"more"}
