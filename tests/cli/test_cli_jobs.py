@@ -286,6 +286,33 @@ def test_a_server_that_is_not_there_is_told(tmp_path: Path, capsys: pytest.Captu
     assert "begins with http://" in capsys.readouterr().err.replace("\n", " ")
 
 
+def test_whoever_watches_is_told_that_the_server_is_away_and_back(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Once each; a server that stays away ends the watching with exit code 1."""
+    job = {"id": "a" * 32, "state": "completed"}
+    end = 'event: end\ndata: {"id": "x", "state": "completed"}\n\n'
+    answers = [None, None, None, httpx.Response(200, text=end), httpx.Response(200, json=job)]
+
+    def answer(_: httpx.Request) -> httpx.Response:
+        found = answers.pop(0) if answers else None
+        if found is None:
+            raise httpx.ConnectError("refused")
+        return found
+
+    calls = Calls(
+        settings=lambda *, data_dir: settings.load(environ={"HOME": str(tmp_path)}),
+        client=lambda address, key: Client(
+            address, key, sleep=lambda _: None, transport=httpx.MockTransport(answer)
+        ),
+    )
+    assert main(["jobs", "watch", "a" * 32], calls=calls) == 0
+    err = capsys.readouterr().err
+    assert (err.count("cannot be reached"), err.count("Waiting for it"), err.count("is back")) == (1, 1, 1)
+    assert main(["jobs", "watch", "a" * 32], calls=calls) == 1
+    assert capsys.readouterr().err.count("Waiting for it") == 1
+
+
 def test_the_key_and_the_server_come_from_the_settings(tmp_path: Path) -> None:
     """The command line names a server; a key is never typed there."""
     asked: list[tuple[str, str | None]] = []

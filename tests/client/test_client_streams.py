@@ -114,6 +114,19 @@ def test_a_server_that_stays_away_is_told(monkeypatch: pytest.MonkeyPatch) -> No
     assert len(asked) == 6
 
 
+def test_a_server_that_is_away_is_told_once_and_again_when_it_is_back() -> None:
+    """Not for one connection that breaks; and none of its events is missed."""
+    gone = httpx.Response(503, json={"title": "It is stopping.", "code": "unavailable"})
+    answers = [broken(told(1)), stream(told(2)), broken(), gone, gone, stream(told(3), END)]
+    server, _, _ = server_of(answers)
+    seen: list[str] = []
+    with server:
+        for event in server.jobs.events(ID, away=lambda why: seen.append(why.title if why else "back")):
+            seen += [str(event.number)]
+    assert seen == ["1", "2", seen[2], "back", "3"]
+    assert "cannot be reached" in seen[2]
+
+
 def test_waiting_tells_what_happens_and_gives_the_job_as_it_ended() -> None:
     """However it ended: the state says."""
     job = {"id": ID, "state": "failed", "error": {"code": "x", "message": "No sound."}}

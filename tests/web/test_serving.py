@@ -173,7 +173,10 @@ def test_it_answers_ends_its_streams_and_hands_its_jobs_back(starting: Starting,
     assert "job.started" in text
     assert server.process.wait(_PATIENCE) == 0
     assert time.monotonic() - began < 20.0
-    assert "job handed back" in [line["message"] for line in server.lines()]
+    said = [line["message"] for line in server.lines()]
+    assert "job handed back" in said
+    assert any(one.startswith("Stopping:") for one in said)
+    assert said[-1] == "Autodub has stopped."
     again = starting()
     again.ready()
     again.until(lambda: again.state(job) == "processing")

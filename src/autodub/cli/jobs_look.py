@@ -54,7 +54,7 @@ def show_command(calls: Calls, /, *, job: str, server: str | None, as_json: bool
     return 0
 
 
-@click.command("watch")
+@click.command("watch", short_help="Follow a job until it is over.")
 @click.argument("job")
 @click.option("--download", is_flag=True, help="Fetch the dub when it is done.")
 @click.option("-o", "--output", type=click.Path(path_type=Path), metavar="PATH", help="Where to.")
@@ -64,7 +64,11 @@ def show_command(calls: Calls, /, *, job: str, server: str | None, as_json: bool
 def watch_command(
     calls: Calls, /, *, job: str, download: bool, output: Path | None, server: str | None, as_json: bool
 ) -> int:
-    """Follow a job until it is over. Ctrl-C stops the watching, not the job."""
+    """Follow a job until it is over. Ctrl-C stops the watching, not the job.
+
+    A server that is away is waited for, about a minute. Exit codes: 0 the dub is done, 1 it failed or the
+    server stayed away, 2 there is no such job or the command is wrong, 130 it was cancelled, or Ctrl-C.
+    """
     with connected(calls, server) as client:
         found = watched(client, resolved(client, job))
         place = fetched(client, found.id, output or Path()) if download or output is not None else None

@@ -6,6 +6,7 @@ import re
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import click
@@ -91,11 +92,19 @@ def watched(client: api.Client, job: str, *, after: int = 0) -> api.Job:
             _show(view, event)
 
         try:
-            ended = client.jobs.wait(job, each=each, after=after)
+            ended = client.jobs.wait(job, each=each, after=after, away=partial(told_away, view.say))
         except KeyboardInterrupt:
             view.say(f"The job goes on at the server. See it: autodub jobs watch {job[:8]}")
             raise
     return completed(ended)
+
+
+def told_away(say: Callable[[str], None], why: api.ApiError | None) -> None:
+    """Say that the server is away, or back."""
+    if why is None:
+        say("The server is back.")
+    else:
+        say(f"{why.title.rstrip('.')}; the job is not lost by that. Waiting for it ...")
 
 
 def completed(job: api.Job) -> api.Job:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +13,7 @@ from autodub.cli import progress, show_jobs
 from autodub.cli.calls import Calls
 from autodub.cli.common import emit, json_option
 from autodub.cli.jobs_files import fetched
-from autodub.cli.jobs_server import completed, connected, server_option, transfer, watched
+from autodub.cli.jobs_server import completed, connected, server_option, told_away, transfer, watched
 from autodub.cli.jobs_wishes import wishes_of, wishes_options
 from autodub.model.errors import UnsupportedSource
 
@@ -84,7 +85,7 @@ def batch_command(
         batch = client.batches.submit(name, sources, targets, **wishes_of(client, given))
         if watch:
             for job in batch.jobs:
-                ended = client.jobs.wait(job.id)
+                ended = client.jobs.wait(job.id, away=partial(told_away, partial(click.echo, err=True)))
                 click.echo(show_jobs.line(ended), err=True)
             batch = client.batches.get(batch.id)
             for job in batch.jobs:

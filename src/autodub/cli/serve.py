@@ -21,6 +21,12 @@ if TYPE_CHECKING:
     from autodub.infra.settings import Settings
     from autodub.jobs.platform import Platform
 
+_STOPPING = (
+    "Stopping: answers under way are finished, jobs are handed back and go on with the next start. "
+    "Ctrl-C again stops at once."
+)
+_STOPPED = "Autodub has stopped."
+
 
 @click.command("serve")
 @click.option("--host", metavar="ADDRESS", help="Address to listen at. [default: 127.0.0.1]")
@@ -80,7 +86,8 @@ def _serve(settings: Settings, server: ServerSettings, environment: dict[str, st
     here = _Here(settings, server)
     served = arbiter.Served(
         here.app, listener=listener, threads=server.threads, ready=partial(_tell, address, server),
-        ended=here.close, proxies=server.proxies,
+        ended=here.close, proxies=server.proxies, leaving=partial(_say, _STOPPING, server),
+        left=partial(_say, _STOPPED, server),
     )  # fmt: skip
     with logs.written(form=server.log, level=server.log_level, hide=logs.hiding(settings, server)):
         arbiter.run(served, kept)
@@ -126,6 +133,15 @@ def _tell(address: str, server: ServerSettings) -> None:
         _log().info("listening", extra={"address": address})
         return
     click.echo(f"Autodub listens at {address} (documentation: {address}/docs). Ctrl-C stops it.")
+    sys.stdout.flush()
+
+
+def _say(text: str, server: ServerSettings) -> None:
+    """Tell whoever stops the server how far that is."""
+    if server.log == "json":
+        _log().info(text)
+        return
+    click.echo(text)
     sys.stdout.flush()
 
 

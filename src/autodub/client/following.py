@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from autodub.client.errors import ApiError, NotFound, ServerError, TooMany, Unreachable
 from autodub.client.models import Event
@@ -15,17 +15,31 @@ PATIENCE = 10
 """Connections in a row without an event until it is given up: a minute in which a server may restart."""
 
 
-def events_of(transport: Transport, job: str, after: int, *, follow: bool = False) -> Iterator[Event]:
+Told = Callable[["ApiError | None"], None]
+"""Called once when the server is away, with why; and with None once it is back."""
+
+
+def events_of(
+    transport: Transport, job: str, after: int, *, follow: bool = False, away: Told = lambda _: None
+) -> Iterator[Event]:
     """The events after a number, in order, none missing and none twice; ends when the job is over.
 
     A connection that breaks is opened again where it broke. Raises ApiError when nothing comes for
     ``PATIENCE`` connections, and NotFound when the job is deleted.
     """
     number, failed = after, 0
+    is_away = False
+
+    def there() -> None:
+        nonlocal is_away
+        if is_away:
+            is_away = False
+            away(None)
+
     while True:
         failure: ApiError | None = None
         try:
-            for event in _streamed(transport, job, number, follow=follow):
+            for event in _streamed(transport, job, number, there, follow=follow):
                 if event is None:
                     return
                 if event.number > number:
@@ -38,14 +52,20 @@ def events_of(transport: Transport, job: str, after: int, *, follow: bool = Fals
         failure = failure or Unreachable(0, "unreachable", "The stream of events ended early.")
         if failed >= PATIENCE:
             raise failure
+        if failed > 1 and not is_away:  # one connection may break for many reasons
+            is_away = True
+            away(failure)
         transport.pause(failed, failure)
 
 
-def _streamed(transport: Transport, job: str, number: int, *, follow: bool) -> Iterator[Event | None]:
+def _streamed(
+    transport: Transport, job: str, number: int, there: Callable[[], None], *, follow: bool
+) -> Iterator[Event | None]:
     """Events of one connection; None when there will be no more."""
     headers = {"Accept": "text/event-stream"} | ({"Last-Event-ID": str(number)} if number else {})
     params = {"follow": "true"} if follow else {}
     with transport.open(f"/api/v1/jobs/{job}/events", headers=headers, params=params) as response:
+        there()
         if response.status_code == 204:
             yield None
             return

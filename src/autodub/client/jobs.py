@@ -10,7 +10,7 @@ from typing import Any
 from urllib.parse import quote
 
 from autodub.client import files
-from autodub.client.following import events_of
+from autodub.client.following import Told, events_of
 from autodub.client.models import Event, File, Job
 from autodub.client.transport import Transport
 from autodub.client.uploads import Uploads, is_address
@@ -69,17 +69,26 @@ class Jobs:
             if after is None:
                 return
 
-    def events(self, job: str, *, after: int = 0, follow: bool = False) -> Iterator[Event]:
+    def events(
+        self, job: str, *, after: int = 0, follow: bool = False, away: Told = lambda _: None
+    ) -> Iterator[Event]:
         """What happens in a job, as it happens, until it is over; none is missed and none told twice.
 
         Connections that break are opened again. With ``follow`` it goes on when the job is over: it may be
-        tried again. Raises NotFound when the job is deleted.
+        tried again. ``away`` is told once that the server is away, with the ApiError that says so, and None
+        when it is back. Raises NotFound when the job is deleted, Unreachable when it stays away.
         """
-        return events_of(self._transport, job, after, follow=follow)
+        return events_of(self._transport, job, after, follow=follow, away=away)
 
-    def wait(self, job: str, *, each: Callable[[Event], None] = lambda _: None, after: int = 0) -> Job:
-        """The job once it is over, however it ended; ``each`` is told what happens meanwhile."""
-        for event in self.events(job, after=after):
+    def wait(
+        self, job: str, *, each: Callable[[Event], None] = lambda _: None, after: int = 0,
+        away: Told = lambda _: None,
+    ) -> Job:  # fmt: skip
+        """The job once it is over, however it ended; ``each`` is told what happens meanwhile.
+
+        ``away`` is told of a server that is away, as by ``events``.
+        """
+        for event in self.events(job, after=after, away=away):
             each(event)
         return self.get(job)
 

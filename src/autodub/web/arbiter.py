@@ -169,6 +169,7 @@ class Front(Arbiter):  # type: ignore[misc]
 
     def stop(self, graceful: bool = True) -> None:
         """End the others: with patience, or at once when somebody asks again."""
+        self.app.leaving()
         sock.close_sockets(self.LISTENERS, False)
         self.LISTENERS: list[Any] = []
         self.kill_workers(signal.SIGTERM if graceful else signal.SIGQUIT)
@@ -198,12 +199,17 @@ class Front(Arbiter):  # type: ignore[misc]
 
 
 class Served(BaseApplication):  # type: ignore[misc]
-    """An app at a listening socket. ``make`` is called in the answering process, ``ended`` at its end."""
+    """An app at a listening socket. ``make`` is called in the answering process, ``ended`` at its end.
+
+    ``leaving`` is called in the process that watches when it is told to stop, ``left`` when all have stopped.
+    """
 
     def __init__(
         self, make: Callable[[], Wsgi], *, listener: socket.socket, threads: int,
         ready: Callable[[], None], ended: Callable[[], None], proxies: int = 0,
+        leaving: Callable[[], None] = lambda: None, left: Callable[[], None] = lambda: None,
     ) -> None:  # fmt: skip
+        self.leaving, self._left = leaving, left
         self.turns = Turns(None if proxies else max(1, threads // _SHARE))
         self.most = None if proxies else max(1, threads * 9 // 10)
         self._make, self._threads, self._ready, self._ended = make, threads, ready, ended
@@ -225,6 +231,7 @@ class Served(BaseApplication):  # type: ignore[misc]
             "when_ready": lambda _: self._ready(),
             "post_fork": lambda _, __: die_with_parent(),
             "worker_exit": lambda _, __: self._ended(),
+            "on_exit": lambda _: self._left(),
         }  # fmt: skip
         for name, value in chosen.items():
             self.cfg.set(name, value)
