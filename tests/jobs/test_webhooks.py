@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 from desk import SOURCE, Desk, Opening, token
-from sqlalchemy import select
+from sqlalchemy import select, update
 
 from autodub.infra.signing import HEADER, is_signed
 from autodub.jobs import owing
@@ -264,13 +264,20 @@ def test_a_receiver_that_says_it_is_gone_is_not_asked_again(desk: Desk, receiver
 
 
 def test_a_hook_leads_nowhere_inside(opening: Opening, receiver: Receiver) -> None:
-    """A private address is refused when it is given; a name that leads to one when it is used."""
+    """What is private by its form is refused when it is given; a name that leads there when it is used."""
     desk = Desk(opening())
-    for url in (receiver.url, "http://10.1.2.3/", "http://[::1]/", "http://169.254.169.254/latest/meta-data"):
+    by_name = receiver.url.replace("127.0.0.1", "localhost")
+    for url in (
+        receiver.url, "http://10.1.2.3/", "http://[::1]/", "http://169.254.169.254/latest/meta-data", by_name,
+        "http://hooks.localhost:8080/", "https://wiki.internal/", "https://intranet/", "https://nas.local/x",
+    ):  # fmt: skip
         with pytest.raises(BadOption, match="not a public address"):
             desk.platform.hooks.create(LOCAL_ACTOR, url, ALL)
-    by_name = receiver.url.replace("127.0.0.1", "localhost")
-    made, _ = desk.platform.hooks.create(LOCAL_ACTOR, by_name, ["job.queued"])
+    made, _ = desk.platform.hooks.create(LOCAL_ACTOR, "https://example.org/", ["job.queued"])
+    with pytest.raises(BadOption, match="not a public address"):
+        desk.platform.hooks.change(LOCAL_ACTOR, made.id, url=by_name)
+    with desk.sql.writing() as connection:  # as if it were a name that nobody knows this of
+        connection.execute(update(hooks).values(url=by_name))
     desk.submit()
     sent(desk)
     assert receiver.got == []
@@ -296,6 +303,16 @@ def test_an_address_that_is_none_is_refused(desk: Desk, url: str) -> None:
     with pytest.raises(BadOption) as caught:
         desk.platform.hooks.create(LOCAL_ACTOR, url, ALL)
     assert "https://example.org/autodub" in caught.value.hint
+
+
+def test_names_of_the_own_network_are_taken_where_a_network_is_let_through(opening: Opening) -> None:
+    """Where they lead shows later; this machine itself only where its own address is let through."""
+    inside = opening(hook_addresses=["10.0.0.0/8"]).hooks
+    assert inside.create(LOCAL_ACTOR, "https://wiki.internal/", ALL)[0].url == "https://wiki.internal/"
+    with pytest.raises(BadOption, match="localhost is not a public address"):
+        inside.create(LOCAL_ACTOR, "http://localhost:8080/", ALL)
+    here = opening(hook_addresses=["127.0.0.0/8"]).hooks
+    assert here.create(LOCAL_ACTOR, "http://localhost:8080/", ALL)[0].url == "http://localhost:8080/"
 
 
 def test_a_setting_that_is_no_network_is_told_when_the_platform_begins(opening: Opening) -> None:

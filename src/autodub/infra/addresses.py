@@ -102,6 +102,17 @@ class Networks:
             return False
         return all(self._passes(each) for each in _meanings(found))
 
+    def may_lead(self, host: str) -> bool:
+        """Whether a host can be connected to at all, as far as its written form tells.
+
+        One that means this machine, or its own network, leads nowhere unless somebody let that through.
+        """
+        if _is_literal(host):
+            return self.is_open(host)
+        if host.rpartition(".")[2] == "localhost":
+            return self.is_open("127.0.0.1") or self.is_open("::1")
+        return bool(self.allowed) or not _is_local(host)
+
     def check(self, address: str, *, name: str = "") -> None:
         """Raise UnsupportedSource unless the address may be connected to; ``name`` is what led there."""
         if self.is_open(address):

@@ -221,13 +221,15 @@ class Webhooks:
         return _hook(connection.execute(select(hooks).where(hooks.c.id == hook)).one())
 
     def _address(self, url: str) -> str:
-        """The address in its one spelling; where a name leads is judged at every delivery."""
+        """The address in its one spelling. Raises BadOption for one that can never work.
+
+        Where a name leads is judged at every delivery.
+        """
         try:
             found = parse(url)
         except UnsupportedSource as problem:
             raise BadOption(problem.message, hint="It looks like https://example.org/autodub.") from None
-        is_literal = ":" in found.host or found.host.replace(".", "").isdigit()
-        if is_literal and not self.networks.is_open(found.host):
+        if not self.networks.may_lead(found.host):
             raise BadOption(
                 f"{found.host} is not a public address of the internet; nothing is sent there.",
                 hint="The server's operator can allow networks: the setting hook_addresses.",
