@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from flask.testing import FlaskClient
+from pydantic import BaseModel
 
 from autodub.infra.signing import sign
 from autodub.jobs.owing import outline
@@ -19,7 +20,7 @@ from autodub.web.batches import BatchSpec
 from autodub.web.webhooks import NewHook
 
 GUIDE = (Path(__file__).resolve().parents[2] / "docs" / "API.md").read_text("utf-8")
-MODELS = {"jobs": JobSpec, "batches": BatchSpec, "webhooks": NewHook}
+MODELS: dict[str, type[BaseModel]] = {"jobs": JobSpec, "batches": BatchSpec, "webhooks": NewHook}
 
 
 def test_every_body_of_the_guide_is_taken() -> None:
