@@ -134,6 +134,25 @@ def test_a_crash_is_a_sentence_with_a_log(store, say):
     assert log.stat().st_mode & 0o077 == 0
 
 
+def test_the_log_of_an_owners_crash_goes_with_the_owner(store, say):
+    """It may quote words of a dub; others' logs stay, and so does what the command line left."""
+    owners = ("job-1", "job-2", None)
+    for owner in owners:
+        own = Store(store.data_dir, owner=owner)
+        engine = FakeSynthesizer(script=Script([ValueError("'I was born in Riga' is no number")]))
+        with pytest.raises(Unreachable):
+            Gateway(own, retry=NO_RETRY).call(engine, "synthesize", say())
+        (log,) = own.logs.glob("*.log")
+        assert "born in Riga" in log.read_text()
+        own.close()
+    assert store.owners() == {"job-1", "job-2"}  # a sweep finds it when nothing else is left
+    store.release("job-1")
+    assert store.owners() == {"job-2"}
+    assert [len(list((store.data_dir / "logs").glob(f"{n}*.log"))) for n in ("job-1/", "job-2/", "")] == [
+        0, 1, 1,
+    ]  # fmt: skip
+
+
 def test_keys_reach_neither_errors_nor_logs(store, say):
     """A key in an engine's own words is blanked in the error and in the crash log (R29)."""
     words = "401 for key sk-very-secret, Authorization: Bearer abcdefgh12345678"

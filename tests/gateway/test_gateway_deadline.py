@@ -99,7 +99,9 @@ def test_an_engine_that_heard_the_request_ends_in_cancelled(store):
 
 
 def _crash(store, error):
-    return crash.crashed(error, engine="role.e", verb="v", data_dir=store.data_dir, redact=str)
+    return crash.crashed(
+        error, engine="role.e", verb="v", data_dir=store.data_dir, logs=store.logs, redact=str
+    )
 
 
 @pytest.mark.parametrize("code", [errno.ENOSPC, errno.EDQUOT, errno.EFBIG])

@@ -57,7 +57,9 @@ class Known:
     value: Any
 
 
-def settled(call: Call, run: Run, *, data_dir: Path, redact: Callable[[str], str]) -> object:
+def settled(
+    call: Call, run: Run, *, data_dir: Path, logs: Path, redact: Callable[[str], str]
+) -> object:  # fmt: skip
     """The verb's result, or its error: redacted, and a crash where it is none of the error tree."""
     error = run.error
     if error is None:
@@ -69,7 +71,9 @@ def settled(call: Call, run: Run, *, data_dir: Path, redact: Callable[[str], str
             error.engine = error.engine or call.name
         raise error
     if isinstance(error, Exception):
-        raise crashed(error, engine=call.name, verb=call.verb, data_dir=data_dir, redact=redact) from error
+        raise crashed(
+            error, engine=call.name, verb=call.verb, data_dir=data_dir, logs=logs, redact=redact
+        ) from error  # fmt: skip
     raise error
 
 

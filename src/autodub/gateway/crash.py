@@ -18,13 +18,13 @@ _ROOM = 4 << 20  # bytes: with less than this free, whatever failed failed for w
 
 
 def crashed(
-    error: Exception, *, engine: str, verb: str, data_dir: Path, redact: Callable[[str], str]
-) -> EngineError | OutputProblem:
+    error: Exception, *, engine: str, verb: str, data_dir: Path, logs: Path, redact: Callable[[str], str]
+) -> EngineError | OutputProblem:  # fmt: skip
     """What to report for an exception from outside the error tree; writes its traceback to ``logs``."""
     if no_room(error, data_dir):
         return full(data_dir)
     role = engine.partition(".")[0]
-    log = _write(error, engine=engine, verb=verb, folder=data_dir / "logs", redact=redact)
+    log = _write(error, engine=engine, verb=verb, folder=logs, redact=redact)
     where = f"Details are in {log}." if log else "The data directory cannot hold a log of it."
     return Unreachable(
         f"{engine} crashed ({type(error).__name__}) in {verb}.",
@@ -47,7 +47,7 @@ def _write(
     path = folder / f"{now:%Y%m%d-%H%M%S}-{engine}-{verb}-{secrets.token_hex(2)}.log"
     text = redact("".join(traceback.format_exception(error)))
     try:
-        folder.mkdir(exist_ok=True)
+        folder.mkdir(parents=True, exist_ok=True)
         handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         with os.fdopen(handle, "w", encoding="utf-8", errors="replace") as stream:
             stream.write(f"{now.isoformat()} {engine} {verb} pid {os.getpid()}\n{text}")

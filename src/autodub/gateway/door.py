@@ -59,6 +59,7 @@ class Door:
         blobs: Blobs,
         *,
         data_dir: Path,
+        logs: Path,
         job: object,
         tenant: Tenant,
         meter: Meter,
@@ -71,7 +72,7 @@ class Door:
         redact: Callable[[str], str],
     ) -> None:
         self._blobs = blobs
-        self._data_dir = data_dir
+        self._data_dir, self._logs = data_dir, logs
         self._job = job
         self._tenant = tenant
         self._meter = meter
@@ -169,7 +170,7 @@ class Door:
                 grace=self._graces[1],
                 engine=call.name,
             )
-            settled(call, run, data_dir=self._data_dir, redact=self._redact)
+            settled(call, run, data_dir=self._data_dir, logs=self._logs, redact=self._redact)
         except EngineError as error:
             if refusal(error):
                 raise
@@ -210,7 +211,7 @@ class Door:
                 grace=self._graces[call.info.resource == "net"],
                 engine=call.name,
             )
-            result = settled(call, run, data_dir=self._data_dir, redact=self._redact)
+            result = settled(call, run, data_dir=self._data_dir, logs=self._logs, redact=self._redact)
             return finish(result, work, self._clock() - started)
         except BaseException:  # whatever it was, what the provider has counted is counted
             for unit, amount in work.usage:

@@ -95,6 +95,7 @@ class Gateway:
         self._door = Door(
             store.blobs,
             data_dir=store.data_dir,
+            logs=store.logs,
             job=self,
             tenant=self._tenant,
             meter=self._meter,

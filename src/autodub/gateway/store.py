@@ -6,6 +6,7 @@ is recorded only when all its files are. Running processes never lose what they 
 
 from __future__ import annotations
 
+import shutil
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -83,6 +84,8 @@ class Store:
         self.blobs = Blobs(self.data_dir)
         self._database = Database(self.data_dir / "index.sqlite")
         self.rentals = Rentals(self._database, self.data_dir / "rentals", clock=clock)
+        self.logs = _logs(self.data_dir, owner)
+        """Where engines that crash leave details, maybe with words of a dub: an owner's go with the owner."""
         self._ledger = Ledger(self._database, self.blobs.holding, owner)
         self._clock = clock
         self._used: set[str] = set()  # by this object: never pruned under its user's feet
@@ -166,6 +169,8 @@ class Store:
         """
         self._ledger.flush()
         ours = self._ledger.owner == owner
+        if owner:
+            shutil.rmtree(_logs(self.data_dir, owner), ignore_errors=True)
         return release(self._database, self.blobs, owner, ours=ours, folder=folder)
 
     def collect(self) -> Released:
@@ -176,10 +181,11 @@ class Store:
         return collect(self._database, self.blobs)
 
     def owners(self) -> frozenset[str]:
-        """Everybody on record who uses an answer, pins a file, or has one whose digest is known."""
+        """Everybody on record who uses an answer, pins a file, has one whose digest is known, or a log."""
         wanted = union(*(select(table.c.owner).distinct() for table in (uses, pins, files)))
+        logged = {path.name for path in _logs(self.data_dir, None).glob("*") if path.is_dir()}
         with self._database.reading() as connection:
-            return frozenset(owner for (owner,) in connection.execute(wanted) if owner)
+            return frozenset(logged).union(owner for (owner,) in connection.execute(wanted) if owner)
 
     def settle(self, *, rewrite: bool = False) -> bool:
         """Have what was removed leave the index's files as well; False when others read just now.
@@ -262,6 +268,10 @@ class Store:
             self.rentals.close()
             self._database.close()
             self.blobs.close()
+
+
+def _logs(data_dir: Path, owner: str | None) -> Path:
+    return data_dir / "logs" / (owner or "")
 
 
 def _digest(*texts: str) -> str:
