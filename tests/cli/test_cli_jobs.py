@@ -154,7 +154,17 @@ def test_what_the_server_refuses_is_told_in_its_words(run: Run) -> None:
     assert code == 2
     assert json.loads(out)["error"]["code"] == "unknown_language"
     code, out, _ = run("submit", URL, "--to", "es", "--clone", "--json")
-    assert (code, json.loads(out)["error"]["code"]) == (2, "consent_missing")
+    error = json.loads(out)["error"]
+    assert (code, error["code"]) == (2, "consent_missing")
+    assert "--consent-of and --consent" in error["hint"]
+    assert "consent_id" not in error["hint"]
+
+
+def test_a_refused_batch_names_its_inputs(run: Run) -> None:
+    """And the languages that are wrong, since the places in a request mean nothing here."""
+    code, _, err = run("batch", "Course", URL, "--to", "es", "--to", "Klingonese")
+    assert code == 2
+    assert f"{URL} into Klingonese:" in err.replace("\n", " ")
 
 
 def test_half_a_consent_is_a_wrong_command(run: Run) -> None:

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from autodub.client import Client, Event, NotFound, Unreachable, following
+from autodub.client import ApiError, Client, Event, NotFound, Unreachable, following
 from autodub.client.streams import Sent, messages
 
 ID = "a" * 32
@@ -120,8 +120,12 @@ def test_a_server_that_is_away_is_told_once_and_again_when_it_is_back() -> None:
     answers = [broken(told(1)), stream(told(2)), broken(), gone, gone, stream(told(3), END)]
     server, _, _ = server_of(answers)
     seen: list[str] = []
+
+    def away(why: ApiError | None) -> None:
+        seen.append(why.title if why else "back")
+
     with server:
-        for event in server.jobs.events(ID, away=lambda why: seen.append(why.title if why else "back")):
+        for event in server.jobs.events(ID, away=away):
             seen += [str(event.number)]
     assert seen == ["1", "2", seen[2], "back", "3"]
     assert "cannot be reached" in seen[2]

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import click
 
-from autodub.cli import progress
+from autodub.cli import jobs_words, progress
 from autodub.cli.calls import Calls
-from autodub.model.errors import BadOption, Cancelled, NotFound, RequestError, Unavailable
+from autodub.model.errors import AutodubError, BadOption, Cancelled, NotFound, RequestError, Unavailable
 from autodub.model.job import Event
 
 if TYPE_CHECKING:
@@ -59,11 +59,29 @@ def connected(calls: Calls, address: str | None) -> Iterator[api.Client]:
         with client:
             yield client
     except ApiError as error:
-        is_ours = 400 <= error.status < 500 and error.status != 429
-        raise (_Refused if is_ours else _Failed)(error.code, error.title, error.hint) from None
+        raise _told(error) from None
     except OSError as problem:
         name = f"{problem.filename}: " if problem.filename else ""
         raise BadOption(f"{name}{problem.strerror or problem}.", hint="Check the path.") from problem
+
+
+@contextmanager
+def of_batch(sources: Sequence[str], targets: Sequence[str]) -> Iterator[None]:
+    """Inside, a refusal of a batch says which of its jobs cannot be."""
+    from autodub.client import ApiError
+
+    try:
+        yield
+    except ApiError as error:
+        lines = jobs_words.places(error, sources, targets)
+        raise _told(error, *lines) from None
+
+
+def _told(error: api.ApiError, *lines: str) -> AutodubError:
+    """An error of the client's as one of ours, in the words of this command line."""
+    is_ours = 400 <= error.status < 500 and error.status != 429
+    hint = "\n".join((*lines, jobs_words.in_options(error.hint)))
+    return (_Refused if is_ours else _Failed)(error.code, jobs_words.in_options(error.title), hint)
 
 
 def resolved(client: api.Client, text: str) -> str:
@@ -113,9 +131,9 @@ def completed(job: api.Job) -> api.Job:
         raise Cancelled("The job was cancelled.", hint=f"Try it again: autodub jobs retry {job.id[:8]}")
     if job.state == "failed":
         why = job.error
-        raise _Failed(
-            why.code if why else "failed", why.message if why else "The job failed.", why.hint if why else ""
-        )
+        if why is None:
+            raise _Failed("failed", "The job failed.", "")
+        raise _Failed(why.code, jobs_words.in_options(why.message), jobs_words.in_options(why.hint))
     return job
 
 

@@ -13,7 +13,15 @@ from autodub.cli import progress, show_jobs
 from autodub.cli.calls import Calls
 from autodub.cli.common import emit, json_option
 from autodub.cli.jobs_files import fetched
-from autodub.cli.jobs_server import completed, connected, server_option, told_away, transfer, watched
+from autodub.cli.jobs_server import (
+    completed,
+    connected,
+    of_batch,
+    server_option,
+    told_away,
+    transfer,
+    watched,
+)
 from autodub.cli.jobs_wishes import wishes_of, wishes_options
 from autodub.model.errors import UnsupportedSource
 
@@ -82,7 +90,9 @@ def batch_command(
     for source in sources:
         _require(source)
     with connected(calls, server) as client:
-        batch = client.batches.submit(name, sources, targets, **wishes_of(client, given))
+        wishes = wishes_of(client, given)
+        with of_batch(sources, targets):
+            batch = client.batches.submit(name, sources, targets, **wishes)
         if watch:
             for job in batch.jobs:
                 ended = client.jobs.wait(job.id, away=partial(told_away, partial(click.echo, err=True)))

@@ -36,6 +36,7 @@ _OPTIONS: tuple[Callable[[Any], Any], ...] = (
     click.option("--clone", "clone_voices", is_flag=True, help="Speak with clones of the speakers' voices."),
     click.option("--consent-of", metavar="WHO", help="With --clone: whose voices they are."),
     click.option("--consent", metavar="TEXT", help="With --clone: what was agreed, in words."),
+    click.option("--consent-id", metavar="ID", help="With --clone: a statement the server has already."),
     click.option("--match-voices", is_flag=True, help="Move each voice toward the original speaker's."),
     click.option("--keep-voices", is_flag=True, help="Leave cloned voices in the account for later dubs."),
     click.option("--keep-original-audio", is_flag=True, help="Keep the original sound as a second track."),

@@ -98,7 +98,7 @@ class Admission:
             if role not in spec.engines:
                 raise BadOption(
                     f"Options are given for the {role}, but no {role} is named.",
-                    hint="Name one under engines, too: it is its options that count.",
+                    hint=f"Name it in `engines.{role}`, too: it is its options that count.",
                 )
             own = registry.beyond(registry.load(role, spec.engines[role]), options)
             if own is not None and not actor.is_admin:  # asked before anything looks where a path leads

@@ -148,7 +148,7 @@ class Consents:
         _allow(actor)
         if self._settings.consent and spec.consent is None and spec.consent_id is None:
             raise ConsentMissing(
-                _MISSING, hint="Send consent (who they are, and what was agreed), or a consent_id."
+                _MISSING, hint="Give `consent` (who they are, and what was agreed), or a `consent_id`."
             )
 
     def kept(self, connection: Connection, actor: Actor, job: str, spec: JobSpec, *, at: float) -> None:

@@ -164,7 +164,7 @@ def _check_minutes(month: Month, seconds: float) -> None:
         raise QuotaExceeded(
             f"This has {seconds / 60:.1f} minutes, and {left / 60:.1f} of your "
             f"{month.minutes_allowed:g} of this month are left{held}.",
-            hint="Dub a part of it: start and end.",
+            hint="Dub a part of it: `start` and `end`.",
         )
     if left <= 0:
         raise QuotaExceeded(
