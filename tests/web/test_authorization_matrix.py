@@ -30,6 +30,7 @@ from autodub.jobs.platform import LOCAL_ACTOR, Platform
 from autodub.jobs.records import Actor
 from autodub.jobs.spec import Statement
 from autodub.media import sound
+from autodub.web import pages
 from autodub.web.app import create_app
 from finished_jobs import finished
 
@@ -81,6 +82,7 @@ ROUTES = {
     "GET /api/v1/jobs/<job>/files": SEEN,
     "GET /api/v1/jobs/<job>/files.zip": SEEN,
     "GET /api/v1/jobs/<job>/files/<kind>": SEEN,
+    "GET /api/v1/jobs/<job>/lines/<line>/wordings": SEEN,
     "GET /api/v1/jobs/<job>/peaks": SEEN,
     "GET /api/v1/jobs/<job>/project": SEEN,
     "GET /api/v1/jobs/<job>/revisions": SEEN,
@@ -107,13 +109,28 @@ ROUTES = {
     "GET /api/v1/webhooks": LISTED,
     "GET /api/v1/webhooks/<hook>": SEEN,
     "GET /api/v1/webhooks/<hook>/deliveries": SEEN,
-    "GET /": OPEN.replace("200", "302"),
+    "GET /": OPEN,
+    "GET /admin": OPEN,
+    "GET /admin/<path:rest>": OPEN,
+    "GET /assets/<name>": OPEN,
     "GET /docs": OPEN,
     "GET /docs/<name>": OPEN,
+    "GET /glossaries": OPEN,
+    "GET /glossaries/<path:rest>": OPEN,
     "GET /health": OPEN,
     "GET /health/details": ADMIN,
+    "GET /jobs": OPEN,
+    "GET /jobs/<path:rest>": OPEN,
     "GET /metrics": ADMIN,
     "GET /openapi.json": OPEN,
+    "GET /settings": OPEN,
+    "GET /settings/<path:rest>": OPEN,
+    "GET /sign-in": OPEN,
+    "GET /sign-in/<path:rest>": OPEN,
+    "GET /usage": OPEN,
+    "GET /usage/<path:rest>": OPEN,
+    "GET /voices": OPEN,
+    "GET /voices/<path:rest>": OPEN,
     "GET /ready": "503 503 503 503 503 503",
     "PATCH /api/v1/glossaries/<glossary>": "401 404 200 404 401 403",
     "PATCH /api/v1/jobs/<job>/lines/<line>": CHANGED,
@@ -136,6 +153,7 @@ ROUTES = {
     "POST /api/v1/jobs": MADE,
     "POST /api/v1/jobs/<job>/cancel": CHANGED,
     "POST /api/v1/jobs/<job>/lines": CHANGED,
+    "POST /api/v1/jobs/<job>/lines/<line>/fit": SEEN,
     "POST /api/v1/jobs/<job>/lines/<line>/merge": CHANGED,
     "POST /api/v1/jobs/<job>/lines/<line>/regenerate": QUEUED,
     "POST /api/v1/jobs/<job>/lines/<line>/split": CHANGED,
@@ -184,6 +202,7 @@ BODIES: dict[str, Any] = {
     "POST /api/v1/jobs/<job>/lines": lambda _: {
         "json": {"speaker": "S1", "start": 30, "end": 32, "text": "Más."}
     },
+    "POST /api/v1/jobs/<job>/lines/<line>/fit": lambda _: {"json": {"text": "Otra frase."}},
     "POST /api/v1/jobs/<job>/lines/<line>/merge": lambda _: {"json": {"other": "L0002"}},
     "POST /api/v1/jobs/<job>/lines/<line>/split": lambda _: {"json": {"at": 1.5}},
     "POST /api/v1/keys": lambda _: {"json": {"name": "k"}},
@@ -223,7 +242,13 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     platform = Platform(known, server_settings.load(known, environ={}, given=given))
     platform.accounts = Accounts(platform.sql, CHEAP)
     platform.accounts.create(LOCAL_ACTOR, "stays", PASSWORD, role="admin")
-    yield World(platform, create_app(platform), itertools.count())
+    built = folder / "built"
+    (built / "assets").mkdir(parents=True)
+    (built / "index.html").write_text("the app")
+    (built / "assets" / "docs.css").write_text("a{}")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(pages, "FOLDER", built)
+        yield World(platform, create_app(platform), itertools.count())
     platform.close()
 
 
@@ -282,6 +307,7 @@ class Scene:
             "glossary": platform.glossaries.create(asking, secrets.token_hex(4), "term,es\ncat,gato\n").id,
             "key": platform.keys.create(asking, "of mine", ["read"])[1].id,
             "line": "L0001", "speaker": "S1", "number": "1", "kind": "receipt", "name": "docs.css",
+            "rest": "more",
         }  # fmt: skip
 
     def words(self, things: dict[str, str]) -> list[str]:

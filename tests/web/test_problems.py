@@ -69,9 +69,3 @@ def test_an_address_of_nothing_says_where_the_addresses_are(client: FlaskClient)
     assert answer.json is not None
     assert answer.json["title"] == "There is nothing at this address."
     assert "/docs" in answer.json["hint"]
-
-
-def test_the_first_page_leads_to_what_can_be_done(client: FlaskClient) -> None:
-    """Whoever opens the address that the server names finds its description."""
-    answer = client.get("/")
-    assert (answer.status_code, answer.headers["Location"]) == (302, "/docs")

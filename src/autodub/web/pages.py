@@ -12,9 +12,9 @@ import secrets
 from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
-from flask import Response, redirect, request, send_file, url_for
+from flask import Response, redirect, request, url_for
 from flask_openapi3 import APIBlueprint
 from werkzeug.security import safe_join
 
@@ -31,7 +31,7 @@ _FOREVER = "public, max-age=31536000, immutable"
 _CODINGS = {"br": ".br", "gzip": ".gz"}
 """Compressed forms that the build writes, the best first."""
 _TYPES: Mapping[str, str] = {
-    ".js": "text/javascript; charset=utf-8", ".css": "text/css; charset=utf-8", ".svg": "image/svg+xml",
+    ".js": "text/javascript", ".css": "text/css", ".svg": "image/svg+xml",
     ".json": "application/json", ".woff2": "font/woff2", ".png": "image/png", ".wasm": "application/wasm",
 }  # fmt: skip
 _DIGEST = re.compile(r"-([\w-]{8})\.\w+$")
@@ -93,12 +93,13 @@ def file(name: str) -> Response:
         )
     coding = _coding(path)
     sent = path if coding is None else path.with_name(path.name + _CODINGS[coding])
-    answer = send_file(sent, mimetype=kind, conditional=True, etag=_tag(path, coding), max_age=None)
+    answer = Response(sent.read_bytes(), mimetype=kind)
+    answer.set_etag(_tag(path, coding))
     if coding is not None:
         answer.headers["Content-Encoding"] = coding
     answer.headers["Cache-Control"] = _FOREVER if _DIGEST.search(path.name) else "no-cache"
     answer.vary.add("Accept-Encoding")
-    return answer
+    return cast("Response", answer.make_conditional(request))
 
 
 blueprint.add_url_rule("/assets/<name>", "file", file)
@@ -106,8 +107,6 @@ blueprint.add_url_rule("/assets/<name>", "file", file)
 
 def _coding(path: Path) -> str | None:
     """Which compressed form is understood and there; None: as it is."""
-    if "Range" in request.headers:
-        return None
     accepted = request.accept_encodings
     for coding, ending in _CODINGS.items():
         if accepted[coding] > 0 and path.with_name(path.name + ending).is_file():
