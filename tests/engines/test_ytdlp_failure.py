@@ -92,6 +92,36 @@ def test_without_words_the_kind_of_failure_decides(failure: dict[str, Any], kind
     assert type(explain({"message": "x", **failure})) is kind
 
 
+@pytest.mark.parametrize(
+    ("message", "said"),
+    [
+        (
+            "Unable to download API page: HTTPSConnection(host='www.youtube.com', port=443): Failed to resolve "
+            "'www.youtube.com' ([Errno -2] Name or service not known) (caused by TransportError(...))",
+            "the address of www.youtube.com cannot be found (DNS).",
+        ),
+        (
+            "x HTTPSConnection(host='a.example', port=443): [Errno 111] refused",
+            "a.example cannot be reached.",
+        ),
+        ("HTTPSConnectionPool(host='a.example', port=443): Read timed out.", "a.example does not answer in"),
+        (
+            "HTTPSConnectionPool(host='a.example', port=443): certificate verify failed",
+            "certificate verify failed",
+        ),
+    ],
+)
+def test_a_site_that_is_not_reached_is_told_without_the_programs_own_words(message: str, said: str) -> None:
+    """Its name and what to check; an answer that came tells more."""
+    error = explain(
+        {"names": ["DownloadError", "TransportError"], "message": f"ERROR: [youtube] a: {message}"}
+    )
+    assert type(error) is Unreachable
+    assert said in error.message
+    assert ("HTTPSConnection" in error.message) == ("certificate" in message)
+    assert "internet" in error.hint
+
+
 def test_the_pause_that_a_site_asks_for_is_kept() -> None:
     """Retry-After in seconds; a date is not worth a parser."""
     failure = {"names": ["HTTPError"], "message": "HTTP Error 429: x", "status": 429}

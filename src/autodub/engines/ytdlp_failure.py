@@ -90,6 +90,10 @@ _NETWORK = frozenset({
 _BROKEN = re.compile(
     r"giving up after|more expected|timed out|connection (?:reset|refused|aborted)", re.IGNORECASE
 )
+_NAMELESS = re.compile(r"failed to resolve '([\w.-]{1,253})'", re.IGNORECASE)
+_HOST = re.compile(r"HTTPS?Connection(?:Pool)?\(host='([\w.-]{1,253})'")
+_SLOW = re.compile(r"timed? ?out", re.IGNORECASE)
+_NO_NAMES = frozenset({"NameResolutionError", "gaierror"})
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
@@ -110,6 +114,8 @@ def explain(failure: Mapping[str, Any]) -> AutodubError:
             hint="Give the link of the page on which the video plays.",
             engine="ytdlp",
         )
+    if (away := _no_answer(names, str(failure.get("message") or ""))) is not None:
+        return away
     code = _CODE.search(str(failure.get("message")))
     status = int(code[1]) if code else failure.get("status")
     if status in (408, 429) or (isinstance(status, int) and status >= 500):
@@ -125,6 +131,26 @@ def explain(failure: Mapping[str, Any]) -> AutodubError:
     if "NoFile" in names:
         return _error(BadAnswer, said, _UPDATE, failure)
     return _error(Rejected, said, _UPDATE, failure)
+
+
+def _no_answer(names: set[str], message: str) -> AutodubError | None:
+    """What it is where a machine was not even reached; None for everything else."""
+    text = message[:_LONGEST]
+    host = _NAMELESS.search(text) or _HOST.search(text)
+    name = host[1] if host is not None else "the site"
+    if names & _NO_NAMES or _NAMELESS.search(text):
+        return Unreachable(
+            f"The video could not be fetched: the address of {name} cannot be found (DNS).",
+            hint="Check that this machine is connected to the internet, then the spelling of the link.",
+            engine="ytdlp",
+        )
+    if host is None or _CODE.search(text) or "certificate" in text.lower():
+        return None  # it was reached, and what it said tells more
+    why = "does not answer in time" if _SLOW.search(text) else "cannot be reached"
+    return Unreachable(
+        f"The video could not be fetched: {name} {why}.",
+        hint="Check the connection to the internet, then try again.", engine="ytdlp",
+    )  # fmt: skip
 
 
 def _of_status(status: int, said: str, failure: Mapping[str, Any]) -> AutodubError:
