@@ -20,7 +20,7 @@ from autodub.jobs.platform import LOCAL_ACTOR, Platform
 from autodub.jobs.records import Job
 from autodub.jobs.returning import Returning
 from autodub.jobs.sweeper import Sweeper
-from autodub.jobs.tables import audit, jobs, sessions, uploads
+from autodub.jobs.tables import audit, deliveries, jobs, sessions, uploads
 from autodub.model.errors import Rejected, Unavailable, Unreachable
 from autodub.model.job import Event
 
@@ -358,6 +358,50 @@ def test_a_voice_that_nobody_used_for_a_day_and_nobody_asked_to_keep_goes_back(s
         scene.account = account
         assert returning.give_back() == 1  # from then on it is one that is to be deleted
     assert scene.account == {}
+
+
+def test_one_part_of_a_sweep_that_fails_does_not_keep_the_others(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Such as one file that cannot be removed: jobs still go when their time is over."""
+    job = desk.submit()
+    desk.jobs.cancel(LOCAL_ACTOR, job.id)
+    desk.put(job, expires=1.0)
+
+    def broken(_: float) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(desk.platform.uploads, "sweep", broken)
+    Sweeper(desk.platform, clock=desk.clock).sweep()
+    assert desk.row(job) is None
+    assert "a part of a sweep failed" in caplog.text
+    caplog.clear()
+
+
+def test_a_hook_hears_of_a_job_that_expired_as_of_any_other(desk: Desk) -> None:
+    """Its delivery is as old as the deletion, not as the dub: else the next sweep would forget it."""
+    desk.platform.hooks.create(LOCAL_ACTOR, "https://example.org/", ["job.deleted"])
+    job = desk.submit()
+    desk.jobs.cancel(LOCAL_ACTOR, job.id)
+    desk.clock.pass_(8 * 86_400)
+    desk.platform.erasing = Erasing(desk.platform, clock=desk.clock)
+    for _ in range(2):
+        Sweeper(desk.platform, clock=desk.clock).sweep()
+    assert desk.row(job) is None
+    with desk.sql.reading() as connection:
+        (owed,) = connection.execute(select(deliveries)).all()
+    assert (owed.kind, owed.created, owed.due) == ("job.deleted", desk.clock.now, desk.clock.now)
+
+
+def test_more_jobs_than_a_statement_may_name_are_looked_for(
+    platform: Platform, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Databases bound that, and a server that never forgets has more jobs some day."""
+    ghosts = frozenset(f"{number:032x}" for number in range(70_000))
+    monkeypatch.setattr(Store, "owners", lambda _: ghosts | {f"upload:{ghost}" for ghost in ghosts})
+    monkeypatch.setattr(Store, "release", lambda *_, **__: None)
+    monkeypatch.setattr(platform.erasing, "_clear", lambda _: None)
+    assert len(platform.erasing.search()) == len(platform.uploads.search()) == len(ghosts)
 
 
 def test_a_sweeper_goes_on_after_a_fault(

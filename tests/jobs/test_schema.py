@@ -6,6 +6,7 @@ import threading
 from pathlib import Path
 
 import pytest
+from desk import Opening
 from sqlalchemy import text
 
 from autodub.infra.sql import Sql
@@ -50,3 +51,20 @@ def test_a_database_of_a_later_release_is_refused(tmp_path: Path) -> None:
         schema.upgrade(sql)
     assert schema.revision(sql) == "9999"
     sql.close()
+
+
+def test_transactions_see_what_others_wrote_whatever_the_server_does_by_default(
+    opening: Opening,
+) -> None:
+    """Numbers of events and of the audit go up by one from what whoever was waited for has written."""
+    platform = opening()
+    if not platform.sql.is_postgres:
+        pytest.skip("SQLite has one writer at a time")
+    with platform.sql.writing() as connection:
+        name = connection.exec_driver_sql("SELECT current_database()").scalar_one()
+        strict = f"ALTER DATABASE {name} SET default_transaction_isolation = 'serializable'"
+        connection.exec_driver_sql(strict)
+    other = opening()
+    with other.sql.writing() as connection:
+        shown = connection.exec_driver_sql("SHOW transaction_isolation").scalar_one()
+    assert shown == "read committed"

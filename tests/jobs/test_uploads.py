@@ -354,6 +354,7 @@ def test_a_job_keeps_what_it_uses(platform: Platform) -> None:
             platform.uploads.delete(LOCAL_ACTOR, used)
         _set(platform, used, expires=1.0)
     assert platform.uploads.sweep(2.0) == []
+    assert all(one.expires > 2.0 for one in platform.uploads.mine(LOCAL_ACTOR)[0])  # not with every sweep
     for job in (first, second):
         assert len(_files(platform)) == 2
         platform.jobs.delete(LOCAL_ACTOR, job)

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
+from itertools import islice
 from pathlib import Path
 from typing import Any, TypeVar
 
-from sqlalchemy import Connection, Engine, Table, create_engine, event, text
+from sqlalchemy import Column, Connection, Engine, Table, create_engine, event, select, text
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import DataError, DBAPIError, InterfaceError, OperationalError
@@ -35,6 +36,7 @@ _POOL, _MORE = 8, 40
 _AGAIN = ("40001", "40P01")
 """What PostgreSQL says when transactions got in each other's way: the loser begins anew."""
 _TRIES = 5
+_TOGETHER = 500
 _REACHING = {
     "connect_timeout": 5, "keepalives_idle": 10, "keepalives_interval": 5, "keepalives_count": 3,
     "tcp_user_timeout": 20_000,
@@ -143,6 +145,8 @@ class Sql:
                 return create_engine(
                     address, pool_size=_POOL, max_overflow=_MORE, pool_pre_ping=True, connect_args=_REACHING,
                     hide_parameters=True,
+                    # Whatever the server's default: who waited for a lock must see what the other one wrote.
+                    isolation_level="READ COMMITTED",
                 )  # fmt: skip
             except ModuleNotFoundError as error:
                 raise Unavailable(
@@ -185,6 +189,15 @@ class Sql:
             if getattr(error.orig, "sqlstate", None) in _AGAIN or error.connection_invalidated:
                 raise Unavailable("The database asked to begin anew.") from error
             raise
+
+
+def those(connection: Connection, column: Column[str], wanted: Iterable[str]) -> set[str]:
+    """Those of some texts that a column has, however many: databases bound what one statement may name."""
+    known: set[str] = set()
+    left = iter(wanted)
+    while some := list(islice(left, _TOGETHER)):
+        known.update(connection.execute(select(column).where(column.in_(some))).scalars())
+    return known
 
 
 def _configure(connection: Any, record: object) -> None:

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Connection, delete, select, update
 
+from autodub.infra.sql import those
 from autodub.jobs import audit, owing
 from autodub.jobs.records import OVER, SYSTEM, Actor
 from autodub.jobs.tables import deliveries, jobs
@@ -39,8 +40,11 @@ _NOBODY = Actor(SYSTEM, SYSTEM, "admin")
 class Erasing:
     """Erases jobs nobody works on; any number of processes may do so at once."""
 
-    def __init__(self, platform: Platform, *, monotonic: Callable[[], float] = time.monotonic) -> None:
-        self._platform, self._monotonic = platform, monotonic
+    def __init__(
+        self, platform: Platform, *, clock: Callable[[], float] = time.time,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:  # fmt: skip
+        self._platform, self._clock, self._monotonic = platform, clock, monotonic
         self._rewritten = float("-inf")
 
     def due(self) -> list[str]:
@@ -85,7 +89,7 @@ class Erasing:
         def work(connection: Connection) -> None:
             connection.execute(delete(deliveries).where(deliveries.c.job == job))
             if connection.execute(delete(jobs).where(*wanted)).rowcount:
-                owing.owe(connection, row.owner, job, "job.deleted", at=row.updated)
+                owing.owe(connection, row.owner, job, "job.deleted", at=self._clock())
 
         self._platform.sql.again(work)
         self._platform.uploads.left(row.owner, used)  # where two jobs with one upload are erased at once
@@ -102,7 +106,7 @@ class Erasing:
         if folder.is_dir():
             found |= {path.name for path in folder.iterdir() if _JOB.fullmatch(path.name)}
         with self._platform.sql.reading() as connection:
-            known = set(connection.execute(select(jobs.c.id).where(jobs.c.id.in_(found))).scalars())
+            known = those(connection, jobs.c.id, found)
         for job in sorted(found - known):
             self._clear(job)
         store.collect()

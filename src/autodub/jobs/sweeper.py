@@ -10,6 +10,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import TYPE_CHECKING
 
 from autodub.jobs.register import Register
@@ -82,19 +83,24 @@ class Sweeper:
         self.reclaim()
         now = self._clock()
         platform = self._platform
-        platform.hooks.sweep(now)
-        platform.sessions.sweep(now)
-        platform.uploads.sweep(now)
-        platform.erasing.expire(now)
-        self.erase()
-        platform.privacy.sweep()
+        parts: list[Callable[[], object]] = [
+            partial(part, now)
+            for part in (
+                platform.hooks.sweep, platform.sessions.sweep, platform.uploads.sweep, platform.erasing.expire
+            )
+        ]  # fmt: skip
+        parts += [self.erase, platform.privacy.sweep]
         if now - self._searched >= _SELDOM:
             self._searched = now
-            platform.erasing.search()
-            platform.uploads.search()
-            self._returning.abandoned()
-            self._register.tidy()
-        platform.erasing.settle()
+            parts += [platform.erasing.search, platform.uploads.search]
+            parts += [self._returning.abandoned, self._register.tidy]
+        for part in (*parts, platform.erasing.settle):
+            try:
+                part()
+            except Unavailable:
+                raise
+            except Exception:  # one file that cannot be removed must not keep everything else for ever
+                log.exception("a part of a sweep failed")
 
     def erase(self) -> None:
         """Erase what was deleted, and give cloned voices back that nobody uses any more."""

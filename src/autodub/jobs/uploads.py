@@ -21,7 +21,7 @@ from sqlalchemy import Connection, Row, delete, func, insert, select, update
 from autodub.gateway.store import Store
 from autodub.infra.blobs import name_of
 from autodub.infra.server_settings import ServerSettings
-from autodub.infra.sql import Sql
+from autodub.infra.sql import Sql, those
 from autodub.jobs import audit
 from autodub.jobs.examining import SUBTITLE_BYTES, Kind, examined, kind_of
 from autodub.jobs.naming import ending, safe_name
@@ -196,14 +196,20 @@ class Uploads:
                 self._drop(upload, uploads.c.owner == owner, but=but)
 
     def sweep(self, now: float) -> list[str]:
-        """Remove uploads whose time is over and that no job uses; their ids."""
+        """Remove uploads whose time is over and that no job uses; their ids.
+
+        One that is in use is looked at again only after as long a time: it goes with its last job.
+        """
         is_due = uploads.c.expires < now
         with self._sql.reading() as connection:
             due = list(connection.execute(select(uploads.c.id).where(is_due)).scalars())
         gone = []
         for upload in due:
             with suppress(Locked), self._growing.alone(upload):  # else somebody sends to it this moment
-                gone += self._drop(upload, is_due)
+                dropped = self._drop(upload, is_due)
+                gone += dropped
+                if not dropped:
+                    self._note(upload)
         return gone
 
     def search(self) -> list[str]:
@@ -212,7 +218,7 @@ class Uploads:
         files = self._growing.found()
         found = owned | set(files.values())
         with self._sql.reading() as connection:
-            known = set(connection.execute(select(uploads.c.id).where(uploads.c.id.in_(found))).scalars())
+            known = those(connection, uploads.c.id, found)
         for upload in owned - known:
             self._store.release(_OWNER + upload)
         self._growing.sweep(path for path, upload in files.items() if upload not in known)
