@@ -6,14 +6,16 @@ import contextlib
 import inspect
 import re
 from collections.abc import Callable, Iterator
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 from flask import Flask
+from pydantic import BaseModel
 
-from autodub.client import ApiError, Client, NotFound
+from autodub.client import ApiError, Client, NotFound, people, telling
 from autodub.client import client as whole
 from autodub.infra import server_settings, settings
 from autodub.jobs.platform import LOCAL_ACTOR, Platform
@@ -131,6 +133,28 @@ def calls(server: Client, folder: Path) -> dict[str, Callable[[], Any]]:
         "uploads.get": lambda: uploads.get(ID),
         "uploads.list": lambda: list(uploads.list()),
         "uploads.delete": lambda: uploads.delete(ID),
+        "users.list": server.users.list,
+        "users.get": lambda: server.users.get(ID),
+        "users.create": lambda: server.users.create("ann", role="admin", minutes=60, running=1),
+        "users.change": lambda: server.users.change(ID, active=False, dollars=None),
+        "users.password": lambda: server.users.password(ID, None),
+        "users.delete": lambda: server.users.delete(ID),
+        "consents.give": lambda: server.consents.give("Jane Doe", "Jane Doe agreed in writing."),
+        "consents.list": lambda: list(server.consents.list(owner="*")),
+        "consents.get": lambda: server.consents.get(ID),
+        "consents.withdraw": lambda: server.consents.withdraw(ID),
+        "webhooks.list": server.webhooks.list,
+        "webhooks.get": lambda: server.webhooks.get(ID),
+        "webhooks.create": lambda: server.webhooks.create("https://1.1.1.1/", ["job.completed"]),
+        "webhooks.change": lambda: server.webhooks.change(ID, active=False),
+        "webhooks.delete": lambda: server.webhooks.delete(ID),
+        "webhooks.renew": lambda: server.webhooks.renew(ID),
+        "webhooks.ping": lambda: server.webhooks.ping(ID),
+        "webhooks.deliveries": lambda: list(server.webhooks.deliveries(ID)),
+        "webhooks.redeliver": lambda: server.webhooks.redeliver(ID, ID),
+        "audit.entries": lambda: list(server.audit.entries(actor="local", action="job.", since=1.0)),
+        "audit.verify": server.audit.verify,
+        "me": server.me,
         "usage": lambda: server.usage(month="2026-03"),
     }  # fmt: skip
 
@@ -226,3 +250,67 @@ def test_glossaries_are_kept_changed_and_removed(server: Client) -> None:
     server.glossaries.delete(made.id)
     with pytest.raises(NotFound):
         server.glossaries.get(made.id)
+
+
+@pytest.mark.parametrize(
+    ("module", "shape", "told"),
+    [
+        ("auth", "Me", people.Me), ("users", "UserShape", people.User),
+        ("consents", "ConsentShape", people.Consent), ("consents", "ClonedShape", people.Cloned),
+        ("webhooks", "HookShape", telling.Hook), ("webhooks", "HookSecret", telling.NewHook),
+        ("webhooks", "DeliveryShape", telling.Delivery), ("audit", "EntryShape", telling.Entry),
+        ("audit", "VerifiedShape", telling.Verified),
+    ],
+)  # fmt: skip
+def test_what_the_server_tells_of_people_and_hooks_is_all_there(
+    module: str, shape: str, told: type[BaseModel]
+) -> None:
+    """Every field the server sends is one of the client's, but for what only a browser needs."""
+    sent = getattr(import_module(f"autodub.web.{module}"), shape).model_fields
+    assert set(sent) - {"csrf", "expires"} == set(told.model_fields)
+
+
+def test_users_come_change_and_go(server: Client, platform: Platform) -> None:
+    """The whole life of one, by an admin; the local user is one."""
+    assert (server.me().role, server.me().by) == ("admin", "local")
+    made = server.users.create("ann", role="user", minutes=60)
+    assert (made.minutes, made.has_password) == (60, False)
+    server.users.password(made.id, "seven quiet bicycles")
+    changed = server.users.change(made.id, active=False, minutes=None)
+    assert (changed.active, changed.minutes, changed.has_password) == (False, None, True)
+    assert made.id in [one.id for one in server.users.list()]
+    server.users.delete(made.id)
+    with pytest.raises(NotFound):
+        server.users.get(made.id)
+
+
+def test_a_statement_is_given_used_and_withdrawn(server: Client) -> None:
+    """A job refers to it by its id."""
+    given = server.consents.give("Jane Doe", "Jane Doe agreed in writing.")
+    assert server.jobs.submit(URL, "es", clone_voices=True, consent_id=given.id).state == "queued"
+    assert [one.id for one in server.consents.list()] == [given.id]
+    assert server.consents.withdraw(given.id).withdrawn is not None
+    with pytest.raises(ApiError, match="withdrawn"):
+        server.jobs.submit(URL, "es", clone_voices=True, consent_id=given.id)
+
+
+def test_a_webhook_is_made_tried_and_removed(server: Client) -> None:
+    """Its secret is hidden in what is printed."""
+    made = server.webhooks.create("https://1.1.1.1/hook")
+    assert set(made.kinds) == set(telling.ENDS)
+    assert made.secret.get_secret_value() not in repr(made)
+    assert server.webhooks.renew(made.id).secret != made.secret
+    sent = server.webhooks.ping(made.id)
+    assert [one.id for one in server.webhooks.deliveries(made.id)] == [sent.id]
+    assert not server.webhooks.change(made.id, active=False).active
+    assert server.webhooks.get(made.id).url == "https://1.1.1.1/hook"
+    server.webhooks.delete(made.id)
+    assert server.webhooks.list() == ()
+
+
+def test_the_audit_is_read_in_pages_and_checked(server: Client) -> None:
+    """What was done is there, in order."""
+    made = server.glossaries.create("Names", "Ada = Ada\n")
+    job = server.jobs.submit(URL, "es", glossary=made.id)
+    assert [one.subject for one in server.audit.entries(action="job.")] == [f"job:{job.id}"]
+    assert server.audit.verify().holds

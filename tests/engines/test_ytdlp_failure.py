@@ -96,9 +96,8 @@ def test_without_words_the_kind_of_failure_decides(failure: dict[str, Any], kind
     ("message", "said"),
     [
         (
-            "Unable to download API page: HTTPSConnection(host='www.youtube.com', port=443): Failed to resolve "
-            "'www.youtube.com' ([Errno -2] Name or service not known) (caused by TransportError(...))",
-            "the address of www.youtube.com cannot be found (DNS).",
+            "page: HTTPSConnection(host='a.example', port=443): Failed to resolve 'a.example' ([Errno -2])",
+            "the address of a.example cannot be found (DNS).",
         ),
         (
             "x HTTPSConnection(host='a.example', port=443): [Errno 111] refused",

@@ -13,6 +13,8 @@ from autodub.client.account import Catalogue, Glossaries, Keys, usage
 from autodub.client.batches import Batches, Estimates
 from autodub.client.jobs import Jobs
 from autodub.client.models import Usage
+from autodub.client.people import Consents, Me, Users, me
+from autodub.client.telling import Audit, Webhooks
 from autodub.client.transcripts import Transcripts
 from autodub.client.transport import Transport
 from autodub.client.uploads import Uploads
@@ -45,6 +47,14 @@ class Client:
         self.catalogue = Catalogue(self._transport)
         self.glossaries = Glossaries(self._transport)
         self.keys = Keys(self._transport)
+        self.users = Users(self._transport)
+        self.consents = Consents(self._transport)
+        self.webhooks = Webhooks(self._transport)
+        self.audit = Audit(self._transport)
+
+    def me(self) -> Me:
+        """Who asks, what they may do, and what is left to them this month."""
+        return me(self._transport)
 
     def usage(self, *, month: str | None = None, owner: str | None = None) -> Usage:
         """What you consumed in a month, ``2026-03`` (this one by default), and what is left."""
