@@ -135,7 +135,7 @@ def _of_happening(one: Happening) -> str:
 
 
 def _of_job(job: Job) -> str:
-    return _kept((job.id, -job.events, job.updated), lambda: _message(shapes.of_job(job), kind="job"))
+    return _kept((job.id, -job.events, job.updated), lambda: _message(shapes.brief_of_job(job), kind="job"))
 
 
 def _kept(name: tuple[str, int, float], make: Callable[[], str]) -> str:
