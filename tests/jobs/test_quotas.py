@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from desk import Clock, Desk, Opening, token
-from sqlalchemy import insert, update
+from sqlalchemy import insert, select, update
 
 from autodub.jobs.platform import LOCAL_ACTOR
 from autodub.jobs.quotas import Quotas
@@ -80,6 +80,31 @@ def test_nothing_goes_once_a_quota_is_used_up(desk: Desk, column: str, what: str
     _consume(desk, seconds=0.1, dollars=0.01)
     with pytest.raises(QuotaExceeded, match=what):
         _quotas(desk).check("local")
+
+
+@pytest.mark.parametrize("how", ["cancelled", "deleted", "stopped", "given up"])
+def test_money_of_a_job_counts_whoever_ends_it(opening: Opening, how: str) -> None:
+    """Its worker died with it; while it waits for another, and when it ends without one, nothing is lost."""
+    desk = Desk(opening(crashes=1))
+    (job,) = _running(desk, 1)
+    desk.put(job, spent=Decimal(3))
+    if how == "stopped":
+        desk.jobs.cancel(LOCAL_ACTOR, job.id)
+    desk.clock.pass_(3600)
+    desk.claims.reclaim()
+    quotas = Quotas(desk.sql, desk.platform.server, clock=desk.clock)
+    assert quotas.month("local").dollars == 3
+    if how in ("cancelled", "deleted"):
+        (desk.jobs.cancel if how == "cancelled" else desk.jobs.delete)(LOCAL_ACTOR, job.id)
+    elif how == "given up":
+        desk.claims.next("worker")
+        desk.clock.pass_(3600)
+        desk.claims.reclaim()
+    with desk.sql.reading() as connection:
+        rows = connection.execute(select(usage.c.dollars, usage.c.seconds, usage.c.at)).all()
+    assert [tuple(row) for row in rows] == [(3, 0, desk.clock.now)]
+    assert quotas.month("local").dollars == 3
+    assert desk.job(job).is_over
 
 
 def _running(desk: Desk, count: int, actor: Actor = LOCAL_ACTOR, **wishes: Any) -> list[Job]:

@@ -18,7 +18,7 @@ from sqlalchemy import Connection, Row, and_, false, func, or_, select, update
 from autodub.infra.server_settings import ServerSettings
 from autodub.infra.sql import Sql
 from autodub.jobs import events
-from autodub.jobs.ending import failure_text, over
+from autodub.jobs.ending import count, failure_text, over
 from autodub.jobs.records import Failure, Job, State, job_of
 from autodub.jobs.tables import jobs, users
 from autodub.model.job import Event
@@ -216,6 +216,7 @@ class Claims:
             ended = over(json.loads(row.spec), self._settings, "cancelled", at=now)
             told = Event("job.cancelled")
             events.change(connection, row.id, told, at=now, where=where, message="cancelled", **ended)
+            count(connection, row.id, row.owner, at=now)
             return
         events.change(
             connection, row.id, told, at=now, where=where, state="queued", holder=None, lease=None,
@@ -234,6 +235,7 @@ class Claims:
             connection, row.id, told, at=now, where=[jobs.c.state == "processing"],
             error=failure_text(why), message=why.message, **ended,
         )  # fmt: skip
+        count(connection, row.id, row.owner, at=now)
 
 
 def ours(job: Job) -> list[Any]:

@@ -1,16 +1,18 @@
-"""What becomes of a job's row when nobody works on it any more."""
+"""What becomes of a job's row when nobody works on it any more, and of what it has consumed."""
 
 from __future__ import annotations
 
 import json
+import secrets
 from collections.abc import Mapping
+from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import case
+from sqlalchemy import Connection, case, func, insert, select
 
 from autodub.infra.server_settings import ServerSettings
 from autodub.jobs.records import Failure, State
-from autodub.jobs.tables import jobs
+from autodub.jobs.tables import jobs, usage
 
 DAY = 86_400.0
 """Seconds."""
@@ -38,3 +40,25 @@ def expiry(spec: Mapping[str, Any], settings: ServerSettings, *, at: float) -> f
 def failure_text(why: Failure) -> str:
     """As the row keeps it."""
     return json.dumps({"code": why.code, "message": why.message, "hint": why.hint}, ensure_ascii=False)
+
+
+def count(
+    connection: Connection, job: str, owner: str, *, at: float, seconds: float = 0.0, compute: float = 0.0
+) -> None:
+    """Put what a job consumed, and nobody has counted yet, on its owner's account; wherever it ends.
+
+    Money of attempts that died with their worker is counted by the next one, or by who ends the job instead.
+    A programme that is made again after an edit uses up its minutes once.
+    """
+    spent = connection.execute(select(jobs.c.spent).where(jobs.c.id == job)).scalar_one()
+    counted = select(func.sum(usage.c.dollars), func.max(usage.c.seconds)).where(usage.c.job == job)
+    dollars, most = connection.execute(counted).one()
+    fresh = Decimal(spent) - Decimal(dollars or 0)
+    if not (fresh or seconds or compute):
+        return
+    connection.execute(
+        insert(usage).values(
+            id=secrets.token_hex(16), owner=owner, job=job, at=at, seconds=0.0 if most else seconds,
+            dollars=fresh, compute=compute,
+        )
+    )  # fmt: skip

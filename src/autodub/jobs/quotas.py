@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from decimal import Decimal
 
-from sqlalchemy import Connection, func, select, update
+from sqlalchemy import Connection, and_, func, or_, select, update
 
 from autodub.dubbing.cost import money
 from autodub.infra.server_settings import ServerSettings
@@ -126,16 +126,18 @@ class Quotas:
         used = select(func.sum(usage.c.seconds), func.sum(usage.c.dollars), func.count()).where(
             usage.c.owner == user, usage.c.at >= begins
         )
+        # Also what was spent on a job that waits for another worker.
+        begun = and_(jobs.c.state == "queued", jobs.c.attempt > 0)
         under_way = select(
-            jobs.c.id, jobs.c.reserved_seconds, jobs.c.reserved_dollars,
+            jobs.c.id, jobs.c.state, jobs.c.reserved_seconds, jobs.c.reserved_dollars,
             (jobs.c.spent - func.coalesce(_COUNTED, 0)).label("fresh"),
-        ).where(jobs.c.owner == user, jobs.c.state == "processing")  # fmt: skip
+        ).where(jobs.c.owner == user, or_(jobs.c.state == "processing", begun))  # fmt: skip
         seconds, dollars, count = connection.execute(used).one()
         whole, seconds_held, dollars_held = Decimal(dollars or 0), 0.0, Decimal(0)
         for row in connection.execute(under_way):
             fresh = Decimal(row.fresh)
             whole += fresh
-            if row.id != besides:
+            if row.id != besides and row.state == "processing":
                 seconds_held += row.reserved_seconds or 0.0
                 dollars_held += max(Decimal(0), Decimal(row.reserved_dollars or 0) - fresh)
         own = connection.execute(

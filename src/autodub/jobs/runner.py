@@ -4,27 +4,26 @@ from __future__ import annotations
 
 import json
 import logging
-import secrets
 import time
 from collections.abc import Callable
 from decimal import Decimal
 from pathlib import Path
 from typing import TypeVar
 
-from sqlalchemy import Connection, func, insert, select, update
+from sqlalchemy import Connection, insert, select, update
 
 from autodub.gateway.cancel import Cancel
 from autodub.infra import logs
 from autodub.infra.blobs import blob_named
 from autodub.jobs import exports
-from autodub.jobs.ending import failure_text
+from autodub.jobs.ending import count, failure_text
 from autodub.jobs.guard import Guard
 from autodub.jobs.platform import Platform
 from autodub.jobs.recorder import PATIENCE, Recorder
 from autodub.jobs.records import Failure, Job, State
 from autodub.jobs.results import Result, of_dub, of_estimate
 from autodub.jobs.spec import JobSpec
-from autodub.jobs.tables import glossaries, jobs, projects, uploads, usage
+from autodub.jobs.tables import glossaries, jobs, projects, uploads
 from autodub.model.errors import AutodubError, Gone, NotFound, Unavailable, UnsupportedSource
 from autodub.model.job import Event, Listener
 from autodub.model.request import DubRequest
@@ -241,21 +240,8 @@ class Runner:
         )
 
     def _count(self, connection: Connection, job: Job, seconds: float, began: float) -> None:
-        """Put what was consumed and not counted yet on its owner's account.
-
-        Money of attempts that died with their worker is counted by the next one; a programme that is made
-        again after an edit uses up its minutes once.
-        """
-        spent = connection.execute(select(jobs.c.spent).where(jobs.c.id == job.id)).scalar_one()
-        counted = select(func.sum(usage.c.dollars), func.max(usage.c.seconds)).where(usage.c.job == job.id)
-        dollars, most = connection.execute(counted).one()
-        connection.execute(
-            insert(usage).values(
-                id=secrets.token_hex(16), owner=job.owner, job=job.id, at=self._clock(),
-                seconds=0.0 if most else seconds, dollars=Decimal(spent) - Decimal(dollars or 0),
-                compute=time.monotonic() - began,
-            )
-        )  # fmt: skip
+        compute = time.monotonic() - began
+        count(connection, job.id, job.owner, at=self._clock(), seconds=seconds, compute=compute)
 
     def _close(self, recorder: Recorder) -> None:
         recorder.close(patience=self._patience)

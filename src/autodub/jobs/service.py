@@ -19,7 +19,7 @@ from autodub.infra.sql import Sql
 from autodub.jobs import audit, events
 from autodub.jobs.admission import Admission
 from autodub.jobs.doorbell import Queue
-from autodub.jobs.ending import over
+from autodub.jobs.ending import count, over
 from autodub.jobs.records import Actor, Job, State, job_of
 from autodub.jobs.spec import JobSpec
 from autodub.jobs.tables import batches, jobs
@@ -210,6 +210,8 @@ class Jobs:
             if how == "delete":  # nobody finds it by its key any more
                 values |= {"stopping": how, "idempotency": None}
             events.change(connection, job, *told, at=now, **values)
+            if found.state == "queued":  # whoever had it last may have died, or handed it back
+                count(connection, job, found.owner, at=now)
             word = {"cancel": "job.cancelled", "delete": "job.deleted"}[how]
             audit.record(self._sql, connection, actor, word, f"job:{job}", at=now)
             return job_of(connection.execute(select(jobs).where(jobs.c.id == job)).one())
