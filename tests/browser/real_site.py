@@ -20,7 +20,7 @@ _RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice
 
 
 class Site:
-    """``autodub serve`` with embedded engines, in a process of its own; it can be stopped and started again."""
+    """``autodub serve`` with embedded engines, in a process that can be stopped and started again."""
 
     def __init__(self, folder: Path, *options: str) -> None:
         """``options`` as ``autodub serve`` has them. Nothing of this machine's settings and keys is used."""

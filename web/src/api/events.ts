@@ -88,13 +88,14 @@ export function follow(where: string, { onEvent, onOpen, onProblem, after = 0 }:
       const answer = await ask(where, { headers, signal: own.signal });
       if (answer.status === 204 || !answer.body) return;
       onOpen?.();
-      const reader = answer.body.pipeThrough(new TextDecoderStream()).getReader();
+      const reader = answer.body.getReader();
+      const decoder = new TextDecoder();
       const parser = new Parser();
       for (;;) {
         const { done, value } = await reader.read();
         if (done) return;
         alive();
-        for (const told of parser.feed(value)) {
+        for (const told of parser.feed(decoder.decode(value, { stream: true }))) {
           if (stop.signal.aborted) return;
           if (told.number !== null) {
             if (told.number <= last) continue;

@@ -30,6 +30,8 @@ export class JobsLive {
   /** Why it could not be listed. */
   problem = $state.raw<ApiProblem>();
   hasMore = $state(false);
+  /** Counts listings: after each, what was asked for besides may be old. */
+  listings = $state(0);
 
   /** Dubs that are known, newest first. */
   readonly jobs = $derived(
@@ -108,6 +110,7 @@ export class JobsLive {
     this.hasMore = after !== null;
     this.problem = undefined;
     this.isReady = true;
+    this.listings += 1;
   }
 
   /** The next page of older jobs. */

@@ -36,7 +36,7 @@ export function problemOf(thrown: unknown): ApiProblem {
 
 /** Whether a call ended because it was not wanted any more. */
 export function isAborted(thrown: unknown): boolean {
-  return thrown instanceof DOMException && thrown.name === 'AbortError';
+  return thrown instanceof Object && 'name' in thrown && thrown.name === 'AbortError';
 }
 
 /** The problem that an answer tells. */
