@@ -86,6 +86,19 @@ class Editing:
         with self._sql.reading() as connection:
             return number, revisions.text(connection, job, number)
 
+    def pair(self, actor: Actor, job: str) -> tuple[Job, Project, Project]:
+        """The newest revision, and the one the result was made of. Nobody may change them."""
+        found = self._edited(actor, job)
+        with self._sql.reading() as connection:
+            project = self._read(connection, job, found.revision)
+            if found.made == found.revision:
+                return found, project, project
+            return (
+                found,
+                project,
+                self._read(connection, job, revisions.kept_since(connection, job, found.made)),
+            )
+
     def history(self, actor: Actor, job: str) -> list[Revision]:
         """All revisions that are kept, newest first."""
         self._edited(actor, job)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -44,7 +45,7 @@ _SOUND = {
 }  # fmt: skip
 """Codec -> the file that holds such a sound alone: ending and ffmpeg's name; Matroska holds the others."""
 _STEMS = {"background": "background", "original": "voices"}
-_PARTS = "stems.json"
+_PARTS, _OFFERS = "stems.json", "offers.json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,6 +127,15 @@ class Exports:
         except (FileNotFoundError, ValueError):
             return None
 
+    def offers(self, job: str) -> Mapping[str, list[str]]:
+        """Line -> texts it might have been spoken with, as far as they are known."""
+        try:
+            blob = codec.load(Blob, (self._folder(job) / _OFFERS).read_text("utf-8"))
+            found: dict[str, list[str]] = json.loads(self._store.blobs.path(blob).read_text("utf-8"))
+        except (FileNotFoundError, ValueError):
+            return {}
+        return found
+
     def origin(self, job: str) -> Origin | None:
         """The file a finished dub was made of; None where it is gone."""
         found = origins.of(self._folder(job))
@@ -180,8 +190,12 @@ class Exports:
 
 
 def note(folder: Path, done: Finished, settings: Settings, owner: str) -> None:
-    """Keep in a job's folder what its stems can be made of, and what was dubbed."""
+    """Keep in a job's folder what its stems can be made of, what was dubbed, and other wordings."""
     origins.note(folder, done.media, settings, owner)
+    if done.offers is None:
+        (folder / _OFFERS).unlink(missing_ok=True)
+    else:
+        (folder / _OFFERS).write_text(codec.dump(done.offers), "utf-8")
     if done.stems is None:
         (folder / _PARTS).unlink(missing_ok=True)
     else:

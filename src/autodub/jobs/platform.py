@@ -28,6 +28,7 @@ from autodub.jobs.doorbell import Doorbell
 from autodub.jobs.editing import Editing
 from autodub.jobs.erasing import Erasing
 from autodub.jobs.exports import Exports
+from autodub.jobs.foreseeing import Foreseeing
 from autodub.jobs.glossaries import Glossaries
 from autodub.jobs.keys import Keys
 from autodub.jobs.metrics import Numbers
@@ -92,6 +93,7 @@ class Platform:
         self.signing = Signing(server, self.store)
         self.catalogue = Catalogue(settings, self.store)
         self.editing = Editing(self.sql, self.jobs, self.store, self.catalogue, self.content)
+        self.foreseeing = Foreseeing(self.editing, self.exports)
         self.glossaries = Glossaries(self.sql, self.content)
         self.batches = Batches(self.sql, self.jobs, self.admission)
         self.consumption = Consumption(self.sql, self.quotas)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from collections.abc import Sequence
 from dataclasses import replace
@@ -91,7 +92,9 @@ def deliverables(
     done = _finished(run, produced.file, srt, vtt, receipt, record)
     background = heard.background
     parts = Parts(heard.soundtrack.mix, background, heard.voiced) if background else None
-    return replace(done, dialogue=produced.dialogue, stems=parts)
+    offers = {line: [one.text for one in wordings] for line, wordings in show.offers.items()}
+    kept_offers = keep_text(store, "offers.json", json.dumps(offers, ensure_ascii=False))
+    return replace(done, dialogue=produced.dialogue, stems=parts, offers=kept_offers)
 
 
 def _consent(request: DubRequest) -> tuple[str, ...]:

@@ -58,6 +58,8 @@ class Finished:
     """The dub's own speech: mono FLAC of 16 bits on the programme's clock; None when nothing is spoken."""
     stems: Parts | None = None
     """None where the voices could not be taken out. Large, so a prune may take its files all the same."""
+    offers: Blob | None = None
+    """JSON: line -> texts it might have been spoken with, the natural one first; None in older dubs."""
 
 
 def identity(
@@ -125,7 +127,8 @@ def keep(store: Store, key: str, done: Finished) -> None:
 
 def blobs(done: Finished) -> tuple[Blob, ...]:
     """The files of a finished dub."""
-    files = (done.media, done.srt, done.vtt, done.receipt, done.report, done.project, done.dialogue)
+    files = (done.media, done.srt, done.vtt, done.receipt, done.report, done.project, done.dialogue,
+             done.offers)  # fmt: skip
     return tuple(blob for blob in files if blob is not None)
 
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from autodub.model.errors import NoCredit, Refused
 from autodub.model.language import Language
 from autodub.model.request import DubRequest
-from autodub.model.speech import Term, Tone, Voice
+from autodub.model.speech import Term, Tone, Voice, Wording
 from autodub.pipeline import revising
 from autodub.pipeline.booth import Booth
 from autodub.pipeline.listening import Heard
@@ -34,6 +34,8 @@ class Performance:
     """What is heard, a person's edits applied."""
     wordings: Mapping[str, str]
     """Line -> text it was spoken with before any edit."""
+    offers: Mapping[str, tuple[Wording, ...]]
+    """Line -> every wording it might have been spoken with before any edit, the natural one first."""
     failed: Mapping[str, str]
     """Line without a translation -> why."""
     cast: Cast
@@ -89,6 +91,7 @@ def perform(
         return Performance(
             now=now,
             wordings={take.line.id: take.wording.text for take in base.takes},
+            offers={take.line.id: take.part.wordings for take in base.takes},
             failed=failed,
             cast=cast,
             tones=speakers.tones,

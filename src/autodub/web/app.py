@@ -24,6 +24,7 @@ _ROUTES = (
     "stages",
     "transcripts",
     "editing",
+    "fitting",
     "batches",
     "checks",
     "estimates",

@@ -34,6 +34,8 @@ _EDIT = ("transcript", "lines", "speakers", "project", "revisions")
 """Parts of a job that a person edits, one change after another."""
 _STEADY = ("/api/v1/uploads/<", "/api/v1/auth/logout")
 """Changes that come in a row and have limits of their own, or must always be possible."""
+_TRIED = ("fit",)
+"""What is asked while somebody types, and changes nothing: the last part of the path."""
 _COSTLY = ("export", "verify")
 """Looks that read much: the last part of their path."""
 
@@ -48,7 +50,7 @@ def kind_of(method: str, rule: str) -> str:
         return "create"
     if method == "POST" and rule in _LOGIN:
         return "login"
-    if rule.startswith(_STEADY):
+    if rule.startswith(_STEADY) or parts[-1] in _TRIED:
         return "free"
     if rule.startswith("/api/v1/jobs/<") and any(part in _EDIT for part in parts[4:]):
         return "edit"
