@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from autodub.jobs.platform import LOCAL_ACTOR, Platform
 from autodub.jobs.results import Item, Result
 from autodub.jobs.spec import JobSpec
 from autodub.model.job import Event
+from autodub.web.app import create_app
 
 URL = "https://www.youtube.com/watch?v=dQw4w9WgXcQ"
 
@@ -302,3 +304,21 @@ def test_what_is_not_there_is_told_in_the_same_shape(
 def test_what_is_beside_the_simple_interface_is_told_as_a_problem(client: FlaskClient, path: str) -> None:
     """Only its own addresses speak its shape."""
     assert client.get(path).content_type == "application/problem+json"
+
+
+def test_a_refusal_is_in_the_fields_of_this_interface(client: FlaskClient) -> None:
+    """Whoever uses it knows no others."""
+    asked = {"youtube_url": URL, "target_language": "es", "source_language": "Spanish"}
+    hint = client.post("/api/dub", json=asked).get_json()["hint"]
+    assert "`target_language`" in hint
+    assert "`source_language`" in hint
+    assert "`spoken`" not in hint
+
+
+def test_what_no_engine_can_do_is_a_400_in_words(opening: Callable[..., Platform]) -> None:
+    """Not a job that fails later."""
+    client = create_app(opening(check_engines=True)).test_client()
+    answer = client.post("/api/dub", json={"youtube_url": URL, "target_language": "Akan"})
+    assert (answer.status_code, answer.get_json()["code"]) == (400, "engine_cannot")
+    assert "Akan" in answer.get_json()["error"]
+    assert client.get("/api/jobs").get_json() == {"jobs": []}

@@ -147,10 +147,14 @@ def _show(view: progress.View, event: api.Event) -> None:
 
 
 def transfer(view: progress.View, stage: str) -> Callable[[int, int | None], None]:
-    """Shows bytes that are on their way as a stage of its own."""
-    view(Event("stage.started", stage))
+    """Shows bytes that are on their way as a stage of its own, which begins when the first are told."""
+    is_begun = False
 
     def told(done: int, whole: int | None) -> None:
+        nonlocal is_begun
+        if not is_begun:
+            is_begun = True
+            view(Event("stage.started", stage))
         if whole is not None and done >= whole:
             view(Event("stage.finished", stage))
         else:

@@ -37,6 +37,8 @@ class Jobs:
         """
         if not is_address(source):
             self.check(source, target, **wishes)
+            if progress is not None:
+                progress(0, Path(source).stat().st_size)  # now, not with the first piece
         sent = self._uploads.submitted(wishes)
         asked = self._uploads.source(source, progress) | {"target": target} | sent
         headers = {"Idempotency-Key": idempotency or uuid.uuid4().hex}

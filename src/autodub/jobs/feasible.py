@@ -26,7 +26,9 @@ from autodub.pipeline.plan import refuse_same
 
 SECONDS = 10.0
 """How long what was found out of an engine is good."""
+_OTHER = "Choose another `target` or other engines."
 _SEE = "GET /api/v1/engines tells what is ready here."
+_DOCTOR = "`autodub doctor` shows every engine and what it needs."
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +77,8 @@ class Feasible:
         except RequestError as problem:
             fix = in_fields(problem.hint)
             if isinstance(problem, EngineCannot):
-                fix = f"{fix} `autodub doctor` shows every engine." if is_admin else _SEE
+                # A fix may be a command, which stands on a line of its own.
+                fix = f"{fix or _OTHER}\n{_DOCTOR}" if is_admin else f"{_OTHER} {_SEE}"
             raise type(problem)(in_fields(problem.message), hint=fix) from problem
 
     def _builder(self, request: DubRequest) -> Builder:

@@ -48,6 +48,12 @@ _HINTS = {
 }  # fmt: skip
 SIMPLE = re.compile(r"/api/(?:dub|download|jobs)(?:/|$)")
 """Addresses of the simple interface, also where nothing is at them."""
+_SIMPLE_FIELDS = {
+    "source": "youtube_url", "target": "target_language", "spoken": "source_language",
+    "start": "start_time", "end": "end_time", "clone_voices": "use_voice_cloning",
+}  # fmt: skip
+"""Field of a job -> what the simple interface calls it."""
+_FIELD = re.compile(r"`([a-z_]+)`")
 _PATH = re.compile(r"(?<![\w/:.-])~?(?:/[\w.@+-]+){2,}/?")
 
 
@@ -80,7 +86,7 @@ def problem(
     """A problem as a response; to whoever asks the simple interface in its own shape."""
     request_id = getattr(g, "request_id", "")
     if SIMPLE.match(request.path):
-        simple = SimpleError(error=title, code=code, hint=hint, request_id=request_id)
+        simple = SimpleError(error=_simply(title), code=code, hint=_simply(hint), request_id=request_id)
         return Response(
             simple.model_dump_json(exclude_defaults=True) + "\n", status, mimetype="application/json"
         )
@@ -92,6 +98,11 @@ def problem(
     answer.status_code = status
     answer.content_type = "application/problem+json"
     return answer
+
+
+def _simply(text: str) -> str:
+    """A sentence with the simple interface's names for fields."""
+    return _FIELD.sub(lambda match: f"`{_SIMPLE_FIELDS.get(match[1], match[1])}`", text)
 
 
 def of_error(error: AutodubError) -> Response:
