@@ -259,3 +259,18 @@ def test_a_charged_failure_and_its_repetition_are_both_paid_and_billed(store, sa
     gateway.call(engine, "synthesize", say("sesenta"))
     assert gateway.bill().total == Decimal("0.17")
     assert [event.data["spent"] for event in events if event.kind == "budget.spent"] == [0.1, 0.17]
+    told = [(event.kind, event.data["dollars"]) for event in events if "dollars" in event.data]
+    assert told == [("call.charged", 0.1), ("call.finished", 0.07)]
+
+
+def test_what_a_call_was_charged_for_in_vain_is_told_without_a_cap_too(store, say):
+    """Whoever adds up what events say comes to what the bill says."""
+    engine, events = CloudSynthesizer(script=Script([BadAnswer("Nonsense.")] * 9)), []
+    engine.reply = lambda work: work.meter("characters", 10.0)
+    gateway = Gateway(
+        store, accounts=Accounts(), prices=TABLE, listener=events.append, retry=RetryPolicy(base=0.0)
+    )
+    with pytest.raises(BadAnswer):
+        gateway.call(engine, "synthesize", say("sesenta"))
+    told = sum(Decimal(str(event.data.get("dollars", 0))) for event in events)
+    assert told == gateway.bill().total > 0

@@ -140,8 +140,9 @@ def test_money_of_earlier_attempts_stays(desk: Desk, job: Job) -> None:
     recorder = Recorder(desk.claims, desk.job(job), every=0.001)
     for _ in range(3):
         recorder(Event("call.finished", data={"dollars": 0.1}))
+    recorder(Event("call.charged", data={"dollars": 0.2}))  # for an answer that was none
     recorder.close()
-    assert recorder.spent == desk.row(job).spent == Decimal("1.8")
+    assert recorder.spent == desk.row(job).spent == Decimal("2.0")
 
 
 def test_a_job_that_gets_on_is_no_job_that_kills_its_worker(desk: Desk, job: Job) -> None:

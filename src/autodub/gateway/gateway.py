@@ -277,6 +277,7 @@ class Gateway:
             meter=self._meter,
             quote=lambda: self._quote(call),
             check=self.cancel.check,
+            told=lambda wasted: self._charged(call, wasted),
         ) as purchase:  # fmt: skip
             known = self._through(call, tries, finish, policy, before=purchase.again)
             purchase.paid(known.answer.usage)
@@ -292,6 +293,10 @@ class Gateway:
 
     def _cost(self, call: Call, usage: Mapping[str, float]) -> Decimal:
         return self.prices.cost(call.name, call.model, usage) or Decimal(0)
+
+    def _charged(self, call: Call, wasted: Mapping[str, float]) -> None:
+        if dollars := self._cost(call, wasted) if call.info.paid else 0:
+            self._tell(call, "call.charged", "", dollars=float(dollars))
 
     def _spent(self, spent: Decimal, cap: Decimal, *, is_all: bool) -> None:
         facts = {"spent": float(spent), "cap": float(cap)}

@@ -16,7 +16,8 @@ class Purchase:
     """The money of one call, as a context: set aside before each attempt, counted when it is over.
 
     ``budget`` is None for calls without a cap. ``again`` goes before every attempt: where the one before
-    was charged for, the next needs money of its own.
+    was charged for, the next needs money of its own. ``told`` hears what attempts were charged for that
+    failed.
     """
 
     def __init__(
@@ -28,6 +29,7 @@ class Purchase:
         meter: Meter,
         quote: Callable[[], Mapping[str, float] | None],
         check: Callable[[], None],
+        told: Callable[[Mapping[str, float]], None],
     ) -> None:
         self._call = call
         self._tries = tries
@@ -35,6 +37,7 @@ class Purchase:
         self._meter = meter
         self._quote = quote
         self._check = check
+        self._told = told
         self._reserve = Reserve()
         self._paid: dict[str, float] = {}
 
@@ -65,6 +68,8 @@ class Purchase:
         wasted = dict(self._tries.wasted)
         self._tries.wasted.clear()
         self._meter.consume(self._call.name, self._call.verb, wasted.items(), cached=False)
+        if wasted:
+            self._told(dict(wasted))
         reserve, self._reserve = self._reserve, Reserve()
         if self._budget is not None:
             for unit, amount in self._paid.items():

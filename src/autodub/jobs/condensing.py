@@ -16,7 +16,15 @@ _SINGLE = 50
 _SHARE = 20
 """A sum is told once it has one twentieth of what was told before."""
 _COUNTED = frozenset(
-    {"call.finished", "call.retried", "call.failed", "gate.narrowed", "gate.widened", "budget.spent"}
+    {
+        "call.finished",
+        "call.retried",
+        "call.failed",
+        "call.charged",
+        "gate.narrowed",
+        "gate.widened",
+        "budget.spent",
+    }
 )
 _ADDED = ("seconds", "dollars", "pause")
 """Data that is added up; of everything else the last stands for all."""

@@ -151,6 +151,9 @@ def _see(found: Tally, kind: str, event: Event) -> None:
     data = event.data
     if event.kind in ("call.finished", "call.failed", "call.retried"):
         _see_call(found, event.kind, data, engine=f"{data.get('role')}.{data.get('engine')}")
+    elif event.kind == "call.charged":
+        engine = f"{data.get('role')}.{data.get('engine')}"
+        _add(found, "dollars", _float(data.get("dollars")), engine=engine)
     elif event.kind == "stage.finished":
         _add(found, "stage_seconds", _float(data.get("seconds")), stage=event.stage)
         _add(found, "stage_runs", 1, stage=event.stage)

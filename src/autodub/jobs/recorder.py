@@ -59,8 +59,9 @@ class Recorder:
         now = self._clock()
         with self._lock:
             self._progress.see(event)
-            if event.kind == "call.finished":
+            if event.kind in ("call.finished", "call.charged"):
                 self._spent += Decimal(str(event.data.get("dollars") or 0))
+            if event.kind == "call.finished":
                 self._is_getting_on = self._is_getting_on or not event.data.get("kept")
             for one in self._condenser.take(event):
                 if one.kind == "stage.progress":  # of one batch only the last one counts

@@ -21,8 +21,9 @@ class Event:
     - ``stage.started``, ``stage.progress``, ``stage.finished`` (seconds), ``engine.chosen`` (role, engine),
       ``degraded`` (what), ``job.finished`` (reused);
     - ``call.started``, ``call.finished`` (kept, seconds, dollars where it is paid for, request: the
-      provider's ids), ``call.retried`` (attempt, pause in seconds, code), ``call.failed`` (code, request);
-      these and the next two have role, engine and verb;
+      provider's ids), ``call.retried`` (attempt, pause in seconds, code), ``call.failed`` (code, request),
+      ``call.charged`` (dollars, for attempts that failed once the provider had counted them); these and the
+      next two have role, engine and verb;
     - ``account.blocked``: nobody asks this account any more (code, is_refusal; the reason is the message);
     - ``gate.narrowed``, ``gate.widened``: how many calls an account is sent at once (pool, lanes, ceiling,
       pause: seconds for which nobody begins);
