@@ -37,3 +37,4 @@ lock: setup ## resolve the locked requirements again (needs uv)
 
 clean: ## remove what was built here; the data directory of your own dubs is not touched
 	@rm -rf .venv build dist demo bench .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	@rm -rf web/node_modules web/src/api/schema.d.ts src/autodub/web/assets

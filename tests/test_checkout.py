@@ -19,7 +19,7 @@ from autodub.model.request import OPERATOR_ROLES, ROLES
 
 ROOT = Path(__file__).resolve().parents[1]
 TOOLS = ("bash", "cat", "grep", "sed", "head", "tail", "mktemp", "rm", "mkdir", "env", "sha256sum", "dirname",
-         "basename", "sleep", "chmod")  # fmt: skip
+         "basename", "sleep", "chmod", "find", "sort", "xargs")  # fmt: skip
 PACKAGES = [
     "ffmpeg",
     "espeak-ng",
@@ -35,6 +35,9 @@ PACKAGES = [
     "flite",
     "pocketsphinx-testdata",
     "postgresql",
+    "nodejs",
+    "npm",
+    "chromium",
 ]
 PYTHON = """#!/usr/bin/env bash
 echo "python $*" >>"$LOG"
@@ -215,6 +218,60 @@ def test_setup_on_a_mac(machine: Machine) -> None:
     assert done.returncode == 0, done.stderr
     assert machine.called("brew") == ["brew install --quiet ffmpeg espeak-ng flite"]
     assert "Apertium is not in Homebrew" in done.stderr
+
+
+@pytest.fixture
+def web(machine: Machine) -> Machine:
+    """A machine with everything, and a web app to build with a make-believe npm."""
+    machine.debian(installed=PACKAGES)
+    web = machine.checkout / "web"
+    (web / "src").mkdir(parents=True)
+    for name in ("package.json", "package-lock.json", "src/main.ts"):
+        (web / name).write_text(name)
+    machine.program("node")
+    made = "../src/autodub/web/assets"
+    machine.program(
+        "npm",
+        'case "$1" in ci) [ -z "${CI_FAILS:-}" ] && mkdir -p node_modules ;; '
+        f'run) [ -z "${{BUILD_FAILS:-}}" ] && mkdir -p {made} && echo app >{made}/index.html ;; esac',
+    )
+    return machine
+
+
+def test_setup_builds_the_web_app_when_it_changed(web: Machine) -> None:
+    """It is built once, and again when its sources change; its packages when those change."""
+    assert web.setup().returncode == 0
+    assert web.called("npm") == ["npm ci", "npm run build"]
+    done = web.setup()
+    assert (done.returncode, done.stderr, web.called("npm")) == (0, "", [])
+    (web.checkout / "web" / "src" / "main.ts").write_text("changed")
+    web.setup()
+    assert web.called("npm") == ["npm run build"]
+    (web.checkout / "web" / "package-lock.json").write_text("changed")
+    web.setup()
+    assert web.called("npm") == ["npm ci", "npm run build"]
+
+
+def test_setup_goes_on_without_the_web_app(web: Machine) -> None:
+    """Without a new enough Node, or without its packages, everything else is there, and that is said."""
+    web.program("node", "exit 1")
+    done = web.setup()
+    assert done.returncode == 0
+    assert "going on without the web app" in done.stderr
+    assert web.called("npm") == []
+    web.program("node")
+    done = web.setup(CI_FAILS="1")
+    assert done.returncode == 0
+    assert "going on without the web app" in done.stderr
+
+
+def test_setup_fails_when_the_web_app_cannot_be_built(web: Machine) -> None:
+    """A fault in the sources is not passed over, nor taken for done."""
+    done = web.setup(BUILD_FAILS="1")
+    assert done.returncode == 1
+    assert "could not be built" in done.stderr
+    assert web.setup().returncode == 0
+    assert web.called("npm") == ["npm run build"]
 
 
 def test_continuous_integration_types_what_a_person_types() -> None:
