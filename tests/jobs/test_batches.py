@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from sqlalchemy import event
 
 from autodub.jobs.batches import BatchRefused
 from autodub.jobs.platform import LOCAL_ACTOR, Platform
@@ -128,6 +129,41 @@ def test_nobody_else_sees_or_stops_it(platform: Platform) -> None:
             getattr(platform.batches, way)(BOB, batch)
     assert platform.batches.list(BOB) == []
     assert dict(platform.batches.get(LOCAL_ACTOR, batch).counts) == {"queued": 6}
+
+
+@pytest.mark.parametrize("what", ["cancel", "retry", "delete"])
+def test_who_is_faster_with_one_job_does_not_stop_what_is_done_with_all(
+    platform: Platform, monkeypatch: pytest.MonkeyPatch, what: str
+) -> None:
+    """One of them was deleted, and one was tried again, just after the batch was looked at."""
+    batch, made, _ = submit(platform)
+    if what == "retry":
+        platform.batches.cancel(LOCAL_ACTOR, batch)
+    seen = platform.batches.jobs(LOCAL_ACTOR, batch)
+    platform.jobs.delete(LOCAL_ACTOR, made[0].id)
+    if what == "retry":
+        platform.jobs.retry(LOCAL_ACTOR, made[1].id)
+    monkeypatch.setattr(platform.batches, "jobs", lambda *_: seen)
+    getattr(platform.batches, what)(LOCAL_ACTOR, batch)
+    left = platform.jobs.list(LOCAL_ACTOR).jobs
+    wanted = {"cancel": "cancelled", "retry": "queued"}
+    assert [job.state for job in left] == ([] if what == "delete" else [wanted[what]] * 5)
+
+
+def test_batches_are_listed_in_as_many_questions_however_many_there_are(platform: Platform) -> None:
+    """Each with the counts of its own jobs."""
+    for targets in (["es"], ["es", "de"], ["fr"]):
+        submit(platform, targets=targets)
+    asked: list[str] = []
+
+    def note(_connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
+        asked.append(statement)
+
+    event.listen(platform.sql.engine(), "before_cursor_execute", note)
+    found = platform.batches.list(LOCAL_ACTOR)
+    event.remove(platform.sql.engine(), "before_cursor_execute", note)
+    assert [dict(one.counts) for one in found] == [{"queued": 2}, {"queued": 4}, {"queued": 2}]
+    assert len(asked) == 2
 
 
 def test_batches_are_listed_newest_first_and_page_by_page(platform: Platform) -> None:

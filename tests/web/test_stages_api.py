@@ -69,9 +69,10 @@ def test_calls_are_counted_with_what_they_cost(told: Told) -> None:
     told(13, "call.finished", "translate", **call, kept=True, seconds=9.0, dollars=9.0, count=7)
     told(13, "call.retried", "translate", **call, pause=1.0)
     told(13, "call.failed", "translate", **call, count=2)
+    told(13, "call.charged", "translate", **call, dollars=0.5)
     (stage,) = told.found()["stages"]
     assert (stage["made"], stage["kept"], stage["retried"], stage["failed"]) == (4, 7, 1, 2)
-    assert (stage["seconds"], stage["dollars"]) == (5.5, 0.03)
+    assert (stage["seconds"], stage["dollars"]) == (5.5, 0.53)
     assert stage["engines"] == ["translator.openai"]
 
 

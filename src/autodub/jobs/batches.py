@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any
 
 from pydantic import ValidationError
-from sqlalchemy import Connection, and_, delete, func, select
+from sqlalchemy import Connection, Row, and_, delete, func, select
 
 from autodub.infra.faults import faults
 from autodub.infra.sql import Sql
@@ -128,31 +129,34 @@ class Batches:
 
     def list(self, actor: Actor, *, limit: int = 50, before: float | None = None) -> list[Batch]:
         """The user's batches, newest first; ``before``: those created before that moment."""
-        wanted = select(batches.c.id).where(batches.c.owner == actor.id)
+        wanted = select(batches).where(batches.c.owner == actor.id)
         if before is not None:
             wanted = wanted.where(batches.c.created < before)
         wanted = wanted.order_by(batches.c.created.desc(), batches.c.id).limit(limit)
         with self._sql.reading() as connection:
-            return [self._own(connection, actor, one) for one in connection.execute(wanted).scalars().all()]
+            return [*self._shown(connection, connection.execute(wanted).all())]
 
     def cancel(self, actor: Actor, batch: str) -> Batch:
         """Stop all of its jobs that are not over."""
         for job in self.jobs(actor, batch):
             if not job.is_over:
-                self._jobs.cancel(actor, job.id)
+                with suppress(NotFound):  # deleted meanwhile
+                    self._jobs.cancel(actor, job.id)
         return self.get(actor, batch)
 
     def retry(self, actor: Actor, batch: str) -> Batch:
         """Queue those of its jobs again that failed or were cancelled."""
         for job in self.jobs(actor, batch):
             if job.state in ("failed", "cancelled"):
-                self._jobs.retry(actor, job.id)
+                with suppress(NotFound, Conflict):  # deleted, or in the queue meanwhile
+                    self._jobs.retry(actor, job.id)
         return self.get(actor, batch)
 
     def delete(self, actor: Actor, batch: str) -> None:
         """Remove it with all of its jobs, each as soon as nobody works on it."""
         for job in self.jobs(actor, batch):
-            self._jobs.delete(actor, job.id)
+            with suppress(NotFound):  # deleted meanwhile
+                self._jobs.delete(actor, job.id)
 
         def work(connection: Connection) -> None:
             self._own(connection, actor, batch)
@@ -167,17 +171,25 @@ class Batches:
         row = connection.execute(select(batches).where(batches.c.id == batch)).one_or_none()
         if row is None or not (row.owner == actor.id or actor.is_admin):
             raise NotFound(f"There is no batch {batch[:40]}.", hint="It may have been deleted.")
+        return self._shown(connection, [row])[0]
+
+    def _shown(self, connection: Connection, rows: Sequence[Row[Any]]) -> Sequence[Batch]:
+        """Batches with what has become of their jobs, in one question for all."""
         states = (
-            select(jobs.c.state, func.count(), func.sum(jobs.c.progress), func.sum(jobs.c.spent))
-            .where(_of(batch))
-            .group_by(jobs.c.state)
+            select(jobs.c.batch, jobs.c.state, func.count().label("count"), *_SUMS)
+            .where(jobs.c.batch.in_([row.id for row in rows]), jobs.c.stopping != "delete")
+            .group_by(jobs.c.batch, jobs.c.state)
         )
         found = connection.execute(states).all()
-        counts: dict[str, int] = {state: count for state, count, _, _ in found}
-        done = sum(float(progress) for _, _, progress, _ in found)
-        spent = float(sum(money for *_, money in found))
-        progress = done / sum(counts.values()) if counts else 0.0
-        return Batch(row.id, row.name, row.owner, row.created, counts, progress, spent)
+        shown = []
+        for row in rows:
+            mine = [one for one in found if one.batch == row.id]
+            counts: dict[str, int] = {one.state: one[2] for one in mine}
+            done, total = sum(float(one.progress) for one in mine), sum(counts.values())
+            spent = float(sum(one.spent for one in mine))
+            progress = done / total if total else 0.0
+            shown.append(Batch(row.id, row.name, row.owner, row.created, counts, progress, spent))
+        return shown
 
     def _refused(
         self, actor: Actor, specs: Sequence[JobSpec], places: Sequence[tuple[int, int]]
@@ -202,6 +214,9 @@ class Batches:
             raise Conflict(
                 "This idempotency key was used for another request.", hint="Use a new key for each."
             )
+
+
+_SUMS = (func.sum(jobs.c.progress).label("progress"), func.sum(jobs.c.spent).label("spent"))
 
 
 def _of(batch: str) -> Any:

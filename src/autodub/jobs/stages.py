@@ -14,7 +14,7 @@ from autodub.jobs.records import Actor
 from autodub.jobs.service import Jobs
 from autodub.jobs.tables import events
 
-_CALLS = ("call.finished", "call.retried", "call.failed")
+_CALLS = ("call.finished", "call.retried", "call.failed", "call.charged")
 _STAGES = ("stage.started", "stage.progress", "stage.finished")
 _ENDS = ("job.completed", "job.failed", "job.cancelled", "job.handed_back", "job.lost")
 _KINDS = ("job.started", "engine.chosen", *_STAGES, *_CALLS, *_ENDS)
@@ -137,6 +137,9 @@ def _call(stage: Stage, row: Row[Any]) -> None:
         return
     if row.kind == "call.failed":
         stage.failed += count
+        return
+    if row.kind == "call.charged":
+        stage.dollars += float(data.get("dollars") or 0)
         return
     seconds = float(data.get("seconds") or 0)
     if data.get("kept"):
