@@ -75,3 +75,11 @@ def test_a_job_is_called_by_its_source_where_nobody_named_it(client: FlaskClient
     said = client.get(answer.headers["Location"]).get_json()
     assert (said["upload"], said["source"], said["title"]) == (upload, None, "My Talk.wav")
     assert client.get(f"/api/v1/jobs/{submitted(client)}").get_json()["title"] == URL
+
+
+def test_a_job_says_which_part_of_its_source_is_dubbed(client: FlaskClient) -> None:
+    """In seconds of the source, so that a player finds the original's place; null where all of it is."""
+    whole = client.get(f"/api/v1/jobs/{submitted(client)}").get_json()
+    part = client.get(f"/api/v1/jobs/{submitted(client, start=61.5, end=90)}").get_json()
+    assert (whole["start"], whole["end"]) == (None, None)
+    assert (part["start"], part["end"]) == (61.5, 90)

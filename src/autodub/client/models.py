@@ -38,6 +38,10 @@ class Job(Told):
     """Address; None for an upload."""
     upload: str | None = None
     """Id of the upload; None for an address."""
+    start: float | None = None
+    """Seconds of the source from which it is dubbed; None: its beginning."""
+    end: float | None = None
+    """Seconds of the source up to which it is dubbed; None: its end."""
     batch: str | None = None
     priority: int = 0
     progress: float = 0.0

@@ -64,7 +64,8 @@ def outline(job: Job) -> dict[str, Any]:
     return {
         "id": job.id, "kind": job.kind, "state": job.state, "title": job.title,
         "target": str(spec["target"]), "spoken": spoken,
-        "source": spec.get("source"), "upload": spec.get("upload"), "batch": job.batch,
+        "source": spec.get("source"), "upload": spec.get("upload"),
+        "start": spec.get("start"), "end": spec.get("end"), "batch": job.batch,
         "priority": job.priority, "progress": job.progress, "stage": job.stage, "message": job.message,
         "created": job.created, "started": job.started, "finished": job.finished, "updated": job.updated,
         "expires": job.expires, "attempt": job.attempt, "seconds": job.duration,

@@ -33,6 +33,10 @@ class JobBrief(BaseModel):
     )
     source: str | None = Field(description="Address; null for an upload.")
     upload: str | None = Field(description="Id of the upload; null for an address.")
+    start: float | None = Field(
+        description="Seconds of the source from which it is dubbed; null: its beginning."
+    )
+    end: float | None = Field(description="Seconds of the source up to which it is dubbed; null: its end.")
     batch: str | None
     priority: int
     progress: float = Field(description="0..1")
