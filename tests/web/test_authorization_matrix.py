@@ -163,6 +163,7 @@ ROUTES = {
     "POST /api/v1/jobs/<job>/revisions/<int:number>/restore": CHANGED,
     "POST /api/v1/jobs/<job>/speakers/<speaker>/undo": CHANGED,
     "POST /api/v1/keys": MADE,
+    "POST /api/v1/look": "401 400 400 400 401 403",
     "POST /api/v1/uploads": MADE,
     "POST /api/v1/uploads/<upload>": "401 404 200 404 401 403",
     "POST /api/v1/users": "401 403 403 201 401 403",
@@ -206,6 +207,7 @@ BODIES: dict[str, Any] = {
     "POST /api/v1/jobs/<job>/lines/<line>/merge": lambda _: {"json": {"other": "L0002"}},
     "POST /api/v1/jobs/<job>/lines/<line>/split": lambda _: {"json": {"at": 1.5}},
     "POST /api/v1/keys": lambda _: {"json": {"name": "k"}},
+    "POST /api/v1/look": lambda _: {"json": {"source": "https://example.org/"}},
     "PATCH /api/v1/uploads/<upload>": lambda _: {
         "data": b"1",
         "content_type": "application/offset+octet-stream",

@@ -16,6 +16,8 @@ import json
 import shutil
 import site
 import sysconfig
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import ClassVar
@@ -24,6 +26,7 @@ from pydantic import Field
 
 from autodub.engines import ytdlp_choice as choice
 from autodub.engines.roles import EngineContext, EngineOptions, Info, Readiness, Work
+from autodub.engines.ytdlp_look import Looked, looked
 from autodub.engines.ytdlp_visit import Visit
 from autodub.engines.ytdlp_worker import Settings
 from autodub.infra.addresses import Networks, permit
@@ -108,6 +111,22 @@ class YtDlp:
         captions by people in the language, Rejected and Refused for what the site does not give,
         Busy and Unreachable for what may go better later, OutputProblem when the disk is full.
         """
+        with self._visit(request, work) as visit:
+            return visit.source()
+
+    def look(self, request: Download, work: Work, *, deadline: float) -> Looked:
+        """What is at an address, without a byte of media; within ``deadline`` seconds.
+
+        Raises as ``download`` does for what cannot be looked at; what could be but may not be fetched is
+        told by the answer.
+        """
+        with self._visit(request, work) as visit:
+            info = visit.look(deadline=deadline)
+        return looked(info, fetching=self._context.fetching, language=request.language)
+
+    @contextmanager
+    def _visit(self, request: Download, work: Work) -> Iterator[Visit]:
+        """Somebody who looks at and fetches from one address, if that is allowed, in a process of its own."""
         fetching = self._context.fetching
         address = permit(request.url, sites=fetching.sites, networks=Networks.of(fetching.addresses))
         url = choice.one_video(address)
@@ -133,8 +152,7 @@ class YtDlp:
             arguments=[json.dumps(asdict(settings))],
             environment=_environment(home),
         ) as workers:
-            visit = Visit(request, work, workers, url=url, fetching=fetching, timeout=self.options.timeout)
-            return visit.source()
+            yield Visit(request, work, workers, url=url, fetching=fetching, timeout=self.options.timeout)
 
 
 def runtime() -> str:

@@ -72,10 +72,15 @@ class Visit:
         seen = self._fetch(page, taken.picture, "picture", (0.2, 0.95))
         return self._joined(info, taken, seen, heard)
 
-    def _look(self) -> tuple[Mapping[str, Any], Path]:
+    def look(self, *, deadline: float) -> Mapping[str, Any]:
+        """What the page offers, yt-dlp's description; nothing is fetched."""
+        info, _ = self._look(deadline)
+        return info
+
+    def _look(self, deadline: float = _LOOK) -> tuple[Mapping[str, Any], Path]:
         """What the page offers, and the file in which that is kept."""
         self._work.progress(0.0, "Looking at the page")
-        answer = self._ask({"do": "look", "url": self._url}, deadline=_LOOK, check=self._work.check)
+        answer = self._ask({"do": "look", "url": self._url}, deadline=deadline, check=self._work.check)
         if "count" in answer:
             raise UnsupportedSource(
                 f"There is not one video at this address but {answer['count'] or 'a list that is empty'}.",

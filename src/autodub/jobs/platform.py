@@ -31,6 +31,7 @@ from autodub.jobs.exports import Exports
 from autodub.jobs.foreseeing import Foreseeing
 from autodub.jobs.glossaries import Glossaries
 from autodub.jobs.keys import Keys
+from autodub.jobs.looking import Looking
 from autodub.jobs.metrics import Numbers
 from autodub.jobs.privacy import Privacy
 from autodub.jobs.quotas import Quotas
@@ -82,6 +83,7 @@ class Platform:
         self.uploads = Uploads(self.sql, self.store, server, settings.data_dir / "uploads")
         self.deriving = Deriving(settings, self.store, self._is_there)
         self.exports = Exports(self.jobs, self.store, settings, self.folder, self.deriving)
+        self.looking = Looking(settings, self.store, self.uploads)
         self.thumbnails = Thumbnails(self.sql, self.jobs, self.uploads, self.deriving)
         self.waveforms = Waveforms(self.jobs, self.exports, self.store, self.deriving)
         self.claims = Claims(self.sql, server)

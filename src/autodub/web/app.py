@@ -28,6 +28,7 @@ _ROUTES = (
     "batches",
     "checks",
     "estimates",
+    "look",
     "catalogue",
     "glossaries",
     "webhooks",
