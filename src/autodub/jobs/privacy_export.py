@@ -38,6 +38,8 @@ if TYPE_CHECKING:
 
 _BLOCK = 1 << 18
 _TOGETHER = 200
+_TEXTS = 4
+"""Projects of films have megabytes each."""
 _WHEN = (1980, 1, 1, 0, 0, 0)
 """The time of every entry: what is in it has times of its own."""
 _README = """\
@@ -133,7 +135,7 @@ def _entries(
         yield f"{name}.jsonl", (_text(row) + b"\n" for row in rows.of(wanted)), False
     told = (_text(entry.as_json()) + b"\n" for entry in audit.about(platform.sql, user))
     yield "audit.jsonl", told, False
-    for row in rows.of(select(projects).where(projects.c.job.in_(mine))):
+    for row in rows.of(select(projects).where(projects.c.job.in_(mine)), together=_TEXTS):
         yield f"projects/{row['job']}/{row['revision']}.json", [str(row["text"]).encode()], False
     for row in rows.of(select(glossaries).where(glossaries.c.owner == user)):
         yield f"glossaries/{row['id']}.csv", [str(row["text"]).encode()], False
@@ -170,8 +172,8 @@ class _Rows:
     def __init__(self, platform: Platform) -> None:
         self._sql = platform.sql
 
-    def of(self, wanted: Select[Any]) -> Iterator[dict[str, Any]]:
-        """Each row by its columns, without secrets."""
+    def of(self, wanted: Select[Any], *, together: int = _TOGETHER) -> Iterator[dict[str, Any]]:
+        """Each row by its columns, without secrets; so many ``together`` are in memory."""
         table = wanted.get_final_froms()[0]
         table = getattr(table, "left", table)
         order = list(table.primary_key)
@@ -179,14 +181,14 @@ class _Rows:
         at = 0
         while True:
             with self._sql.reading() as connection:
-                found = connection.execute(wanted.order_by(*order).limit(_TOGETHER).offset(at)).all()
+                found = connection.execute(wanted.order_by(*order).limit(together).offset(at)).all()
             for row in found:
                 yield {
                     name: json.loads(value) if name in _JSON and value else value
                     for name, value in row._asdict().items()
                     if name not in hidden
                 }
-            if len(found) < _TOGETHER:
+            if len(found) < together:
                 return
             at += len(found)
 
