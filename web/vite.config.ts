@@ -1,7 +1,8 @@
 import { svelte } from '@sveltejs/vite-plugin-svelte';
 import { defineConfig } from 'vitest/config';
 
-const server = process.env.AUTODUB_SERVER ?? 'http://127.0.0.1:5000';
+// The name that the browser knows is passed on: the server looks whether a change comes from its own pages.
+const server = { target: process.env.AUTODUB_SERVER ?? 'http://127.0.0.1:5000', changeOrigin: false };
 
 export default defineConfig({
   plugins: [svelte()],

@@ -103,7 +103,17 @@ export class Upload {
     this.#stop?.abort();
     const place = this.#place;
     this.#forget();
-    if (place) await ask(place, { method: 'DELETE', headers: TUS }).catch(() => undefined);
+    // The piece that was on its way may still hold it for a moment. If all fails, the server removes it in a day.
+    for (let tries = 0; place && tries < 6; tries++) {
+      try {
+        await ask(place, { method: 'DELETE', headers: TUS });
+        return;
+      } catch (thrown) {
+        const problem = problemOf(thrown);
+        if (problem.status !== 423 && !problem.isPassing) return;
+        await connection.pause(patience(tries));
+      }
+    }
   }
 
   #id(): string {
@@ -137,6 +147,10 @@ export class Upload {
           credentials: 'same-origin',
         });
         connection.here();
+        if (answer.status === 423 || answer.status >= 500) {
+          await connection.pause(patience(tries), signal);
+          continue;
+        }
         if (!answer.ok) {
           this.#forget();
           return false;
