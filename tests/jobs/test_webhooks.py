@@ -12,12 +12,13 @@ from typing import Any
 
 import pytest
 from desk import SOURCE, Desk, Opening, token
-from sqlalchemy import select, update
+from sqlalchemy import delete, select, update
+from sqlalchemy.exc import OperationalError
 
 from autodub.infra.signing import HEADER, is_signed
 from autodub.jobs import owing
 from autodub.jobs.platform import LOCAL_ACTOR, Platform
-from autodub.jobs.records import Actor
+from autodub.jobs.records import Actor, Job
 from autodub.jobs.sending import PAUSES, Sender
 from autodub.jobs.spec import JobSpec
 from autodub.jobs.tables import audit, deliveries, hooks
@@ -166,6 +167,31 @@ def test_what_is_owed_is_kept_or_lost_with_what_happened(desk: Desk) -> None:
     with pytest.raises(KeyError):
         desk.claims.end(taken, "completed", Event("job.completed"), beside=fault)
     assert [row.kind for row in rows(desk)] == ["job.queued", "job.started"]
+
+
+def test_a_hook_that_is_deleted_while_something_happens_does_not_break_it(
+    opening: Opening, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its deletion waits until what it was owed is written, and then takes that along."""
+    desk = Desk(opening())
+    if not desk.sql.is_postgres:
+        pytest.skip("on SQLite nobody else writes meanwhile")
+    made, _ = desk.platform.hooks.create(LOCAL_ACTOR, PUBLIC, ALL)
+    other, real = opening(), owing.outline
+
+    def outline(job: Job) -> dict[str, Any]:
+        with other.sql.writing() as connection:
+            connection.exec_driver_sql("SET LOCAL lock_timeout = '50ms'")
+            with pytest.raises(OperationalError, match="lock timeout"):
+                connection.execute(delete(hooks).where(hooks.c.id == made.id))
+        return real(job)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(owing, "outline", outline)
+        desk.submit()
+    assert [row.hook for row in rows(desk)] == [made.id]
+    other.hooks.delete(LOCAL_ACTOR, made.id)
+    assert rows(desk) == []
 
 
 def test_only_the_owners_hooks_are_told_and_only_what_they_want(desk: Desk) -> None:

@@ -30,6 +30,7 @@ def owe(
     if kind not in KINDS:
         return 0
     mine = select(hooks.c.id, hooks.c.kinds).where(hooks.c.owner == owner, hooks.c.active)
+    mine = mine.with_for_update(read=True, key_share=True)  # nobody deletes one before it is owed something
     wanted = [row.id for row in connection.execute(mine) if kind in row.kinds.split()]
     if not wanted:
         return 0
