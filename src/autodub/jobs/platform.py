@@ -33,6 +33,7 @@ from autodub.jobs.glossaries import Glossaries
 from autodub.jobs.keys import Keys
 from autodub.jobs.looking import Looking
 from autodub.jobs.metrics import Numbers
+from autodub.jobs.previewing import OWNER, Previewing
 from autodub.jobs.privacy import Privacy
 from autodub.jobs.quotas import Quotas
 from autodub.jobs.records import LOCAL, Actor
@@ -94,6 +95,7 @@ class Platform:
         self.privacy = Privacy(self)
         self.signing = Signing(server, self.store)
         self.catalogue = Catalogue(settings, self.store)
+        self.previewing = Previewing(settings, self.catalogue, self.deriving)
         self.editing = Editing(self.sql, self.jobs, self.store, self.catalogue, self.content)
         self.foreseeing = Foreseeing(self.editing, self.exports)
         self.glossaries = Glossaries(self.sql, self.content)
@@ -134,6 +136,8 @@ class Platform:
 
     def _is_there(self, owner: str) -> bool:
         """Whether a job, or ``upload:<id>``, has not been deleted."""
+        if owner == OWNER:
+            return True
         upload = owner.removeprefix("upload:")
         if upload != owner:
             wanted = select(uploads.c.id).where(uploads.c.id == upload)

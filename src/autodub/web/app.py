@@ -30,6 +30,7 @@ _ROUTES = (
     "estimates",
     "look",
     "catalogue",
+    "previews",
     "glossaries",
     "webhooks",
     "usage",

@@ -10,6 +10,7 @@ from flask_openapi3 import APIBlueprint, Tag
 from pydantic import BaseModel, Field
 
 from autodub.engines import registry
+from autodub.jobs.previewing import is_free
 from autodub.model.errors import AutodubError, UnknownLanguage
 from autodub.model.language import Language
 from autodub.model.request import ROLES
@@ -121,6 +122,7 @@ class VoicesShape(BaseModel):
     engine: str
     language: LanguageName
     voices: list[VoiceShape]
+    preview: bool = Field(description="Whether they can be heard before they are chosen: they cost nothing.")
 
 
 @blueprint.get("/languages", tags=[_LANGUAGES], responses={200: LanguagesShape}, summary="List languages")
@@ -161,6 +163,7 @@ def voices(query: VoicesQuery) -> Response:
     shape = VoicesShape(
         engine=name, language=LanguageName(tag=target.tag, name=target.name),
         voices=[VoiceShape(id=one.id, gender=one.gender, pitch_hz=one.pitch) for one in found],
+        preview=is_free(name),
     )  # fmt: skip
     return jsonify(shape.model_dump())
 
