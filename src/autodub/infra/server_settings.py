@@ -41,7 +41,7 @@ class ServerSettings(BaseModel):
         SecretStr(""),
         description="postgresql://user:password@host/name; empty: SQLite in the data directory.",
     )
-    threads: int = Field(160, ge=4, le=2000, description="Requests and open event streams served at once.")
+    threads: int = Field(160, ge=4, le=2000, description="Requests and WebSockets served at once; event streams need no place.")
     proxies: int = Field(
         0, ge=0, le=10, description="Reverse proxies in front whose X-Forwarded-* headers are believed."
     )
