@@ -145,6 +145,27 @@ def test_money_of_earlier_attempts_stays(desk: Desk, job: Job) -> None:
     assert recorder.spent == desk.row(job).spent == Decimal("2.0")
 
 
+def test_that_a_job_gets_on_is_written_down_at_once(
+    desk: Desk, job: Job, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever is killed right after the first answer has got something done; the next one finds it kept."""
+    desk.put(job, crashes=3)
+    written, real = threading.Event(), desk.claims.tell
+
+    def tell(*given: Any, **named: Any) -> bool:
+        is_ours = real(*given, **named)
+        written.set()
+        return is_ours
+
+    monkeypatch.setattr(desk.claims, "tell", tell)
+    recorder = Recorder(desk.claims, job, every=3600)
+    recorder(Event("call.finished", data={"kept": True}))
+    recorder(Event("call.finished", data={"kept": False}))
+    assert written.wait(20)
+    assert desk.row(job).crashes == 0
+    recorder.close()
+
+
 def test_a_job_that_gets_on_is_no_job_that_kills_its_worker(desk: Desk, job: Job) -> None:
     """Deaths count in a row: what made something since the last one is given all its chances again."""
     desk.put(job, crashes=3)

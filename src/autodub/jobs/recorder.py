@@ -48,6 +48,9 @@ class Recorder:
         self._progress = Progress(job.kind)
         self._spent = job.spent
         self._is_getting_on = False
+        """Since the last batch."""
+        self._has_got_on = False
+        self._woken = threading.Event()
         self._over = threading.Event()
         self.is_ours = True
         """False once another worker has the job."""
@@ -61,8 +64,11 @@ class Recorder:
             self._progress.see(event)
             if event.kind in ("call.finished", "call.charged"):
                 self._spent += Decimal(str(event.data.get("dollars") or 0))
-            if event.kind == "call.finished":
-                self._is_getting_on = self._is_getting_on or not event.data.get("kept")
+            if event.kind == "call.finished" and not event.data.get("kept"):
+                self._is_getting_on = True
+                if not self._has_got_on:  # a death right after it is not one without anything done
+                    self._has_got_on = True
+                    self._woken.set()
             for one in self._condenser.take(event):
                 if one.kind == "stage.progress":  # of one batch only the last one counts
                     self._waiting = [
@@ -78,6 +84,7 @@ class Recorder:
         with self._lock:
             self._waiting += [(one, now) for one in self._condenser.rest()]
         self._over.set()
+        self._woken.set()
         self._thread.join(patience)
         if self._thread.is_alive():
             self.is_ours = False  # the thread ends after its next try
@@ -98,7 +105,10 @@ class Recorder:
     def _write(self) -> None:
         is_last = False
         while self.is_ours and not is_last:
-            is_over = self._over.wait(self._every)
+            if not self._over.is_set():
+                self._woken.wait(self._every)
+                self._woken.clear()
+            is_over = self._over.is_set()
             is_written = self.flush()
             is_last = is_over and is_written
             if is_over and not is_last:
