@@ -90,6 +90,7 @@ ROUTES = {
     "GET /api/v1/jobs/<job>/stages": SEEN,
     "GET /api/v1/jobs/<job>/thumbnails": "401 404 400 400 401 400",
     "GET /api/v1/jobs/<job>/thumbnails.jpg": "401 404 400 400 401 400",
+    "GET /api/v1/jobs/<job>/timings": SEEN,
     "GET /api/v1/jobs/<job>/transcript": SEEN,
     "GET /api/v1/jobs/<job>/ws": "401 404 426 426 401 426",
     "GET /api/v1/keys": LISTED,

@@ -29,7 +29,7 @@ from autodub.jobs.editing_projects import Projects
 from autodub.jobs.editing_revisions import Revision
 from autodub.jobs.editing_views import Lock, Transcript, differing, differing_voices, view
 from autodub.jobs.records import OVER, Actor, Job
-from autodub.jobs.results import Item
+from autodub.jobs.results import Item, Result
 from autodub.jobs.service import Jobs
 from autodub.jobs.tables import jobs, locks
 from autodub.model.errors import Conflict, NotFound, OldRevision
@@ -87,17 +87,14 @@ class Editing:
             return number, revisions.text(connection, job, number)
 
     def pair(self, actor: Actor, job: str) -> tuple[Job, Project, Project]:
-        """The newest revision, and the one the result was made of. Nobody may change them."""
+        """The newest revision, and the project as the result has it. Nobody may change them."""
         found = self._edited(actor, job)
         with self._sql.reading() as connection:
             project = self._read(connection, job, found.revision)
-            if found.made == found.revision:
-                return found, project, project
-            return (
-                found,
-                project,
-                self._read(connection, job, revisions.kept_since(connection, job, found.made)),
-            )
+            made = self._result(found)
+            if made is None:
+                made = self._read(connection, job, revisions.kept_since(connection, job, found.made))
+            return found, project, made
 
     def history(self, actor: Actor, job: str) -> list[Revision]:
         """All revisions that are kept, newest first."""
@@ -269,8 +266,36 @@ class Editing:
         base = project
         if made != number:
             base = self._read(connection, found.id, revisions.kept_since(connection, found.id, made))
+            project = self._sounding(found, project)
         locks = revisions.locked(connection, found.id)
         return view(found.id, number, made, project, base, locks, only=only)
+
+    def _result(self, found: Job) -> Project | None:
+        """The project as the result's own file has it; None where it is gone."""
+        item = Result.model_validate(found.result or {}).files.get("project")
+        if item is None:
+            return None
+        path = self._store.blobs.path(item.blob)
+        try:
+            return self._projects.get(item.digest, 0, lambda: path.read_text("utf-8"))
+        except FileNotFoundError:
+            return None
+
+    def _sounding(self, found: Job, project: Project) -> Project:
+        """A project with the times at which its lines sound in the result.
+
+        A revision by a person has those that were known when they edited: the dub may have been made since.
+        """
+        result = self._result(found)
+        if result is None:
+            return project
+        times = {entry.id: entry.timing for entry in result.lines}
+        lines = [
+            entry.model_copy(update={"timing": times[entry.id]})
+            if entry.id in times and entry.timing != times[entry.id] else entry
+            for entry in project.lines
+        ]  # fmt: skip
+        return project.model_copy(update={"lines": lines})
 
     def _old(self, connection: Connection, job: str, revision: int) -> NotFound | OldRevision:
         row = connection.execute(select(jobs.c.revision, jobs.c.stopping).where(jobs.c.id == job)).first()

@@ -21,6 +21,7 @@ from autodub.jobs.admission import Admission
 from autodub.jobs.batches import Batches
 from autodub.jobs.catalogue import Catalogue
 from autodub.jobs.claiming import Claims
+from autodub.jobs.comparing import Comparing
 from autodub.jobs.consents import Consents
 from autodub.jobs.content import Content
 from autodub.jobs.deriving import Deriving
@@ -97,6 +98,7 @@ class Platform:
         self.catalogue = Catalogue(settings, self.store)
         self.previewing = Previewing(settings, self.catalogue, self.deriving)
         self.editing = Editing(self.sql, self.jobs, self.store, self.catalogue, self.content)
+        self.comparing = Comparing(self.sql, self.editing)
         self.foreseeing = Foreseeing(self.editing, self.exports)
         self.glossaries = Glossaries(self.sql, self.content)
         self.batches = Batches(self.sql, self.jobs, self.admission)

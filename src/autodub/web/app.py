@@ -25,6 +25,7 @@ _ROUTES = (
     "transcripts",
     "editing",
     "fitting",
+    "timings",
     "batches",
     "checks",
     "estimates",

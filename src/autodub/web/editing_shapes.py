@@ -13,7 +13,7 @@ from autodub.jobs.editing_operations import LineId, Speaker
 from autodub.jobs.editing_revisions import Revision
 from autodub.jobs.editing_views import LineView, Lock, SpeakerView, Transcript
 from autodub.model.errors import OldRevision
-from autodub.pipeline.project import VoiceEntry
+from autodub.pipeline.project import LineEntry, VoiceEntry
 from autodub.web.problems import problem
 
 JobId = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{32}$")]
@@ -251,6 +251,17 @@ def _line(view: LineView) -> dict[str, Any]:
             "end": made.end_ms / 1000, "keep_original": made.keep_original,
         },
     }  # fmt: skip
+
+
+def timing_of(entry: LineEntry) -> TimingShape | None:
+    """Where a line sounds, as it is sent."""
+    timing = entry.timing
+    if timing is None:
+        return None
+    return TimingShape(
+        start=timing.start_ms / 1000, end=timing.end_ms / 1000, rate=timing.native_rate,
+        stretch=timing.stretch, flags=timing.flags,
+    )  # fmt: skip
 
 
 def of_lock(lock: Lock) -> LockShape:
