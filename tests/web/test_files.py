@@ -94,7 +94,7 @@ def test_files_are_listed_with_names_types_and_places(client: FlaskClient, desk:
     digest = sha256(film.read_bytes()).hexdigest()
     assert found["files"][0] == {
         "kind": "media", "name": "Talk.es.mp4", "type": "video/mp4", "size": film.stat().st_size,
-        "digest": digest, "path": f"/api/v1/jobs/{job}/files/media",
+        "digest": digest, "path": f"/api/v1/jobs/{job}/files/media", "begins": 0.0,
     }  # fmt: skip
     assert [(one["kind"], one["name"], one["size"]) for one in found["files"]] == [
         ("media", "Talk.es.mp4", film.stat().st_size), ("srt", "Talk.es.srt", 2),

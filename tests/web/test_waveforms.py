@@ -214,11 +214,14 @@ def test_the_original_is_played_beside_the_dub(client: FlaskClient, desk: Desk) 
     assert "sandbox" in answer.headers["Content-Security-Policy"]
     part = client.get(f"{desk.url}/files/source", headers={"Range": "bytes=0-9"})
     assert (part.status_code, part.data) == (206, path.read_bytes()[:10])
-    kinds = [one["kind"] for one in client.get(f"{desk.url}/files").get_json()["files"]]
-    assert "source" in kinds
+    begins = {one["kind"]: one["begins"] for one in client.get(f"{desk.url}/files").get_json()["files"]}
+    assert begins["source"] == 0.0
+    note = desk.platform.folder(desk.job) / "source.json"
+    note.write_text(note.read_text().replace('"start":0', '"start":1500'))
+    begins = {one["kind"]: one["begins"] for one in client.get(f"{desk.url}/files").get_json()["files"]}
+    assert (begins["source"], begins["media"]) == (1.5, 0.0)
     path.unlink()
     assert client.get(f"{desk.url}/files/source").status_code == 404
-    note = desk.platform.folder(desk.job) / "source.json"
-    assert json.loads(note.read_text())["start"] == 0
+    assert json.loads(note.read_text())["start"] == 1500
     origins.note(note.parent, desk.media, desk.platform.settings, desk.job)
     assert not note.exists()

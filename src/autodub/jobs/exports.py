@@ -64,6 +64,8 @@ class Export:
     """None while nobody has asked for what is made only then."""
     made: float
     """Seconds since 1970."""
+    begins: float = 0.0
+    """Seconds of the file at which the programme begins: not 0 where a range of a source was dubbed."""
 
 
 class Exports:
@@ -90,7 +92,7 @@ class Exports:
         origin = self.origin(job)
         if media is not None and origin is not None:
             name = f"{Path(found.title).stem or 'source'}{origin.blob.suffix}"
-            exports.append(_export(found, "source", name, origin.blob))
+            exports.append(replace(_export(found, "source", name, origin.blob), begins=origin.start / 1000))
         return tuple(exports)
 
     def one(

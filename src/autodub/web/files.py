@@ -72,6 +72,10 @@ class FileShape(BaseModel):
     size: int | None = Field(description="Bytes; null while nobody has asked for what is made only then.")
     digest: str | None = Field(description="sha256; null likewise.")
     path: str = Field(description="Where it is downloaded.")
+    begins: float = Field(
+        description="Seconds of the file at which the dub's clock begins: not 0 for the `source` of a dub of a "
+        "range."
+    )
 
 
 class FileList(BaseModel):
@@ -107,6 +111,7 @@ def listed(path: JobPath) -> Response:
         FileShape(
             kind=one.kind, name=one.name, type=one.type, size=one.blob.size if one.blob else None,
             digest=one.blob.digest if one.blob else None, path=f"/api/v1/jobs/{path.job}/files/{one.kind}",
+            begins=one.begins,
         )
         for one in platform().exports.all(actor(), path.job)
     ]  # fmt: skip
