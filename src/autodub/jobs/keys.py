@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any
 
-from sqlalchemy import Row, insert, or_, select, update
+from sqlalchemy import Row, bindparam, insert, or_, select, update
 
 from autodub.infra.sql import Sql
 from autodub.jobs import audit
@@ -135,13 +135,8 @@ class Keys:
         if not text.startswith(PREFIX) or len(text) != len(PREFIX) + _SECRET or not text.isascii():
             return None
         now = self._clock()
-        wanted = (
-            select(users, *(column.label(f"key_{column.name}") for column in keys.c))
-            .join(users, users.c.id == keys.c.owner)
-            .where(keys.c.digest == _digest(text), _is_good(now), users.c.active)
-        )
         with self._sql.reading() as connection:
-            row = connection.execute(wanted).one_or_none()
+            row = connection.execute(_WHOSE, {"digest": _digest(text), "now": now}).one_or_none()
         if row is None:
             return None
         if row.key_used is None or now - row.key_used >= _WRITTEN:
@@ -162,7 +157,7 @@ class Keys:
         return _key(row)
 
 
-def _is_good(now: float) -> Any:
+def _is_good(now: Any) -> Any:
     return keys.c.revoked.is_(None) & or_(keys.c.expires.is_(None), keys.c.expires > now)
 
 
@@ -185,3 +180,10 @@ def _key(row: Row[Any]) -> Key:
         row.id, row.owner, row.name, row.hint, tuple(row.scopes.split()), row.created, row.used, row.expires,
         row.revoked,
     )  # fmt: skip
+
+
+_WHOSE = (  # made once: every request with a key asks this
+    select(users, *(column.label(f"key_{column.name}") for column in keys.c))
+    .join(users, users.c.id == keys.c.owner)
+    .where(keys.c.digest == bindparam("digest"), _is_good(bindparam("now")), users.c.active)
+)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any
 
-from sqlalchemy import Row, delete, insert, select, update
+from sqlalchemy import Row, bindparam, delete, insert, select, update
 
 from autodub.infra.server_settings import ServerSettings
 from autodub.infra.sql import Sql
@@ -24,6 +24,14 @@ _DAY = 86_400.0
 _WRITTEN = 60.0
 """Seconds between two notes that a session is used."""
 _ID = 32
+_WHOSE = (  # made once: every request of a browser asks this
+    select(
+        sessions.c.digest, sessions.c.created.label("opened"), sessions.c.used, sessions.c.expires,
+        sessions.c.agent, users,
+    )
+    .join(users, users.c.id == sessions.c.owner)
+    .where(sessions.c.digest == bindparam("digest"), sessions.c.expires > bindparam("now"), users.c.active)
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,14 +85,8 @@ class Sessions:
     def find(self, secret: str) -> Login | None:
         """Whose session a cookie stands for; it lasts longer by use. None: not good, or not any more."""
         now = self._clock()
-        wanted = (
-            select(sessions.c.digest, sessions.c.created.label("opened"), sessions.c.used, sessions.c.expires,
-                   sessions.c.agent, users)
-            .join(users, users.c.id == sessions.c.owner)
-            .where(sessions.c.digest == _digest(secret), sessions.c.expires > now, users.c.active)
-        )  # fmt: skip
         with self._sql.reading() as connection:
-            row = connection.execute(wanted).one_or_none()
+            row = connection.execute(_WHOSE, {"digest": _digest(secret), "now": now}).one_or_none()
         if row is None:
             return None
         used, expires = row.used, row.expires
