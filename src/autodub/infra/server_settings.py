@@ -41,7 +41,9 @@ class ServerSettings(BaseModel):
         SecretStr(""),
         description="postgresql://user:password@host/name; empty: SQLite in the data directory.",
     )
-    threads: int = Field(160, ge=4, le=2000, description="Requests and WebSockets served at once; event streams need no place.")
+    threads: int = Field(
+        160, ge=4, le=2000, description="Requests and WebSockets served at once; event streams need no place."
+    )
     proxies: int = Field(
         0, ge=0, le=10, description="Reverse proxies in front whose X-Forwarded-* headers are believed."
     )
@@ -62,7 +64,9 @@ class ServerSettings(BaseModel):
         20, ge=1, description="Times in a row a job whose worker died is taken up, having got nothing done."
     )
     lease: float = Field(
-        30.0, ge=2.0, description="Seconds after which a job of a silent worker is taken up again."
+        30.0,
+        ge=2.0,
+        description="Seconds that a silent worker keeps a job; half as long after that another takes it up.",
     )
     retention: float = Field(
         7.0, ge=0.0, description="Days after which a finished job is removed with all its files; 0: never."
