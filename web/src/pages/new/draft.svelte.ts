@@ -67,8 +67,8 @@ export class Draft {
   sending = $state.raw<Upload>();
   /** A recording that is there. */
   file = $state.raw<UploadedFile>();
-  /** What was found behind an address: seconds, where they are known. */
-  linkSeconds = $state<number | null>(null);
+  /** What was found behind the address. */
+  sight = $state.raw<Schemas['SightShape']>();
 
   targets = $state.raw<readonly string[]>([]);
   /** Empty: found out. */
@@ -122,12 +122,13 @@ export class Draft {
   readonly link = $derived(addressOf(this.address));
   readonly media = $derived(this.file ? mediaOf(this.file) : null);
   /** Seconds of the whole source; null where nobody knows. */
-  readonly seconds = $derived(this.media?.seconds || this.linkSeconds);
+  readonly seconds = $derived(this.media?.seconds || (this.link && this.sight?.seconds) || null);
   readonly hasSource = $derived(!!this.file || !!this.sending || this.link !== null);
   readonly hasText = $derived(!!this.subtitles || this.captions || !!this.media?.subtitles.length);
   /** The language of the source as it is said or as its only track has it; null: to be found out. */
   readonly from = $derived.by(() => {
     if (this.spoken) return this.spoken;
+    if (this.link && this.sight?.language) return tagOf(this.sight.language);
     const tracks = this.media?.audio ?? [];
     return tracks.length === 1 ? tagOf(tracks[0]!.language) : null;
   });
@@ -215,7 +216,7 @@ export class Draft {
     this.sending = undefined;
     this.file = file;
     this.range = { start: null, end: null };
-    this.linkSeconds = null;
+    this.sight = undefined;
   }
   /** No source any more; what is on its way is given up. */
   drop(): void {
@@ -224,7 +225,7 @@ export class Draft {
     this.sending = undefined;
     this.file = undefined;
     this.range = { start: null, end: null };
-    this.linkSeconds = null;
+    this.sight = undefined;
   }
 
   /** Begin sending subtitles. */

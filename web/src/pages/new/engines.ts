@@ -1,6 +1,5 @@
 // Engines by what they do: which are ready, and what would make the others so.
 import type { Schemas } from '../../api';
-import { primary } from './languages';
 
 export type Engine = Schemas['EngineShape'];
 export type Option = Engine['options'][number];
@@ -45,10 +44,6 @@ export function cloners(engines: readonly Engine[]): Engine[] {
   const speakers = new Set(engines.filter((one) => one.role === 'synthesizer').map((one) => one.name));
   return engines.filter((one) => one.role === 'cloner' && speakers.has(one.name));
 }
-
-/** Whether an engine is of use for all these languages. */
-export const knows = (engine: Engine, tags: readonly string[]): boolean =>
-  engine.languages === null || tags.every((tag) => engine.languages!.includes(primary(tag)));
 
 /** The values an option may have, where they can be listed; null: anything may be typed. */
 export function values(option: Option): string[] | null {

@@ -1,5 +1,5 @@
 // What the dub would cost, asked of the server before anything starts.
-import { ApiProblem, api, isAborted, problemOf, type Job, type Schemas } from '../../api';
+import { ApiProblem, api, problemOf, type Job, type Schemas } from '../../api';
 import type { Spec } from './draft.svelte';
 
 export type Figures = Omit<Schemas['EstimateShape'], 'job' | 'title'>;
@@ -67,34 +67,27 @@ export function priced(spec: Spec): Spec {
 /** Milliseconds between two looks. */
 const LOOK = 1000;
 
-function pause(milliseconds: number, signal: AbortSignal): Promise<void> {
-  return new Promise((resolve, reject) => {
-    const timer = setTimeout(resolve, milliseconds);
-    signal.addEventListener('abort', () => {
-      clearTimeout(timer);
-      reject(new DOMException('not wanted any more', 'AbortError'));
-    });
-  });
-}
-
 /** The figures of one dub. Work that nobody waits for any more is stopped at the server, too. */
 async function figures(spec: Spec, signal: AbortSignal): Promise<Figures> {
+  // Not broken off: the answer has the name of the work there is to stop.
   const found: Schemas['EstimateShape'] | Job = await api.post('/api/v1/estimates', {
     query: { wait: 3 },
     body: spec,
-    signal,
   });
   if (!('id' in found)) return found;
   let job: Job = found;
   const path = { job: job.id };
-  try {
-    while (job.state === 'queued' || job.state === 'processing') {
-      await pause(LOOK, signal);
-      job = await api.get('/api/v1/jobs/{job}', { path, signal });
+  while (job.state === 'queued' || job.state === 'processing') {
+    if (signal.aborted) {
+      // One that is over by now need not be stopped.
+      await api.post('/api/v1/jobs/{job}/cancel', { path }).catch(() => undefined);
+      signal.throwIfAborted();
     }
-  } catch (thrown) {
-    if (isAborted(thrown)) await api.post('/api/v1/jobs/{job}/cancel', { path }).catch(() => undefined);
-    throw thrown;
+    await new Promise((resolve) => {
+      const timer = setTimeout(resolve, LOOK);
+      signal.addEventListener('abort', () => (clearTimeout(timer), resolve(undefined)), { once: true });
+    });
+    if (!signal.aborted) job = await api.get('/api/v1/jobs/{job}', { path });
   }
   if (job.state !== 'completed' || !job.estimate) {
     const { code, message, hint } = job.error ?? { code: 'conflict', message: '', hint: '' };
@@ -124,6 +117,7 @@ export class Estimating {
     try {
       const all: Figures[] = [];
       for (const spec of wanted) {
+        signal.throwIfAborted();
         const name = JSON.stringify(spec);
         const found = this.#kept.get(name) ?? (await figures(spec, signal));
         this.#kept.set(name, found);
@@ -132,7 +126,7 @@ export class Estimating {
       if (signal.aborted) return;
       this.price = together(all);
     } catch (thrown) {
-      if (signal.aborted || isAborted(thrown)) return;
+      if (signal.aborted) return;
       this.problem = problemOf(thrown);
     }
     this.isAsking = false;
