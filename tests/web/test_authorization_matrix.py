@@ -173,6 +173,7 @@ ROUTES = {
     "POST /api/v1/webhooks/<hook>/deliveries/<delivery>/redeliver": QUEUED,
     "POST /api/v1/webhooks/<hook>/ping": QUEUED,
     "POST /api/v1/webhooks/<hook>/secret": CHANGED,
+    "POST /api/v1/jobs/<job>/lines/<line>/wordings": "401 404 409 409 401 403",
     "PUT /api/v1/jobs/<job>/lines/<line>/lock": CHANGED,
     "PUT /api/v1/jobs/<job>/transcript": CHANGED,
     "PUT /api/v1/users/<user>/password": "401 403 403 204 401 403",

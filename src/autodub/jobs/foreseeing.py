@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from autodub.jobs.editing import Editing
@@ -35,12 +36,12 @@ class Foreseeing:
         found, project, made = self._editing.pair(actor, job)
         return self._fitting(found, project, made, line, [text])
 
-    def wordings(self, actor: Actor, job: str, line: str) -> Fitting:
-        """The texts there are for a line: the present one first, then all that its dub had to choose from."""
+    def wordings(self, actor: Actor, job: str, line: str, *, more: Sequence[str] = ()) -> Fitting:
+        """The texts there are for a line: the present one, then ``more``, then what its dub could choose."""
         found, project, made = self._editing.pair(actor, job)
         entry = _entry(project, line)
         own = [] if entry.made is None else [entry.made.text, entry.made.text_again or ""]
-        texts = [entry.text, *own, *self._exports.offers(job).get(line, [])]
+        texts = [entry.text, *more, *own, *self._exports.offers(job).get(line, [])]
         return self._fitting(found, project, made, line, [one for one in dict.fromkeys(texts) if one])
 
     def _fitting(self, job: Job, project: Project, made: Project, line: str, texts: list[str]) -> Fitting:

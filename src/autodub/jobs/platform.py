@@ -38,6 +38,7 @@ from autodub.jobs.previewing import OWNER, Previewing
 from autodub.jobs.privacy import Privacy
 from autodub.jobs.quotas import Quotas
 from autodub.jobs.records import LOCAL, Actor
+from autodub.jobs.rewording import Rewording
 from autodub.jobs.service import Jobs
 from autodub.jobs.sessions import Sessions
 from autodub.jobs.signing import Signing
@@ -100,6 +101,7 @@ class Platform:
         self.editing = Editing(self.sql, self.jobs, self.store, self.catalogue, self.content)
         self.comparing = Comparing(self.sql, self.editing)
         self.foreseeing = Foreseeing(self.editing, self.exports)
+        self.rewording = Rewording(self)
         self.glossaries = Glossaries(self.sql, self.content)
         self.batches = Batches(self.sql, self.jobs, self.admission)
         self.consumption = Consumption(self.sql, self.quotas)

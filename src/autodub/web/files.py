@@ -73,8 +73,8 @@ class FileShape(BaseModel):
     digest: str | None = Field(description="sha256; null likewise.")
     path: str = Field(description="Where it is downloaded.")
     begins: float = Field(
-        description="Seconds of the file at which the dub's clock begins: not 0 for the `source` of a dub of a "
-        "range."
+        description="Seconds of the file at which the dub's clock begins: not 0 for the `source` of a dub "
+        "of a range."
     )
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 from flask import Response, jsonify
 from flask_openapi3 import APIBlueprint, Tag
 from pydantic import BaseModel, ConfigDict, Field
@@ -9,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from autodub.jobs.editing_operations import Text
 from autodub.jobs.foreseeing import Fitting
 from autodub.pipeline.foreseeing import Foreseen
+from autodub.web import unfinished
 from autodub.web.editing_shapes import LinePath
 from autodub.web.identity import actor, needs, platform
 from autodub.web.problems import Problem
@@ -19,6 +22,7 @@ blueprint = APIBlueprint(
     abp_security=[{"key": []}, {"session": []}],
     abp_responses=dict.fromkeys((400, 401, 403, 404, 409, 422, 429, 503), Problem),
 )  # fmt: skip
+unfinished.install(blueprint)
 
 
 class Tried(BaseModel):
@@ -27,6 +31,17 @@ class Tried(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     text: Text = Field(description="What the dub would say.", min_length=1)
+
+
+class Asked(BaseModel):
+    """In which lengths a line is wanted."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    lengths: list[Annotated[float, Field(ge=0.5, le=1.3, allow_inf_nan=False)]] = Field(
+        default=[0.9, 0.8, 1.12], min_length=1, max_length=4,
+        description="Lengths relative to what the line says now.",
+    )  # fmt: skip
 
 
 class FlagShape(BaseModel):
@@ -101,12 +116,31 @@ def wordings(path: LinePath) -> Response:
     asked for other lengths where a line did not fit.
     """
     found = platform().foreseeing.wordings(actor(), path.job, path.line)
-    shape = WordingsShape(
-        line=path.line, revision=found.revision, start=found.line.start_ms / 1000,
+    return jsonify(_wordings(path.line, found).model_dump())
+
+
+@blueprint.post(
+    "/<job>/lines/<line>/wordings",
+    responses={200: WordingsShape, 202: unfinished.UnfinishedShape, 500: Problem, 502: Problem},
+    summary="Ask for other wordings",
+)  # fmt: skip
+@needs("jobs")
+def ask(path: LinePath, query: unfinished.PatienceQuery, body: Asked) -> Response:
+    """Ask the translator of a finished dub for a line in other lengths; nothing is changed.
+
+    It costs what one sentence costs, within the job's budget and its owner's month. The same question costs
+    nothing the second time. Translators that know one wording only are not asked (400).
+    """
+    found = platform().rewording.ask(actor(), path.job, path.line, body.lengths, wait=query.wait)
+    return jsonify(_wordings(path.line, found).model_dump())
+
+
+def _wordings(line: str, found: Fitting) -> WordingsShape:
+    return WordingsShape(
+        line=line, revision=found.revision, start=found.line.start_ms / 1000,
         end=found.line.end_ms / 1000, source=found.line.source, clips=found.clips,
         wordings=[_shape(one, found) for one in found.fits],
     )  # fmt: skip
-    return jsonify(shape.model_dump())
 
 
 def _shape(one: Foreseen, found: Fitting) -> FitShape:

@@ -1,0 +1,150 @@
+"""Asking a finished job's translator for other wordings of a line, on the job's budget and account."""
+
+from __future__ import annotations
+
+import json
+import secrets
+import time
+from collections.abc import Callable, Mapping, Sequence
+from decimal import Decimal
+from hashlib import sha256
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import Connection, insert
+
+from autodub.dubbing.glossary import parse
+from autodub.engines.context import engine_context
+from autodub.gateway.gateway import Gateway
+from autodub.gateway.store import Store
+from autodub.infra import price_list
+from autodub.jobs import audit, events
+from autodub.jobs.deriving import PATIENCE, Check, Derived
+from autodub.jobs.foreseeing import Fitting
+from autodub.jobs.records import OVER, Actor, Job
+from autodub.jobs.results import Result
+from autodub.jobs.spec import JobSpec
+from autodub.jobs.tables import jobs, usage
+from autodub.model.errors import Conflict, NotFound
+from autodub.model.job import Event
+from autodub.pipeline.choosing import builder, named
+from autodub.pipeline.project import Project
+from autodub.pipeline.rewording import Told, reword
+
+if TYPE_CHECKING:
+    from autodub.jobs.platform import Platform
+
+
+class Rewording:
+    """Asks for other wordings for one platform's jobs. Safe for many threads."""
+
+    def __init__(self, platform: Platform, *, clock: Callable[[], float] = time.time) -> None:
+        self._platform, self._clock = platform, clock
+
+    def ask(
+        self, actor: Actor, job: str, line: str, lengths: Sequence[float], *, wait: float = PATIENCE
+    ) -> Fitting:
+        """All wordings of a line, those that the translator gives now among them, and how they would fit.
+
+        ``lengths`` are relative to what the line says. The same question is asked once. Raises NotFound,
+        Conflict while the job is being made, EngineCannot, BudgetExceeded, QuotaExceeded, Unfinished, and
+        whatever the translator raises.
+        """
+        here = self._platform
+        found, project, _ = here.editing.pair(actor, job)
+        entry = next((one for one in project.lines if one.id == line), None)
+        if entry is None:
+            raise NotFound(f"There is no line {line}.", hint="The transcript lists the lines there are.")
+        if found.state not in OVER:
+            raise Conflict(f"The job is {found.state}.", hint="Wait until it is over.")
+        wish = json.dumps([line, entry.text, entry.source, sorted(lengths)])
+        place = f"wordings {sha256(wish.encode()).hexdigest()[:32]}"
+
+        def make(store: Store, scratch: Path, _: Check) -> tuple[Path, Mapping[str, Any]]:
+            texts = self._asked(actor, found, project, line, lengths, store)
+            out = scratch / "wordings.json"
+            out.write_text(json.dumps(texts, ensure_ascii=False), "utf-8")
+            return out, {}
+
+        def kept(_: Check) -> Derived:
+            return here.deriving.kept(job, place, make)
+
+        done = here.deriving.of(job, place, kept, wait=wait)
+        try:
+            more: list[str] = json.loads(here.store.blobs.path(done.blob).read_text("utf-8"))
+        except FileNotFoundError:
+            raise NotFound("These wordings are gone.", hint="Ask again.") from None
+        return here.foreseeing.wordings(actor, job, line, more=more)
+
+    def _asked(
+        self, actor: Actor, job: Job, project: Project, line: str, lengths: Sequence[float], store: Store
+    ) -> list[str]:
+        here = self._platform
+        here.quotas.check(job.owner)
+        spec = JobSpec.model_validate(job.spec)
+        name = self._translator(job)
+        if spec.engines.get("translator") != name:  # its options are of another one
+            spec = spec.model_copy(update={"options": {}})
+        request = spec.request("", title=None, subtitles=None, glossary=None, budget=self._budget(job, spec))
+        build = builder(request, engine_context(here.settings))
+        chosen = named("translator", name, build, why="as the dub was made", by_user=True)
+        gateway = Gateway(
+            store, redact=here.settings.redact, prices=price_list.table(here.settings.prices),
+            cap=request.budget,
+        )  # fmt: skip
+        told = Told(self._glossary(job, project.target), request.style)
+        texts: tuple[str, ...] = ()
+        try:
+            texts = reword(gateway, chosen.engine, project, line, lengths, told)
+        finally:  # also an answer of no use was paid for
+            dollars = gateway.bill().total
+            gateway.close()
+            self._charge(actor, job, line, Decimal(dollars), count=len(texts))
+        return list(texts)
+
+    def _budget(self, job: Job, spec: JobSpec) -> Decimal | None:
+        """What is left of the job's own limits and of its owner's month; None = no limit."""
+        here = self._platform
+        whole = [limit for limit in (spec.budget, here.server.job_dollars or None) if limit is not None]
+        limits = [max(Decimal(0), limit - job.spent) for limit in whole]
+        left = here.quotas.month(job.owner).dollars_left
+        return min([*limits, *([] if left is None else [left])], default=None)
+
+    def _translator(self, job: Job) -> str:
+        """Who translated the dub. Raises Conflict where nobody knows any more."""
+        item = Result.model_validate(job.result or {}).files.get("receipt")
+        try:
+            text = "{}" if item is None else self._platform.store.blobs.path(item.blob).read_text("utf-8")
+        except FileNotFoundError:
+            text = "{}"
+        for engine in json.loads(text).get("engines", []):
+            if engine["role"] == "translator":
+                return str(engine["name"])
+        raise Conflict("Nobody knows who translated this dub.", hint="Regenerate it first.")
+
+    def _glossary(self, job: Job, target: str) -> Any:
+        """The glossary as the dub was made with it."""
+        try:
+            text = (self._platform.folder(job.id) / "glossary.csv").read_text("utf-8-sig")
+        except FileNotFoundError:
+            return ()
+        return parse(text, target=target)
+
+    def _charge(self, actor: Actor, job: Job, line: str, dollars: Decimal, *, count: int) -> None:
+        """Tell of it, and put what it cost on the owner's account."""
+        now = self._clock()
+        told = Event("job.reworded", data={"line": line, "count": count, "dollars": float(dollars)})
+
+        def work(connection: Connection) -> None:
+            idle = [jobs.c.state != "processing"]  # a running job's own count would take no notice
+            number = events.change(connection, job.id, told, at=now, where=idle, spent=jobs.c.spent + dollars)
+            if dollars:
+                row = {"owner": job.owner, "at": now, "seconds": 0.0, "dollars": dollars, "compute": 0.0}
+                of = job.id if number is not None else secrets.token_hex(16)
+                connection.execute(insert(usage).values(id=secrets.token_hex(16), job=of, **row))
+            audit.record(
+                self._platform.sql, connection, actor, "job.reworded", f"job:{job.id}", at=now,
+                data={"line": line},
+            )  # fmt: skip
+
+        self._platform.sql.again(work)

@@ -1,0 +1,171 @@
+"""Asking for other wordings over HTTP: within the budget, once, on the owner's account."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import replace
+from decimal import Decimal
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from flask.testing import FlaskClient
+from sqlalchemy import select, update
+
+from autodub.engines import registry
+from autodub.jobs import rewording
+from autodub.jobs.platform import LOCAL_ACTOR, Platform
+from autodub.jobs.tables import jobs, usage
+from autodub.model.errors import Busy
+from autodub.pipeline.finished import keep_text
+from autodub.testing.fakes import FAKES
+from finished_jobs import finished, line, project
+
+TEXT = "Una frase que tiene muchas palabras y que se puede decir de otra manera."
+
+
+class Sayings(FAKES["translator"]):  # type: ignore[misc]
+    """A translator that can be asked for other lengths, and counts how often it is."""
+
+    asked: list[Any] = []  # noqa: RUF012
+    failure: Exception | None = None
+
+    @classmethod
+    def describe(cls) -> Any:
+        """Facts for the plan."""
+        return replace(FAKES["translator"].describe(), name="sayings", contextual=True)
+
+    def translate(self, request: Any, work: Any) -> Any:
+        """Shorter texts, and one that is none."""
+        self.asked.append(request)
+        if self.failure is not None:
+            raise self.failure
+        from autodub.model.speech import Translation, Translations, Wording
+
+        words = TEXT.split()
+        return Translations((Translation("1", (
+            Wording(" ".join(words[:11])), Wording(" ".join(words[:9])), Wording("..."),
+        )),))  # fmt: skip
+
+
+class Desk:
+    """A finished job whose dub was translated by it."""
+
+    def __init__(self, platform: Platform, client: FlaskClient) -> None:
+        self.platform, self.client = platform, client
+        self.job = finished(platform, made=project(line(1), line(2, text=TEXT), line(3)))
+        self.translated("sayings")
+
+    def translated(self, *names: str) -> None:
+        """Have the receipt say who translated."""
+        receipt = {"engines": [{"role": "translator", "name": name} for name in names]}
+        blob = keep_text(self.platform.store, "r.json", json.dumps(receipt))
+        self.platform.store.pin(self.job, blob)
+        item = {"name": "r.json", "digest": blob.digest, "size": blob.size, "suffix": blob.suffix}
+        self.put(result=json.dumps({"files": {"receipt": item}}))
+
+    def put(self, **values: Any) -> None:
+        """Change the job's row."""
+        with self.platform.sql.writing() as connection:
+            connection.execute(update(jobs).where(jobs.c.id == self.job).values(**values))
+
+    def ask(self, name: str = "L0002", **body: Any) -> Any:
+        """The answer to somebody who asks for wordings."""
+        return self.client.post(f"/api/v1/jobs/{self.job}/lines/{name}/wordings", json=body)
+
+    def spent(self) -> tuple[Decimal, list[Decimal]]:
+        """What the job's row says, and what the owner's account has."""
+        with self.platform.sql.reading() as connection:
+            rows = connection.execute(select(usage.c.dollars)).scalars().all()
+        return self.platform.jobs.get(LOCAL_ACTOR, self.job).spent, [Decimal(one) for one in rows]
+
+
+@pytest.fixture
+def desk(platform: Platform, client: FlaskClient) -> Iterator[Desk]:
+    """One finished job."""
+    Sayings.asked, Sayings.failure = [], None
+    with registry.registered("translator", "sayings", Sayings):
+        yield Desk(platform, client)
+
+
+def test_a_line_is_said_in_other_lengths(desk: Desk) -> None:
+    """What may be spoken is told with how it would fit; nothing is changed, and the page hears of it."""
+    answer = desk.ask(lengths=[0.9, 0.7, 1.1])
+    assert answer.status_code == 200
+    found = answer.get_json()["wordings"]
+    words = TEXT.split()
+    assert [one["text"] for one in found] == [TEXT, " ".join(words[:11]), " ".join(words[:9])]
+    assert found[0]["used"]
+    assert found[0]["seconds"] > found[1]["seconds"] > found[2]["seconds"]
+    (request,) = Sayings.asked
+    assert (request.source, request.target, request.before) == ("en", "es", ("Sentence number 1.",))
+    assert len(request.drafts[0].syllables) == 3
+    assert desk.platform.jobs.get(LOCAL_ACTOR, desk.job).revision == 1
+    told = desk.client.get(f"/api/v1/jobs/{desk.job}/events").get_json()["events"][-1]
+    assert (told["kind"], told["data"]["count"]) == ("job.reworded", 2)
+
+
+def test_the_same_question_is_asked_and_paid_for_once(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is on the owner's account, and on the job's."""
+    bill = SimpleNamespace(total=Decimal("0.02"))
+    monkeypatch.setattr(rewording.Gateway, "bill", lambda _: bill)
+    for _ in range(2):
+        assert desk.ask().status_code == 200
+    desk.platform.deriving.forget()  # as after a restart
+    assert desk.ask().status_code == 200
+    assert len(Sayings.asked) == 1
+    assert desk.spent() == (Decimal("0.02"), [Decimal("0.02")])
+
+
+def test_a_failure_is_told_and_what_it_cost_counts(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    """And asking again asks again."""
+    bill = SimpleNamespace(total=Decimal("0.01"))
+    monkeypatch.setattr(rewording.Gateway, "bill", lambda _: bill)
+    Sayings.failure = Busy("Come back.", engine="translator.sayings")
+    monkeypatch.setattr(rewording, "Gateway", _hasty(rewording.Gateway))
+    assert desk.ask().status_code == 503
+    assert desk.spent() == (Decimal("0.01"), [Decimal("0.01")])
+    Sayings.failure = None
+    assert desk.ask().status_code == 200
+
+
+def _hasty(real: Any) -> Any:
+    """A gateway that does not wait before it tries again."""
+    return lambda *given, **named: real(*given, sleep=lambda _: None, **named)
+
+
+@pytest.mark.parametrize("money", [{"spec": {"budget": "1"}, "spent": 1}, {"dollars": Decimal(1)}])
+def test_money_that_is_not_there_is_not_spent(desk: Desk, money: dict[str, Any]) -> None:
+    """Neither the job's nor the owner's: what may be spent is what is left of both."""
+    from autodub.jobs.spec import JobSpec
+
+    if "spec" in money:
+        desk.put(spent=money["spent"])
+        job = desk.platform.jobs.get(LOCAL_ACTOR, desk.job)
+        spec = JobSpec(source="https://youtu.be/x", target="es", budget=Decimal(1))
+        assert desk.platform.rewording._budget(job, spec) == 0
+    else:
+        with desk.platform.sql.writing() as connection:
+            row = {"id": "u", "owner": "local", "job": "x", "at": 4e9, "seconds": 0, "compute": 0}
+            connection.execute(usage.insert().values(**row, dollars=money["dollars"]))
+            connection.exec_driver_sql("UPDATE users SET dollars = 1")
+        assert desk.ask().status_code == 403
+        assert Sayings.asked == []
+
+
+def test_what_cannot_be_asked_is_refused(desk: Desk) -> None:
+    """Translators of one wording, short lines, lines there are not, jobs under way, dubs of nobody's."""
+    desk.put(state="processing")
+    assert desk.ask().status_code == 409
+    desk.put(state="completed")
+    assert desk.ask("L0099").status_code == 404
+    for wrong in ([], [0.1], [2.0], [0.9] * 5):
+        assert desk.ask(lengths=wrong).status_code == 422
+    with registry.registered("translator", "plain", FAKES["translator"]):
+        desk.translated("plain")
+        if not FAKES["translator"].describe().contextual:
+            assert desk.ask().get_json()["code"] == "engine_cannot"
+    desk.translated()
+    assert desk.ask(lengths=[0.85]).status_code == 409
+    assert Sayings.asked == []
