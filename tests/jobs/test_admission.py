@@ -15,7 +15,7 @@ from autodub.jobs.platform import LOCAL_ACTOR, Platform
 from autodub.jobs.records import Actor
 from autodub.jobs.spec import JobSpec
 from autodub.jobs.tables import audit, glossaries, jobs, uploads
-from autodub.model.errors import AutodubError, QuotaExceeded
+from autodub.model.errors import AutodubError, Conflict, QuotaExceeded
 
 
 def _refused(desk: Desk, actor: Actor = LOCAL_ACTOR, **wishes: Any) -> str:
@@ -78,15 +78,17 @@ def test_an_upload_must_be_ready_and_of_its_kind(
 
 
 def test_a_queued_job_keeps_its_upload(platform: Platform, tmp_path: Path) -> None:
-    """Its file stays, whatever becomes of the upload's own row; one whose file is gone is refused."""
+    """Nobody removes it, whatever its time; one whose file is gone is refused."""
     desk, scene = Desk(platform), Scene(platform, tmp_path)
     upload = scene.upload()
-    job = desk.submit(source=None, upload=upload)
-    platform.store.release(f"upload:{upload}")
-    assert len(list(platform.store.blobs.files())) == 1
-    assert platform.store.owners() == {job.id}
-    for path in platform.store.blobs.files():
-        path.unlink()
+    desk.submit(source=None, upload=upload)
+    with pytest.raises(Conflict):
+        platform.uploads.delete(LOCAL_ACTOR, upload)
+    with desk.sql.writing() as connection:
+        connection.execute(update(uploads).values(expires=1.0))
+    assert platform.uploads.sweep(2.0) == []
+    (file,) = platform.store.blobs.files()
+    file.unlink()
     with pytest.raises(AutodubError, match="no upload"):
         desk.submit(source=None, upload=upload)
 
@@ -175,3 +177,12 @@ def test_a_job_that_an_admin_tries_again_waits_among_its_owners(opening: Opening
     desk.submit(owner)
     with pytest.raises(QuotaExceeded):
         desk.jobs.retry(LOCAL_ACTOR, job.id)
+
+
+def test_a_job_is_queued_whatever_else_is_written_into_the_store(platform: Platform, tmp_path: Path) -> None:
+    """No transaction waits for the store, which may be written anew just then: leases must be renewed."""
+    upload = Scene(platform, tmp_path).upload()
+    desk = Desk(platform)
+    with platform.store._database.writing():
+        job = desk.submit(source=None, upload=upload)
+    assert desk.job(job).state == "queued"

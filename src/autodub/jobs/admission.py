@@ -28,7 +28,6 @@ from autodub.jobs.tables import glossaries, jobs, uploads
 from autodub.model.errors import (
     BadOption,
     Forbidden,
-    Gone,
     NotFound,
     QuotaExceeded,
     UnknownLanguage,
@@ -186,18 +185,17 @@ class Admission:
         return str(spec.source)[:300]
 
     def kept(self, connection: Connection, actor: Actor, job: str, spec: JobSpec, *, at: float) -> None:
-        """Record what was stated with a job."""
+        """Record what was stated with a job. Raises NotFound for an upload that is gone.
+
+        From here on an upload stays as long as the job does: whoever removes one looks for jobs that use it.
+        """
         self._consents.kept(connection, actor, job, spec, at=at)
-        for upload in filter(None, (spec.upload, spec.subtitles)):  # it stays as long as the job does
+        for upload in filter(None, (spec.upload, spec.subtitles)):
             mine = select(uploads.c.blob, uploads.c.size).where(uploads.c.id == upload)
             mine = mine.where(uploads.c.owner == actor.id).with_for_update()  # nobody deletes it meanwhile
             row = connection.execute(mine).one_or_none()
-            try:
-                if row is None or row.blob is None:
-                    raise Gone("")  # noqa: TRY301 - as where only its file is gone
-                self._store.pin(job, blob_named(row.blob, row.size))
-            except Gone:
-                raise NotFound(f"There is no upload {upload}.", hint="Upload the file again.") from None
+            if not row or not row.blob or not self._store.blobs.has(blob_named(row.blob, row.size)):
+                raise NotFound(f"There is no upload {upload}.", hint="Upload the file again.")
 
     def again(self, connection: Connection, actor: Actor, job: Job) -> None:
         """Raise QuotaExceeded, ConsentMissing or Forbidden for a job that may not be queued again.
