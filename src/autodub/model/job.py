@@ -33,8 +33,8 @@ class Event:
     - ``voice.rented``, ``voice.returned``: a cloned voice at a provider's account (role, engine, name);
     - of a job on a server, beside those: ``job.queued``, ``job.started``, ``job.completed``, ``job.failed``
       (code, hint), ``job.cancelled``, ``job.stopping`` (how), ``job.handed_back``, ``job.lost`` (its worker
-      is gone), ``job.edited`` (revision, lines), ``job.locked``, ``job.unlocked``, ``job.reworded`` (line, count,
-      dollars).
+      is gone), ``job.edited`` (revision, lines), ``job.locked``, ``job.unlocked``,
+      ``job.reworded`` (line, count, dollars).
     """
 
     kind: str
