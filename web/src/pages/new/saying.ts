@@ -1,9 +1,45 @@
 // Refusals in the reader's words, where we have some; else in the server's.
-import { t, tOr } from '../../i18n/index.svelte';
+import { fmt, t, tOr, type Key } from '../../i18n/index.svelte';
 import type { Checking, Missing } from './checking.svelte';
 import type { Place, Refusal } from './refusals';
 
-export const refusalText = (refusal: Refusal): string => tOr(`newdub.refused.${refusal.code}`, refusal.text);
+/** What a place is called on the page. */
+const NAMES: Record<Place, Key> = {
+  source: 'newdub.source',
+  spoken: 'newdub.spoken',
+  targets: 'newdub.targets',
+  range: 'newdub.part',
+  voices: 'newdub.voices',
+  who: 'newdub.who',
+  statement: 'newdub.statement',
+  consent_id: 'newdub.consentWhich',
+  subtitles: 'newdub.subtitles',
+  speakers: 'newdub.speakers',
+  glossary: 'newdub.glossary',
+  terms: 'newdub.terms',
+  tone: 'newdub.tone',
+  formality: 'newdub.formality',
+  instructions: 'newdub.instructions',
+  loudness: 'newdub.loudness',
+  engines: 'newdub.advanced',
+  title: 'newdub.name',
+  budget: 'newdub.budget',
+  priority: 'newdub.priority',
+  retention_days: 'newdub.retention',
+};
+
+export function refusalText(refusal: Refusal): string {
+  const between = /^Must be a (?:whole )?number from (\S+) to (\S+)\.$/.exec(refusal.text);
+  if (between) return t('newdub.between.numbers', { low: between[1]!, high: between[2]! });
+  return tOr(`newdub.refused.${refusal.code}`, refusal.text);
+}
+
+/** A refusal in a list of them: with the field, or the language, it is about. */
+export function listedText(refusal: Refusal, several: boolean): string {
+  const text = refusalText(refusal);
+  if (refusal.target && several) return `${fmt.language(refusal.target)}: ${text}`;
+  return refusal.place ? `${t(NAMES[refusal.place])}: ${text}` : text;
+}
 
 /** What the page asks for where something is missing, once somebody wanted to start. */
 export const missingText = (missing: Missing): string => t(`newdub.missing.${missing}`);
