@@ -161,7 +161,7 @@ def test_who_may_read_them_is_a_setting(opening: Opening) -> None:
 def test_every_request_is_one_line_in_the_log(client: FlaskClient, caplog: pytest.LogCaptureFixture) -> None:
     """Method, path, status, time and where from; no query, which may hold a key."""
     with caplog.at_level(logging.INFO, logger="autodub.access"):
-        client.get("/api/v1/jobs?text=private&token=secret", headers={"Authorization": "Bearer adk_secret"})
+        client.get("/api/v1/jobs?text=private+secret", headers={"Authorization": "Bearer adk_secret"})
         client.get("/health")
     (record,) = [one for one in caplog.records if one.name == "autodub.access"]
     assert record.getMessage() == "GET /api/v1/jobs"
