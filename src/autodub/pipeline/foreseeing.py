@@ -134,6 +134,7 @@ def _foreseen(
         locked_choice=0,
     )  # fmt: skip
     fit: Fit = plan([*slots[:at], mine, *slots[at + 1 :]], programme=programme)[at]
+    fit = replace(fit, rate=max(1.0, fit.rate))  # what would drag is left short instead
     end = fit.start + seconds / fit.rate
     return Foreseen(
         text, round(syllables(text, voice.language), 1), seconds, spread,
