@@ -7,6 +7,9 @@ import type { Answer, Method, PathsWith, Wishes } from './types';
 /** Codes of a server that is not there for the moment. */
 const PASSING = new Set([502, 503, 504]);
 
+/** Where a password is proof: that it was wrong signs nobody out. */
+const PROOFS = /\/(auth\/login|privacy)$/;
+
 let token: string | null = null;
 let signedOut: () => void = () => undefined;
 
@@ -59,7 +62,7 @@ export async function ask(where: string, init: RequestInit = {}): Promise<Respon
       if (!PASSING.has(answer.status)) connection.here();
       // A proxy whose server is away answers without a problem of ours.
       else if (problem.code === 'unknown') connection.lost();
-      if (answer.status === 401 && !where.endsWith('/auth/login')) signedOut();
+      if (answer.status === 401 && !PROOFS.test(where)) signedOut();
       if (method !== 'GET' || !PASSING.has(answer.status) || (problem.code !== 'unknown' && tries >= 4)) {
         throw problem;
       }
