@@ -1,5 +1,5 @@
 // The stages of an attempt on a time axis.
-import type { Schemas } from '../../api';
+import type { JobEvent, Schemas } from '../../api';
 
 export type Attempt = Schemas['StagesShape'];
 export type Stage = Schemas['StageShape'];
@@ -71,4 +71,15 @@ export function sums(attempt: Attempt): { made: number; kept: number; dollars: n
     }),
     { made: 0, kept: 0, dollars: 0 },
   );
+}
+
+/** Stages that have begun in the newest attempt and not ended, in the order in which they began. */
+export function underWay(events: readonly JobEvent[]): string[] {
+  const found = new Set<string>();
+  for (const { kind, stage } of events) {
+    if (kind === 'job.started') found.clear();
+    else if (kind === 'stage.started') found.add(stage);
+    else if (kind === 'stage.finished') found.delete(stage);
+  }
+  return [...found];
 }
