@@ -49,3 +49,10 @@ export function replace(doc: Doc, search: Search, by: string, only?: ReadonlySet
   }
   return changeOf('replace', doc, next);
 }
+
+/** Places by their lines, in the same order. */
+export function byLine(found: readonly Found[]): [string, Found[]][] {
+  const out = new Map<string, Found[]>();
+  for (const one of found) out.set(one.line, [...(out.get(one.line) ?? []), one]);
+  return [...out];
+}

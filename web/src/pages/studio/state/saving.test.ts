@@ -110,7 +110,7 @@ describe('saving', () => {
 describe('others', () => {
   test('their revision is read, and mine is put on it', async () => {
     const saving = open();
-    await server.do([{ op: 'set', line: 'L2', text: 'theirs', new_speaker: false }]);
+    await server.do([{ op: 'set', line: 'L2', text: 'theirs' }] as never);
     say(saving, 'L1', 'mine');
     await vi.advanceTimersByTimeAsync(CALM);
     expect(said('L1')).toBe('mine');
@@ -119,7 +119,7 @@ describe('others', () => {
   });
   test('where both changed the same, theirs stays and it is told', async () => {
     const saving = open();
-    await server.do([{ op: 'set', line: 'L1', text: 'theirs', new_speaker: false }]);
+    await server.do([{ op: 'set', line: 'L1', text: 'theirs' }] as never);
     say(saving, 'L1', 'mine');
     await vi.advanceTimersByTimeAsync(CALM);
     expect(said('L1')).toBe('theirs');
@@ -195,7 +195,7 @@ describe('closing the tab', () => {
     say(first, 'L1', 'mine');
     first.close();
     server.away = null;
-    await server.do([{ op: 'set', line: 'L1', text: 'theirs', new_speaker: false }]);
+    await server.do([{ op: 'set', line: 'L1', text: 'theirs' }] as never);
     const second = open();
     expect(second.doc.lines.get('L1')!.text).toBe('theirs');
     expect(clashes).toHaveLength(1);

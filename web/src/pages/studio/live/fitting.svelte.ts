@@ -1,0 +1,89 @@
+// How a wording fits while it is typed, and the other wordings there are: as the server foresees it, or guessed here.
+import { api, isAborted, problemOf, type Schemas } from '../../../api';
+import type { Line } from '../state/document';
+import { isWhole } from '../state/operations';
+import type { Shown } from './studio.svelte';
+import { guess, tempo } from '../state/predict';
+
+export type Fit = Schemas['FitShape'];
+export interface Foreseen {
+  seconds: number;
+  rate: number;
+  /** Whether it was guessed here. */
+  isGuess: boolean;
+}
+/** Older servers tell nothing: then nobody asks again. */
+let isTold = true;
+
+const foreseen = (fit: Fit): Foreseen => ({
+  seconds: fit.seconds,
+  rate: fit.needed,
+  isGuess: false,
+});
+
+export class Fitting {
+  fit = $state.raw<Foreseen | null>(null);
+  wordings = $state.raw<readonly Fit[]>([]);
+  isLoading = $state(false);
+  #asked = '';
+  #stop: AbortController | undefined;
+  #timer: ReturnType<typeof setTimeout> | undefined;
+
+  constructor(readonly job: string) {}
+
+  /** Foresee how a text would fit a line: at once by guessing, better in a moment. */
+  foresee(line: Shown, text: string, lines: readonly Line[]): void {
+    const { id, start, end, speaker } = line;
+    const asked = JSON.stringify([id, start, end, speaker, text, line.isKnown, line.isDirty]);
+    if (asked === this.#asked) return;
+    this.#asked = asked;
+    this.#end();
+    const guessed = guess(text, tempo(lines, speaker), end - start);
+    this.fit = guessed && { ...guessed, isGuess: true };
+    // A line that the server does not have yet it cannot foresee.
+    if (!isTold || !text || !isWhole(line, true) || !line.isKnown) return;
+    this.#timer = setTimeout(() => void this.#ask(line.id, text), 180);
+  }
+  async #ask(line: string, text: string): Promise<void> {
+    const { signal } = (this.#stop = new AbortController());
+    try {
+      const found = await api.post('/api/v1/jobs/{job}/lines/{line}/fit', {
+        path: { job: this.job, line },
+        body: { text },
+        signal,
+      });
+      this.fit = foreseen(found.fit);
+    } catch (thrown) {
+      this.#failed(thrown);
+    }
+  }
+  /** The wordings that a line could have. */
+  async load(line: Shown): Promise<void> {
+    this.wordings = [];
+    if (!isTold || !line.isKnown) return;
+    this.isLoading = true;
+    try {
+      const found = await api.get('/api/v1/jobs/{job}/lines/{line}/wordings', {
+        path: { job: this.job, line: line.id },
+      });
+      this.wordings = found.wordings;
+    } catch (thrown) {
+      this.#failed(thrown);
+    } finally {
+      this.isLoading = false;
+    }
+  }
+  /** What cannot be foreseen stays guessed: a line that is not saved yet, a server that does not know the way. */
+  #failed(thrown: unknown): void {
+    if (isAborted(thrown)) return;
+    const { status } = problemOf(thrown);
+    if ([404, 405, 501].includes(status)) isTold = false;
+  }
+  #end(): void {
+    clearTimeout(this.#timer);
+    this.#stop?.abort();
+  }
+  close(): void {
+    this.#end();
+  }
+}
