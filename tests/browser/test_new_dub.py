@@ -98,6 +98,7 @@ def test_a_clip_becomes_a_dub(opening: Opening, own: Site, axe: Axe, clip: Path)
     expect(page).to_have_url(re.compile(r"/jobs/[0-9a-f]{32}$"))
     listed = page.request.get("/api/v1/jobs").json()
     assert [job["title"] for job in listed["jobs"]] == ["The harbour"]
+    page.request.post(f"/api/v1/jobs/{listed['jobs'][0]['id']}/cancel")
 
 
 def test_what_is_missing_is_asked_for(opening: Opening, own: Site, axe: Axe) -> None:
@@ -155,40 +156,66 @@ def test_languages_that_are_not_ready_say_why(opening: Opening, own: Site, axe: 
 
 def test_a_reload_loses_nothing(opening: Opening, own: Site, clip: Path) -> None:
     """What was sent is there after a reload; a file that is partly there goes on when it is chosen again."""
-    page, _ = opening(own)
+    page, witness = opening(own)
     _send(page, clip)
     page.reload()
     expect(page.get_by_role("list", name="What was found")).to_contain_text("320 × 180")
     page.get_by_role("button", name="Change").click()
 
-    held: list[Route] = []
-    page.route("**/api/v1/uploads/*", lambda route: _half(route, held))
-    page.get_by_label("Choose a file, or drop it here").set_input_files(clip)
-    expect(page.get_by_role("progressbar", name="Sending harbour.mp4")).to_be_visible()
+    witness.is_away = True
+    page.route("**/api/v1/uploads/*", _break_off)
+    with page.expect_event("requestfailed", lambda request: request.method == "PATCH"):
+        page.get_by_label("Choose a file, or drop it here").set_input_files(clip)
     page.get_by_role("button", name="Pause").click()
     expect(page.get_by_role("button", name="Go on")).to_be_visible()
     page.unroute("**/api/v1/uploads/*")
-    page.on("dialog", lambda dialog: dialog.accept())
     page.reload()
     expect(page.get_by_text(re.compile(r"harbour\.mp4 is only partly here \(\d+%\)"))).to_be_visible()
-    sent: list[str] = []
-    page.on(
-        "request",
-        lambda request: request.method == "PATCH" and sent.append(request.headers["upload-offset"]),
-    )
-    _send(page, clip)
-    assert len(sent) == 1
-    assert int(sent[0]) > 0
+    with page.expect_request(lambda request: request.method == "PATCH") as rest:
+        _send(page, clip)
+    assert int(rest.value.headers["upload-offset"]) > 0
 
 
-def _half(route: Route, held: list[Route]) -> None:
-    """Let one half of a piece through, and leave the rest on its way."""
+def _break_off(route: Route) -> None:
+    """The connection breaks after one half of the first piece, and stays so."""
     body = route.request.post_data_buffer
     if route.request.method != "PATCH" or body is None:
         route.continue_()
         return
-    route.fetch(post_data=body[: len(body) // 2])
-    held.append(route)
+    if route.request.headers["upload-offset"] == "0":
+        route.fetch(post_data=body[: len(body) // 2])
+    route.abort()
+
+
+def test_clones_need_a_statement(opening: Opening, own: Site, axe: Axe, clip: Path) -> None:
+    """Where something clones, it is explained what is stated; without it nothing starts."""
+    page, witness = opening(own, None)
+    witness.expected.update((400, 403))
+    page.route("**/api/v1/engines", _with_cloner)
+    page.goto("/")
+    _send(page, clip)
+    _choose(page, "Spanish")
+    page.locator("summary").filter(has_text="Voices").first.click()
+    page.get_by_role("radio", name="Clones of the speakers").check()
+    expect(page.get_by_text("You state that those who speak have agreed")).to_be_visible()
+    _dub(page).click()
+    problems = page.get_by_role("region", name="2 things to mend")
+    expect(problems).to_be_focused()
+    axe(page)
+    problems.get_by_role("button", name="Say whose voices are cloned.").click()
+    page.keyboard.type("Jane Doe")
+    page.get_by_label("What was agreed").fill("Jane Doe agreed in writing.")
+    expect(page.get_by_text("No cloner can run here").first).to_be_visible()
+
+
+def _with_cloner(route: Route) -> None:
+    """The server's engines, as if one that clones were ready."""
+    answer = route.fetch()
+    engines = answer.json()["engines"]
+    for one in engines:
+        if one["name"] == "elevenlabs":
+            one["state"] = "ready"
+    route.fulfill(response=answer, json={"engines": engines})
 
 
 def test_a_link_shows_what_is_behind_it(opening: Opening, own: Site, axe: Axe) -> None:

@@ -132,6 +132,11 @@ export class Estimating {
     this.isAsking = false;
   }
 
+  /** Forget a price that is of something else by now. */
+  keepFor(specs: readonly Spec[]): void {
+    if (JSON.stringify(specs.map(priced)) !== this.#of) this.clear();
+  }
+
   /** Nothing is known, and nobody wants to. */
   clear(): void {
     this.#stop?.abort();
