@@ -99,7 +99,7 @@ describe('what is found', () => {
     };
     const asked = serve(({ url }) => json(pages[url] ?? { jobs: [], after: null, total: 0 }));
     let found!: Found;
-    const end = $effect.root(() => (found = finding(() => ({ ...NONE, text: 'talk' }))));
+    const end = $effect.root(() => void (found = finding(() => ({ ...NONE, text: 'talk' }))));
     await jobsLive.list();
     flushSync();
     await vi.waitFor(() => expect(found.isReady).toBe(true));
@@ -118,7 +118,7 @@ describe('what is found', () => {
       url.includes('text=') ? problem(422, 'bad_request') : json({ jobs: [row('5')], after: null, total: 1 }),
     );
     let found!: Found;
-    const end = $effect.root(() => (found = finding(() => ({ ...NONE, text: 'talk' }))));
+    const end = $effect.root(() => void (found = finding(() => ({ ...NONE, text: 'talk' }))));
     await jobsLive.list();
     flushSync();
     await vi.waitFor(() => expect(found.problem?.code).toBe('bad_request'));
