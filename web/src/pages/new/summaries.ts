@@ -10,7 +10,7 @@ export const summaries = {
     range.start === null && range.end === null
       ? t('newdub.whole')
       : `${fmt.timecode(range.start ?? 0)} – ${range.end === null ? t('newdub.atEnd') : fmt.timecode(range.end)}`,
-  voices: ({ voices }: Draft): string => t(`newdub.${voices}`),
+  voices: ({ voices }: Draft): string => t(`newdub.voice.${voices}`),
   subtitles: (draft: Draft): string =>
     joined(
       [
@@ -25,7 +25,7 @@ export const summaries = {
       [
         draft.glossary && t('newdub.glossary'),
         draft.tone.trim(),
-        draft.formality && t(`newdub.${draft.formality}`),
+        draft.formality && t(`newdub.address.${draft.formality}`),
         draft.terms.trim() && t('newdub.termsShort'),
         draft.instructions.trim() && t('newdub.instructionsShort'),
       ],
