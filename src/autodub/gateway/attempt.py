@@ -15,7 +15,7 @@ from autodub.gateway.deadline import Run
 from autodub.gateway.store import Answer
 from autodub.gateway.work import CallWork
 from autodub.infra import codec
-from autodub.infra.blobs import Blobs
+from autodub.infra.storage import BlobStore
 from autodub.model.errors import AutodubError, BadAnswer, EngineError
 
 
@@ -77,7 +77,7 @@ def settled(
     raise error
 
 
-def examined(call: Call, result: object, work: CallWork, *, blobs: Blobs, seconds: float) -> Known:
+def examined(call: Call, result: object, work: CallWork, *, blobs: BlobStore, seconds: float) -> Known:
     """The result as it will be kept. Raises BadAnswer for nonsense.
 
     It goes through text and back, so that this run sees exactly what a later one will read.

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from autodub.gateway.keys import blobs
-from autodub.infra.blobs import Blobs
+from autodub.infra.storage import BlobStore
 from autodub.model.calls import (
     Detect,
     Diarize,
@@ -43,7 +43,7 @@ class Nonsense(ValueError):
     """An answer that cannot be true; says why, as the end of a sentence."""
 
 
-def check(verb: str, request: Any, result: Any, store: Blobs) -> None:
+def check(verb: str, request: Any, result: Any, store: BlobStore) -> None:
     """Raise Nonsense when the result of a verb cannot be an answer to the request."""
     asked = set(blobs(request))
     for blob in blobs(result):
@@ -69,7 +69,7 @@ def _spans(spans: Iterable[Span], limit: int, what: str) -> None:
         last = span.start
 
 
-def _transcript(request: Transcribe, result: Transcript, _store: Blobs) -> None:
+def _transcript(request: Transcribe, result: Transcript, _store: BlobStore) -> None:
     limit = request.speech.duration
     _demand(bool(result.language.strip()), "no language is given")
     _spans((segment.span for segment in result.segments), limit, "speech is placed")
@@ -83,19 +83,19 @@ def _transcript(request: Transcribe, result: Transcript, _store: Blobs) -> None:
     _demand(written <= _DENSEST * (limit / 1000 + 2), "more text than anybody can speak in that time")
 
 
-def _turns(request: Diarize, result: Turns, _store: Blobs) -> None:
+def _turns(request: Diarize, result: Turns, _store: BlobStore) -> None:
     _spans((turn.span for turn in result.turns), request.speech.duration, "turns are placed")
     _demand(all(turn.speaker.strip() for turn in result.turns), "a turn without a speaker")
 
 
-def _detected(request: Detect, result: Spans, _store: Blobs) -> None:
+def _detected(request: Detect, result: Spans, _store: BlobStore) -> None:
     _spans(result.spans, request.speech.duration, "speech is placed")
     ends = [span.end for span in result.spans]
     starts = [span.start for span in result.spans[1:]]
     _demand(all(end <= start for end, start in zip(ends, starts, strict=False)), "spans overlap")
 
 
-def _translations(request: Translate, result: Translations, _store: Blobs) -> None:
+def _translations(request: Translate, result: Translations, _store: BlobStore) -> None:
     wanted = [line.id for line in request.lines]
     _demand([line.line for line in result.lines] == wanted, "not one translation per line, in order")
     drafts = {draft.line: draft for draft in request.drafts}
@@ -114,29 +114,29 @@ def _translations(request: Translate, result: Translations, _store: Blobs) -> No
             _demand(0 <= wording.loss <= 1, "a loss outside 0..1")
 
 
-def _summary(_request: Summarize, result: Summary, _store: Blobs) -> None:
+def _summary(_request: Summarize, result: Summary, _store: BlobStore) -> None:
     _demand(bool(result.text.strip()), "nothing is said")
     _demand(not _CONTROL.search(result.text), "control characters in a summary")
     _demand(len(result.text) <= _SUMMARY, "a summary that is none")
 
 
-def _moderation(request: Moderate, result: Moderation, _store: Blobs) -> None:
+def _moderation(request: Moderate, result: Moderation, _store: BlobStore) -> None:
     _demand(len(result.found) == len(request.texts), "not one verdict per text")
     _demand(all(name.strip() for names in result.found for name in names), "a finding without a name")
 
 
-def _voices(_request: object, result: Voices, _store: Blobs) -> None:
+def _voices(_request: object, result: Voices, _store: BlobStore) -> None:
     ids = [voice.id for voice in result.voices]
     _demand(all(name.strip() for name in ids), "a voice without an id")
     _demand(len(set(ids)) == len(ids), "two voices with one id")
 
 
-def _voice(_request: object, result: Voice, _store: Blobs) -> None:
+def _voice(_request: object, result: Voice, _store: BlobStore) -> None:
     _demand(bool(result.id.strip()) and bool(result.engine.strip()), "a voice without an id")
     _demand(0.1 <= result.pace <= 10, "a pace nobody speaks at")
 
 
-def _speech(request: Synthesize, result: Speech, store: Blobs) -> None:
+def _speech(request: Synthesize, result: Speech, store: BlobStore) -> None:
     audio = result.audio
     seconds = audio.frames / audio.rate if audio.rate > 0 else 0.0
     _demand(seconds > 0, "no sound at all")
@@ -147,14 +147,14 @@ def _speech(request: Synthesize, result: Speech, store: Blobs) -> None:
     _demand(peak > _SILENT or not _SPOKEN.search(request.text), "the speech is silent")
 
 
-def _stems(request: Separate, result: Stems, store: Blobs) -> None:
+def _stems(request: Separate, result: Stems, store: BlobStore) -> None:
     mix, bed = request.mix, result.background
     same = (bed.rate, bed.channels, bed.frames) == (mix.rate, mix.channels, mix.frames)
     _demand(same, "the background differs from the mix in rate, channels or length")
     _peak(bed, store)
 
 
-def _peak(audio: Audio, store: Blobs) -> float:
+def _peak(audio: Audio, store: BlobStore) -> float:
     """The highest sample of a sound (of some seconds of a long one), after checking that all are numbers."""
     import numpy as np  # here and not above: an unchanged dub is answered without ever needing it
 
@@ -179,13 +179,13 @@ def _starts(frames: int, rate: int) -> Sequence[int]:
     return [round(index * (frames - rate) / (_PEEKS - 1)) for index in range(_PEEKS)]
 
 
-def _source(_request: object, result: Source, _store: Blobs) -> None:
+def _source(_request: object, result: Source, _store: BlobStore) -> None:
     _demand(bool(re.fullmatch(r"[0-9a-f]{64}", result.digest)), "a digest that is none")
     _demand(Path(result.path).is_file(), "the file it names is not there")
     _demand(result.info.duration >= 0, "a length below zero")
 
 
-CHECKS: dict[str, Callable[[Any, Any, Blobs], None]] = {
+CHECKS: dict[str, Callable[[Any, Any, BlobStore], None]] = {
     "download": _source,
     "detect": _detected,
     "separate": _stems,

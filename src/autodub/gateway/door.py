@@ -17,7 +17,7 @@ from autodub.gateway.lanes import Change, Ticket
 from autodub.gateway.meter import Meter
 from autodub.gateway.tenant import Tenant
 from autodub.gateway.work import CallWork
-from autodub.infra.blobs import Blobs
+from autodub.infra.storage import BlobStore
 from autodub.model.calls import Forget
 from autodub.model.errors import Busy, CircuitOpen, EngineCannot, EngineError, Unreachable
 from autodub.model.job import Listener
@@ -56,7 +56,7 @@ class Door:
 
     def __init__(
         self,
-        blobs: Blobs,
+        blobs: BlobStore,
         *,
         data_dir: Path,
         logs: Path,

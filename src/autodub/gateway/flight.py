@@ -5,11 +5,10 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Generic, TypeVar
 
 from autodub.gateway.cancel import Cancel
-from autodub.infra.locks import FileLock
+from autodub.infra.storage import Lock
 from autodub.model.errors import AutodubError, Cancelled
 
 T = TypeVar("T")
@@ -29,8 +28,9 @@ class _Flight(Generic[T]):
 class Flights(Generic[T]):
     """Calls under way, by key."""
 
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
+    def __init__(self, lock: Callable[[str], Lock]) -> None:
+        """``lock`` gives the lock of a key, which every process that might make its value knows."""
+        self._lock_of = lock
         self._lock = threading.Lock()
         self._flying: dict[str, _Flight[T]] = {}
 
@@ -92,8 +92,8 @@ class Flights(Generic[T]):
 
     @contextmanager
     def _alone(self, key: str, cancel: Cancel, waiting: Callable[[], None]) -> Iterator[None]:
-        """Hold the key against every other process; the kernel frees it when its holder is killed."""
-        lock = FileLock(self._folder / f"{key}.lock")
+        """Hold the key against every other process; it is free again when its holder is killed."""
+        lock = self._lock_of(key)
         pause = _FIRST_POLL
         told = False
         while not lock.take():

@@ -87,7 +87,7 @@ class Gateway:
         self._own = accounts or Accounts(clock=clock)
         self._deadline = deadline
         self._redact = redact
-        self._flights: Flights[Known] = Flights(store.flights)
+        self._flights: Flights[Known] = Flights(store.flight)
         self._meter = Meter()
         self.prices = prices if prices is not None else builtin()
         self._budget = None if cap is None else Budget(cap, self.prices, told=self._spent)

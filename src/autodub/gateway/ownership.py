@@ -8,14 +8,12 @@ from collections import Counter
 from collections.abc import Callable, Iterable
 
 from sqlalchemy import Connection, bindparam, update
-from sqlalchemy.dialects.sqlite import insert
 
 from autodub.infra.blobs import writing
-from autodub.infra.database import Database, answers, uses
-from autodub.infra.holding import Holding
+from autodub.infra.database import answers, uses
+from autodub.infra.storage import Holds, Index
 
 EVERY = 2.0  # seconds: a run answered from kept answers writes its uses this often
-_use = insert(uses).on_conflict_do_nothing()
 _free = update(answers).where(answers.c.key == bindparam("wanted"), ~answers.c.unowned).values(unowned=True)
 
 
@@ -33,8 +31,8 @@ class Ledger:
 
     def __init__(
         self,
-        database: Database,
-        holding: Holding,
+        database: Index,
+        holding: Holds,
         owner: str | None,
         *,
         clock: Callable[[], float] = time.monotonic,
@@ -42,6 +40,7 @@ class Ledger:
         self.owner = owner
         self._database = database
         self._holding = holding
+        self._use = database.insert(uses).on_conflict_do_nothing()
         self._clock = clock
         self._lock = threading.Lock()
         self._known: set[str] = set()
@@ -100,11 +99,12 @@ class Ledger:
         if self.owner is None:
             connection.execute(_free, [{"wanted": key} for key in sorted(keys)])
         else:
-            connection.execute(_use, [{"owner": self.owner, "key": key} for key in sorted(keys)])
+            connection.execute(self._use, [{"owner": self.owner, "key": key} for key in sorted(keys)])
         return keys
 
-    def written(self, keys: set[str]) -> None:
+    def written(self, keys: Iterable[str]) -> None:
         """The transaction has ended well."""
+        keys = set(keys)
         with self._lock:
             self._written = self._clock()
             self._known |= keys
@@ -118,6 +118,4 @@ class Ledger:
             is_idle = not self._new
         if is_idle:
             return
-        with self._database.writing() as connection:
-            keys = self.write(connection)
-        self.written(keys)
+        self.written(self._database.again(self.write))

@@ -18,8 +18,8 @@ from sqlalchemy import ColumnElement, Connection, delete, exists, literal_column
 
 from autodub.gateway.ownership import line
 from autodub.infra import codec
-from autodub.infra.blobs import Blobs
-from autodub.infra.database import Database, answers, files, parts, pins, rentals, uses
+from autodub.infra.database import answers, files, parts, pins, rentals, uses
+from autodub.infra.storage import BlobStore, Index
 from autodub.model.speech import Voice
 
 _TOGETHER = 500  # rows named in one statement: SQLite bounds the number of parameters
@@ -39,33 +39,39 @@ class Released:
 
 
 def release(
-    database: Database, blobs: Blobs, owner: str, *, ours: bool = False, folder: Path | None = None
+    database: Index, blobs: BlobStore, owner: str, *, ours: bool = False, folder: Path | None = None
 ) -> Released:
     """Remove an owner's uses and pins, and whatever nobody else has any use for.
 
     Digests of the owner's files go too, and those of files under ``folder``. With ``ours`` the owner is
     the store's own: what it holds itself does not count.
     """
-    with database.writing() as connection:
+
+    def let_go(connection: Connection) -> tuple[list[str], set[str]]:
         mine = [key for (key,) in connection.execute(select(uses.c.key).where(uses.c.owner == owner))]
         names = {name for (name,) in connection.execute(select(pins.c.name).where(pins.c.owner == owner))}
         for table in (uses, pins, files):
             connection.execute(delete(table).where(table.c.owner == owner))
         if folder is not None:
-            below = files.c.path.startswith(f"{folder}/", autoescape=True)
+            below = files.c.path.startswith(f"{database.place(folder)}/", autoescape=True)
             connection.execute(delete(files).where(below))
-        leaving = _mark(connection, mine)
+        return _mark(connection, mine), names
+
+    leaving, names = database.again(let_go)
     return _remove(database, blobs, leaving, names, ours=ours)
 
 
-def collect(database: Database, blobs: Blobs) -> Released:
+def collect(database: Index, blobs: BlobStore) -> Released:
     """Remove what killed processes left behind: owned answers without an owner, and stray files."""
-    with database.writing() as connection:
+
+    def abandoned(connection: Connection) -> list[str]:
         used = or_(_is_used, answers.c.unowned)  # a release that was killed had marked it
         connection.execute(update(answers).where(answers.c.leaving, used).values(leaving=False))
         lost = select(answers.c.key).where(~answers.c.unowned, ~_is_used)
-        leaving = _mark(connection, [key for (key,) in connection.execute(lost)])
-    return _remove(database, blobs, leaving, {path.name for path in blobs.files()}, ours=False)
+        return _mark(connection, [key for (key,) in connection.execute(lost)])
+
+    leaving = database.again(abandoned)
+    return _remove(database, blobs, leaving, set(blobs.sizes()), ours=False)
 
 
 def _mark(connection: Connection, keys: Sequence[str]) -> list[str]:
@@ -73,7 +79,7 @@ def _mark(connection: Connection, keys: Sequence[str]) -> list[str]:
     nobodys = (~answers.c.unowned, ~_is_used)
     leaving = [
         key
-        for some in _portions(keys)
+        for some in _portions(sorted(keys))
         for (key,) in connection.execute(select(answers.c.key).where(answers.c.key.in_(some), *nobodys))
     ]
     for some in _portions(leaving):
@@ -82,36 +88,48 @@ def _mark(connection: Connection, keys: Sequence[str]) -> list[str]:
 
 
 def _remove(
-    database: Database, blobs: Blobs, leaving: Sequence[str], names: set[str], *, ours: bool
+    database: Index, blobs: BlobStore, leaving: Sequence[str], names: set[str], *, ours: bool
 ) -> Released:
     """Delete answers that leave and turned out to be in nobody's use, and files that nothing names then."""
-    gone: list[str] = []
-    voices: set[str] = set()
+    gone, voices = 0, set[str]()
     if leaving:
-        with database.writing() as connection:
-            held = blobs.held(besides_us=ours)
-            is_in_use = or_(_is_used, answers.c.unowned)
-            for some in _portions(leaving):
-                these = (answers.c.key.in_(some), answers.c.leaving)
-                wanted = {
-                    key for (key,) in connection.execute(select(answers.c.key).where(*these, is_in_use))
-                }
-                wanted |= {key for key in some if line(key) in held}
-                stay = answers.c.key.in_(wanted)
-                connection.execute(update(answers).where(stay).values(leaving=False))
-                going = [key for (key,) in connection.execute(select(answers.c.key).where(*these, ~stay))]
-                named = select(parts.c.name).where(parts.c.key.in_(going))
-                names |= {name for (name,) in connection.execute(named)}
-                voices |= set(_voices(connection, answers.c.key.in_(going)))
-                connection.execute(delete(answers).where(answers.c.key.in_(going)))
-                gone += going
-            if voices:
-                voices -= set(_voices(connection, ~answers.c.leaving))
-            for identity in voices:
-                is_it = (rentals.c.identity == identity) & (rentals.c.state == "ready")
-                connection.execute(update(rentals).where(is_it).values(released=True))
-    freed = blobs.clear(sorted(names), on_record=lambda some: _on_record(database, some))
-    return Released(len(gone), len(freed), sum(freed), tuple(sorted(voices)))
+        gone, named, voices = database.again(lambda connection: _delete(connection, blobs, leaving, ours))
+        names |= named
+    freed = blobs.clear(sorted(names), on_record=lambda some: on_record(database, some))
+    return Released(gone, len(freed), sum(freed), tuple(sorted(voices)))
+
+
+def _delete(
+    connection: Connection, blobs: BlobStore, leaving: Sequence[str], ours: bool
+) -> tuple[int, set[str], set[str]]:
+    """How many answers went, the files they named, and the voices that no answer names any more."""
+    names, voices = set[str](), set[str]()
+    gone = 0
+    for some in _portions(sorted(leaving)):
+        these = (answers.c.key.in_(some), answers.c.leaving)
+        # Whoever is answered from one of these from now on waits for our end (PostgreSQL: for the row).
+        locked = select(answers.c.key).where(*these).order_by(answers.c.key).with_for_update()
+        connection.execute(locked).all()
+    held = blobs.held(besides_us=ours)
+    is_in_use = or_(_is_used, answers.c.unowned)
+    for some in _portions(sorted(leaving)):
+        these = (answers.c.key.in_(some), answers.c.leaving)
+        wanted = {key for (key,) in connection.execute(select(answers.c.key).where(*these, is_in_use))}
+        wanted |= {key for key in some if line(key) in held}
+        stay = answers.c.key.in_(wanted)
+        connection.execute(update(answers).where(stay).values(leaving=False))
+        going = [key for (key,) in connection.execute(select(answers.c.key).where(*these, ~stay))]
+        named = select(parts.c.name).where(parts.c.key.in_(going))
+        names |= {name for (name,) in connection.execute(named)}
+        voices |= set(_voices(connection, answers.c.key.in_(going)))
+        connection.execute(delete(answers).where(answers.c.key.in_(going)))
+        gone += len(going)
+    if voices:
+        voices -= set(_voices(connection, ~answers.c.leaving))
+    for identity in voices:
+        is_it = (rentals.c.identity == identity) & (rentals.c.state == "ready")
+        connection.execute(update(rentals).where(is_it).values(released=True))
+    return gone, names, voices
 
 
 def _voices(connection: Connection, which: ColumnElement[bool]) -> Iterator[str]:
@@ -124,7 +142,7 @@ def _voices(connection: Connection, which: ColumnElement[bool]) -> Iterator[str]
             continue
 
 
-def _on_record(database: Database, names: Sequence[str]) -> set[str]:
+def on_record(database: Index, names: Sequence[str]) -> set[str]:
     """Those of some files that an answer or a pin names."""
     wanted = select(parts.c.name).where(parts.c.name.in_(names))
     pinned = select(pins.c.name).where(pins.c.name.in_(names))

@@ -4,7 +4,7 @@ A rental is *pending* before the provider is asked (under a name that holds a ra
 once its handle is known, *leaving* when it should be deleted, and *stray* when it may have been made
 without our hearing of it. Rows go only after the provider has confirmed that there is nothing left.
 
-Two kernel locks guard them: one per identity, held while a voice is made or deleted, and one per
+Two locks guard them: one per identity, held while a voice is made or deleted, and one per
 rental, shared by all who use it; both are free again when their holder is killed.
 """
 
@@ -21,8 +21,9 @@ from typing import Literal, Protocol
 
 from sqlalchemy import delete, insert, select, update
 
-from autodub.infra.database import Database, rentals
+from autodub.infra.database import rentals
 from autodub.infra.locks import FileLock
+from autodub.infra.storage import Index, Lock
 
 PREFIX = "autodub-"
 """How the name of everything we rent begins."""
@@ -79,8 +80,17 @@ class User(Protocol):
 class Rentals:
     """The rentals of one data directory. Safe for many threads and processes at once."""
 
-    def __init__(self, database: Database, folder: Path, *, clock: Callable[[], float] = time.time) -> None:
+    def __init__(
+        self,
+        database: Index,
+        folder: Path,
+        *,
+        clock: Callable[[], float] = time.time,
+        lock: Callable[[str], Lock] | None = None,
+    ) -> None:
+        """``lock`` gives a lock by its name; those of the kernel, in ``folder``, by default."""
         self._database = database
+        self._named = lock or self._in_folder
         self._folder = folder
         self._clock = clock
         self.users: set[User] = set()
@@ -181,10 +191,9 @@ class Rentals:
             if is_mine:
                 lock.free(remove=True)
 
-    def use(self, token: str) -> FileLock:
+    def use(self, token: str) -> Lock:
         """The lock that says who uses a rental; take it shared to use it, alone to delete it."""
-        self._folder.mkdir(parents=True, exist_ok=True)
-        return FileLock(self._folder / f"{token}.use")
+        return self._named(f"{token}.use")
 
     def is_used(self, rental: Rental) -> bool:
         """Whether somebody, here or in another process, makes or uses a rental now."""
@@ -197,7 +206,10 @@ class Rentals:
             lock.free(remove=True)
         return False
 
-    def _lock(self, account: str, identity: str) -> FileLock:
-        self._folder.mkdir(parents=True, exist_ok=True)
+    def _lock(self, account: str, identity: str) -> Lock:
         name = sha256(f"{account}\n{identity}".encode()).hexdigest()[:32]
-        return FileLock(self._folder / f"{name}.lock")
+        return self._named(f"{name}.lock")
+
+    def _in_folder(self, name: str) -> Lock:
+        self._folder.mkdir(parents=True, exist_ok=True)
+        return FileLock(self._folder / name)

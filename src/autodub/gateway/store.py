@@ -10,12 +10,12 @@ import shutil
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 from hashlib import sha256
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
-from sqlalchemy import Row, bindparam, delete, select, union, update
-from sqlalchemy.dialects.sqlite import insert
+from sqlalchemy import Connection, Row, Table, bindparam, delete, select, union, update
 
 from autodub.gateway.ownership import Ledger
 from autodub.gateway.releasing import Released, collect, release
@@ -24,6 +24,8 @@ from autodub.gateway.upkeep import Pruned, StoreStats, prune, stats
 from autodub.infra import codec, private
 from autodub.infra.blobs import Blobs, beginning, name_of
 from autodub.infra.database import Database, answers, files, identity, pins, uses
+from autodub.infra.locks import FileLock
+from autodub.infra.storage import BlobStore, Index, Lock
 from autodub.model.errors import Gone, UnsupportedSource
 from autodub.model.media import Blob
 
@@ -50,20 +52,39 @@ class Answer:
 
 
 _by_key = select(answers).where(answers.c.key == bindparam("wanted"))
-_insert = insert(answers)
-_keep = _insert.on_conflict_do_update(
-    index_elements=["key"],
-    set_={
-        column.name: _insert.excluded[column.name]
+_for_us = _by_key.with_for_update()
+"""Nobody else changes or removes it until our transaction ends."""
+_stay = update(answers).where(answers.c.key == bindparam("wanted")).values(leaving=False)
+_by_path = select(files).where(files.c.path == bindparam("wanted"))
+
+
+@cache
+def _keep(insert: Callable[[Table], Any]) -> Any:
+    """Put together once: that takes as long as the database takes to carry it out."""
+    new = insert(answers)
+    changed = {
+        column.name: new.excluded[column.name]
         for column in answers.columns
         if column.name not in ("key", "unowned")
     }
-    | {"unowned": answers.c.unowned | _insert.excluded.unowned},
-)
-"""Put together once: that takes as long as the database takes to carry it out."""
-_stay = update(answers).where(answers.c.key == bindparam("wanted")).values(leaving=False)
-_pin = insert(pins).on_conflict_do_nothing()
-_by_path = select(files).where(files.c.path == bindparam("wanted"))
+    return new.on_conflict_do_update(
+        index_elements=["key"], set_=changed | {"unowned": answers.c.unowned | new.excluded.unowned}
+    )
+
+
+class Shared(Protocol):
+    """What a store has where many machines share one."""
+
+    index: Index
+    blobs: BlobStore
+
+    def lock(self, name: str) -> Lock:
+        """A lock against everybody who shares the store."""
+        ...
+
+    def close(self) -> None:
+        """Let go of it all."""
+        ...
 
 
 class Store:
@@ -74,21 +95,39 @@ class Store:
     """
 
     def __init__(
-        self, data_dir: Path, *, owner: str | None = None, clock: Callable[[], float] = time.time
+        self,
+        data_dir: Path,
+        *,
+        owner: str | None = None,
+        clock: Callable[[], float] = time.time,
+        shared: Shared | None = None,
     ) -> None:
+        """``shared`` is where answers and files lie when not in the data directory; closed with the store."""
         self.data_dir = Path(data_dir).absolute()
         with beginning(self.data_dir):
             private.folder(self.data_dir)
             self.flights = self.data_dir / "flight"
             self.flights.mkdir(exist_ok=True)
-        self.blobs = Blobs(self.data_dir)
-        self._database = Database(self.data_dir / "index.sqlite")
-        self.rentals = Rentals(self._database, self.data_dir / "rentals", clock=clock)
+        self._shared = shared
+        self.blobs: BlobStore = Blobs(self.data_dir) if shared is None else shared.blobs
+        self._database: Index = Database(self.data_dir / "index.sqlite") if shared is None else shared.index
+        self.rentals = Rentals(
+            self._database,
+            self.data_dir / "rentals",
+            clock=clock,
+            lock=None if shared is None else shared.lock,
+        )
         self.logs = _logs(self.data_dir, owner)
         """Where engines that crash leave details, maybe with words of a dub: an owner's go with the owner."""
         self._ledger = Ledger(self._database, self.blobs.holding, owner)
         self._clock = clock
         self._used: set[str] = set()  # by this object: never pruned under its user's feet
+
+    def flight(self, key: str) -> Lock:
+        """The lock of whoever makes the answer of a key."""
+        if self._shared is not None:
+            return self._shared.lock(f"flight {key}")
+        return FileLock(self.flights / f"{key}.lock")
 
     def get(self, key: str) -> Answer | None:
         """The kept answer, or None when there is none that is whole: row intact, every file there."""
@@ -111,16 +150,19 @@ class Store:
     def _whole(self, row: Row[Any]) -> Answer | None:
         """A row as an answer; None when it is damaged or lacks a file."""
         answer = _read(row)
-        return answer if answer and all(self.blobs.has(blob) for blob in answer.blobs) else None
+        return answer if answer and self.blobs.has_all(answer.blobs) else None
 
     def _stays(self, key: str) -> bool:
         """Have an answer stay that is about to be removed; False when it was too late."""
-        with self._database.writing() as connection:
+
+        def stay(connection: Connection) -> set[str] | None:
             # Before the removal its files are all there; afterwards there is no row.
             is_here = connection.execute(_stay, {"wanted": key}).rowcount == 1
-            used = self._ledger.write(connection, made=[key]) if is_here else set[str]()
-        self._ledger.written(used)
-        return is_here
+            return self._ledger.write(connection, made=[key]) if is_here else None
+
+        used = self._database.again(stay)
+        self._ledger.written(used or ())
+        return used is not None
 
     def put(self, key: str, answer: Answer) -> Answer:
         """Keep an answer; when a whole one is there already, that one stays and is returned."""
@@ -142,13 +184,18 @@ class Store:
             "unowned": self._ledger.owner is None,
             "leaving": False,
         }
-        with self._database.writing() as connection:
-            row = connection.execute(_by_key, {"wanted": key}).one_or_none()
+
+        def keep(connection: Connection) -> tuple[Answer | None, set[str]]:
+            self._database.alone(connection, key)
+            row = connection.execute(_for_us, {"wanted": key}).one_or_none()
             first = None if row is None else self._whole(row)
-            connection.execute(
-                *((_keep, {"key": key} | values) if first is None else (_stay, {"wanted": key}))
-            )
-            used = self._ledger.write(connection, made=[key])
+            if first is None:
+                connection.execute(_keep(self._database.insert), {"key": key} | values)
+            else:
+                connection.execute(_stay, {"wanted": key})
+            return first, self._ledger.write(connection, made=[key])
+
+        first, used = self._database.again(keep)
         self._ledger.written(used)
         self.blobs.let_go(answer.blobs)
         return first or answer
@@ -156,7 +203,8 @@ class Store:
     def pin(self, owner: str, blob: Blob) -> None:
         """Keep a file for an owner, whatever becomes of the answers that name it. Raises Gone without it."""
         with self._database.writing() as connection:
-            connection.execute(_pin, {"owner": owner, "name": name_of(blob)})
+            pin = self._database.insert(pins).on_conflict_do_nothing()
+            connection.execute(pin, {"owner": owner, "name": name_of(blob)})
         if not self.blobs.has(blob):
             raise Gone("A file to be kept is not there any more.", hint="Run again; it is made anew.")
         self.blobs.let_go([blob])
@@ -212,7 +260,7 @@ class Store:
         known = self.blobs.named(path.absolute())
         if known is not None:
             return known
-        name = str(path.absolute())
+        name = self._database.place(path.absolute())
         try:
             size, mtime_ns, inode = identity(path)
             with self._database.reading() as connection:
@@ -235,7 +283,7 @@ class Store:
             if self._ledger.owner is not None:
                 values["owner"] = self._ledger.owner
             with self._database.writing() as connection:
-                statement = insert(files).values(path=name, **values)
+                statement = self._database.insert(files).values(path=name, **values)
                 connection.execute(statement.on_conflict_do_update(index_elements=["path"], set_=values))
         return digest
 
@@ -266,8 +314,11 @@ class Store:
             self._ledger.flush()
         finally:
             self.rentals.close()
-            self._database.close()
-            self.blobs.close()
+            if self._shared is None:
+                self._database.close()
+                self.blobs.close()
+            else:
+                self._shared.close()
 
 
 def _logs(data_dir: Path, owner: str | None) -> Path:

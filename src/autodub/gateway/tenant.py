@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Protocol
 
 from autodub.gateway.rentals import PREFIX, Landlord, Rental, Rentals, State
-from autodub.infra.locks import FileLock
+from autodub.infra.storage import Lock
 from autodub.model.errors import (
     AutodubError,
     Busy,
@@ -58,7 +58,7 @@ class Returned:
 class _Held:
     rental: Rental
     handle: str
-    lock: FileLock
+    lock: Lock
 
 
 class Tenant:

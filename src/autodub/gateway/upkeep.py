@@ -8,10 +8,11 @@ from pathlib import Path
 
 from sqlalchemy import delete, func, select
 
+from autodub.gateway.releasing import on_record
 from autodub.infra import codec
-from autodub.infra.blobs import Blobs
-from autodub.infra.database import Database, answers, pins
+from autodub.infra.database import answers, pins
 from autodub.infra.locks import FileLock
+from autodub.infra.storage import BlobStore, Index
 from autodub.model.media import Blob
 
 _TOGETHER = 500  # rows deleted per statement: SQLite bounds the number of parameters
@@ -50,8 +51,8 @@ class StoreStats:
 
 
 def prune(
-    database: Database,
-    blobs: Blobs,
+    database: Index,
+    blobs: BlobStore,
     *,
     flights: Path,
     used_here: frozenset[str],
@@ -86,14 +87,13 @@ def prune(
                 total += cost
         for first in range(0, len(gone), _TOGETHER):
             connection.execute(delete(answers).where(answers.c.key.in_(gone[first : first + _TOGETHER])))
-        orphans = (path for path in blobs.files() if path.name not in kept)
-        removed = [blobs.remove(path, before=safe) for path in orphans]
+    orphans = sorted(blobs.sizes().keys() - kept)
+    freed = blobs.clear(orphans, on_record=lambda some: on_record(database, some))
     _sweep(flights)
-    freed = [size for size in removed if size is not None]
     return Pruned(answers=len(gone), files=len(freed), bytes=sum(freed))
 
 
-def stats(database: Database, blobs: Blobs) -> StoreStats:
+def stats(database: Index, blobs: BlobStore) -> StoreStats:
     """Counts and sizes."""
     grouped = select(
         answers.c.engine, func.count(), func.sum(answers.c.size), func.sum(answers.c.seconds)
@@ -104,7 +104,7 @@ def stats(database: Database, blobs: Blobs) -> StoreStats:
             for name, count, size, seconds in connection.execute(grouped.order_by(answers.c.engine))
         }
         oldest = connection.execute(select(func.min(answers.c.used))).scalar_one()
-    sizes = [path.stat().st_size for path in blobs.files()]
+    sizes = blobs.sizes().values()
     return StoreStats(
         answers=sum(share.answers for share in shares.values()),
         files=len(sizes),

@@ -11,7 +11,7 @@ from typing import Protocol
 
 from autodub.engines.roles import Work
 from autodub.gateway.cancel import Cancel
-from autodub.infra.blobs import Blobs
+from autodub.infra.storage import BlobStore
 from autodub.model.errors import Cancelled, Gone
 from autodub.model.job import Event, Listener
 from autodub.model.media import Blob
@@ -33,7 +33,7 @@ class CallWork:
 
     def __init__(
         self,
-        blobs: Blobs,
+        blobs: BlobStore,
         *,
         cancel: Cancel,
         listener: Listener,

@@ -14,17 +14,14 @@ import errno
 import hashlib
 import os
 import re
-import secrets
-import shutil
-import tempfile
-import time
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO
 
 from autodub.infra.holding import Holding, lines_of
-from autodub.infra.locks import FileLock, held
+from autodub.infra.locks import held
+from autodub.infra.scratch import Scratch
 from autodub.model.errors import OutputProblem
 from autodub.model.media import Blob
 
@@ -32,7 +29,6 @@ _DIGEST = re.compile(r"[0-9a-f]{64}")
 _SUFFIX = re.compile(r"(\.[A-Za-z0-9]{1,10}){0,2}")
 NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 """What the system says when a file cannot grow."""
-_INSTANT = 0.001  # seconds
 _TOGETHER = 100  # files removed while nobody may keep one
 
 
@@ -45,27 +41,14 @@ class Blobs:
         self._tmp = folder / "tmp"
         with beginning(folder):
             self._folder.mkdir(parents=True, exist_ok=True)
-            self._tmp.mkdir(exist_ok=True)
             self._gate = self._folder / ".lock"
-            self._clean()
-            self._session = self._tmp / f"{os.getpid()}-{secrets.token_hex(4)}"
-            self._alive = FileLock(self._session.with_suffix(".alive"))
-            while not self._alive.take():  # somebody looks at it this instant, to see whether we live
-                time.sleep(_INSTANT)
-            try:
-                self._session.mkdir()
-            except OSError:
-                self._alive.free(remove=True)
-                raise
-        self._kept: set[Path] = set()  # by this object: never pruned under its user's feet
-        self.holding = Holding(self._session.with_suffix(".held"))
+            self._scratch = Scratch(self._tmp)
+        self.holding = Holding(self._scratch.session.with_suffix(".held"))
         """What this object relies on: files as ``file <name>``; others may add lines of their own kind."""
 
     def path(self, blob: Blob) -> Path:
         """Where a blob's file lies, or would lie. Raises ValueError for a name no blob can have."""
-        if not _DIGEST.fullmatch(blob.digest) or not _SUFFIX.fullmatch(blob.suffix):
-            raise ValueError(f"not the name of a stored file: {blob.digest!r}{blob.suffix!r}")
-        return self._folder / blob.digest[:2] / (blob.digest + blob.suffix)
+        return self._folder / blob.digest[:2] / checked(blob)
 
     def has(self, blob: Blob) -> bool:
         """Whether the file is there in its full size."""
@@ -73,6 +56,10 @@ class Blobs:
             return self.path(blob).stat().st_size == blob.size
         except (FileNotFoundError, ValueError):
             return False
+
+    def has_all(self, blobs: Sequence[Blob]) -> bool:
+        """Whether every one of some files is there."""
+        return all(self.has(blob) for blob in blobs)
 
     def find(self, digest: str) -> Blob | None:
         """A file of the store by its content alone; None where there is none."""
@@ -93,16 +80,15 @@ class Blobs:
         ``suffix`` defaults to the file's own. Raises OutputProblem when there is no room.
         """
         with writing(self._root):
-            source = self._inside(file)
+            source = self._scratch.inside(file)
             with source.open("rb") as stream:
                 digest = hashlib.file_digest(stream, "sha256").hexdigest()
                 size = os.fstat(stream.fileno()).st_size
                 os.fsync(stream.fileno())
             blob = Blob(digest, size, file.suffix if suffix is None else suffix)
             target = self.path(blob)
-            self._kept.add(target)
             with held(self._gate, shared=True):  # keeps a prune from taking the file we find here
-                self.holding.add(_line(target.name))
+                self.holding.add(held_file(target.name))
                 if self.has(blob):
                     os.utime(target)  # used now: younger than any prune that runs beside us
                     source.unlink()
@@ -115,32 +101,28 @@ class Blobs:
                 file.unlink(missing_ok=True)
         return blob
 
-    def _inside(self, file: Path) -> Path:
-        """The file on our own file system, so that it can be moved in one step."""
-        if file.stat().st_dev == self._session.stat().st_dev and not file.is_symlink():
-            return file
-        copy = self._session / f"in-{secrets.token_hex(8)}"
-        try:
-            shutil.copyfile(file, copy)
-        except BaseException:  # whatever stopped the copy, half of it must not stay
-            copy.unlink(missing_ok=True)
-            raise
-        return copy
-
     @contextmanager
     def scratch(self) -> Iterator[Path]:
         """An empty folder, removed with everything in it at the end."""
         with writing(self._root):
-            folder = Path(tempfile.mkdtemp(dir=self._session))
+            folder = self._scratch.make()
         try:
             yield folder
         finally:
-            shutil.rmtree(folder, ignore_errors=True)  # what an abandoned engine still writes goes at close
+            self._scratch.remove(folder)
 
     def files(self) -> Iterator[Path]:
         """Every file in the store."""
         for shelf in sorted(self._folder.glob("[0-9a-f][0-9a-f]")):
             yield from sorted(path for path in shelf.iterdir() if path.is_file())
+
+    def sizes(self) -> Mapping[str, int]:
+        """Every file by its name, with its bytes."""
+        found = {}
+        for path in self.files():
+            with suppress(FileNotFoundError):
+                found[path.name] = path.stat().st_size
+        return found
 
     def verify(self) -> tuple[Path, ...]:
         """Read every file and return those whose content is not what their name says."""
@@ -151,26 +133,9 @@ class Blobs:
                     damaged.append(path)
         return tuple(damaged)
 
-    def remove(self, path: Path, *, before: float) -> int | None:
-        """Remove one file; the bytes freed, or None when it stays.
-
-        It stays when this object kept it, or when it was kept at or after ``before`` (epoch seconds).
-        """
-        if path in self._kept:
-            return None
-        with held(self._gate):
-            try:
-                entry = path.stat()
-            except FileNotFoundError:
-                return None
-            if entry.st_mtime >= before:
-                return None
-            path.unlink()
-            return entry.st_size
-
     def let_go(self, blobs: Iterable[Blob]) -> None:
         """Say that these files are on record now, and need nobody any more to hold them."""
-        self.holding.drop([_line(name_of(blob)) for blob in blobs])
+        self.holding.drop([held_file(name_of(blob)) for blob in blobs])
 
     def clear(
         self, names: Iterable[str], *, on_record: Callable[[Sequence[str]], Collection[str]]
@@ -186,7 +151,7 @@ class Blobs:
             some = todo[first : first + _TOGETHER]
             with held(self._gate):  # nobody keeps a file meanwhile
                 in_use = self.held()
-                left = [name for name in some if _line(name) not in in_use]
+                left = [name for name in some if held_file(name) not in in_use]
                 known = on_record(left)
                 for name in left:
                     path = self._folder / name[:2] / name
@@ -199,7 +164,7 @@ class Blobs:
 
     def held(self, *, besides_us: bool = False) -> set[str]:
         """Everything that running processes rely on and no record names."""
-        alive = [name for name, _ in self._others() if not (besides_us and name == self._session.name)]
+        alive = [name for name, _ in self._scratch.alive() if not (besides_us and name == self._us)]
         return set[str]().union(*(lines_of(self._tmp / f"{name}.held") for name in alive))
 
     def named(self, path: Path) -> str | None:
@@ -209,36 +174,16 @@ class Blobs:
 
     def oldest_session(self) -> float | None:
         """When the oldest *other* running process on this folder began, epoch seconds; None when alone."""
-        return min((begun for name, begun in self._others() if name != self._session.name), default=None)
+        return min((begun for name, begun in self._scratch.alive() if name != self._us), default=None)
 
-    def _others(self) -> Iterator[tuple[str, float]]:
-        for mark in self._tmp.glob("*.alive"):
-            lock = FileLock(mark)
-            try:
-                begun = mark.stat().st_mtime
-            except FileNotFoundError:
-                continue
-            if lock.take():
-                lock.free()
-            else:
-                yield mark.stem, begun
-
-    def _clean(self) -> None:
-        """Remove scratch of processes that are gone."""
-        alive = {name for name, _ in self._others()}
-        for mark in self._tmp.glob("*.alive"):
-            lock = FileLock(mark)
-            if mark.stem not in alive and lock.take():
-                shutil.rmtree(mark.with_suffix(""), ignore_errors=True)
-                for left in (".held", ".new"):
-                    mark.with_suffix(left).unlink(missing_ok=True)
-                lock.free(remove=True)
+    @property
+    def _us(self) -> str:
+        return self._scratch.session.name
 
     def close(self) -> None:
         """Remove this process's scratch, and hold nothing any more."""
         self.holding.close()
-        shutil.rmtree(self._session, ignore_errors=True)
-        self._alive.free(remove=True)
+        self._scratch.close()
 
 
 def blob_named(name: str, size: int) -> Blob:
@@ -251,7 +196,20 @@ def name_of(blob: Blob) -> str:
     return blob.digest + blob.suffix
 
 
-def _line(name: str) -> str:
+def checked(blob: Blob) -> str:
+    """The name of a blob's file. Raises ValueError for a name no blob can have."""
+    if not is_digest(blob.digest) or not _SUFFIX.fullmatch(blob.suffix):
+        raise ValueError(f"not the name of a stored file: {blob.digest!r}{blob.suffix!r}")
+    return name_of(blob)
+
+
+def is_digest(text: str) -> bool:
+    """Whether it is a sha256 as we write it."""
+    return _DIGEST.fullmatch(text) is not None
+
+
+def held_file(name: str) -> str:
+    """How a file is held."""
     return f"file {name}"
 
 

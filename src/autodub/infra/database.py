@@ -9,9 +9,10 @@ from __future__ import annotations
 import sqlite3
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import TypeVar
 
 from sqlalchemy import (
     BigInteger,
@@ -27,23 +28,25 @@ from sqlalchemy import (
     create_engine,
     event,
 )
+from sqlalchemy.dialects.sqlite import Insert
 from sqlalchemy.exc import DatabaseError, OperationalError
 
 from autodub.infra import private
 from autodub.infra.blobs import writing
 from autodub.model.errors import OutputProblem
 
+T = TypeVar("T")
 SCHEMA = 3
 """Version of the tables below; a data directory of a later one is refused, not guessed at.
 
 1: answers, files. 2: rentals as well. 3: who uses what (uses, pins, parts, and columns for it). What is
 missing is added, what is there stays; answers from before are nobody's."""
 
-_metadata = MetaData()
+metadata = MetaData()
 
 answers = Table(
     "answers",
-    _metadata,
+    metadata,
     Column("key", String, primary_key=True),
     Column("engine", String, nullable=False),
     Column("version", String, nullable=False),
@@ -65,7 +68,7 @@ answers = Table(
 
 parts = Table(
     "parts",
-    _metadata,
+    metadata,
     Column("name", String, primary_key=True),
     Column("key", String, primary_key=True, index=True),
     sqlite_with_rowid=False,
@@ -74,7 +77,7 @@ parts = Table(
 
 uses = Table(
     "uses",
-    _metadata,
+    metadata,
     Column("owner", String, primary_key=True),
     Column("key", String, primary_key=True, index=True),
     sqlite_with_rowid=False,
@@ -83,7 +86,7 @@ uses = Table(
 
 pins = Table(
     "pins",
-    _metadata,
+    metadata,
     Column("owner", String, primary_key=True),
     Column("name", String, primary_key=True, index=True),
     sqlite_with_rowid=False,
@@ -116,7 +119,7 @@ _INDEXES = {
 
 files = Table(
     "files",
-    _metadata,
+    metadata,
     Column("path", String, primary_key=True),
     Column("size", BigInteger, nullable=False),
     Column("mtime_ns", BigInteger, nullable=False),
@@ -127,7 +130,7 @@ files = Table(
 
 rentals = Table(
     "rentals",
-    _metadata,
+    metadata,
     Column("token", String, primary_key=True),
     Column("account", String, nullable=False, index=True),
     Column("engine", String, nullable=False),
@@ -152,6 +155,23 @@ class Database:
         """The data directory."""
         self._engine: Engine | None = None
         self._lock = threading.Lock()
+
+    def again(self, work: Callable[[Connection], T]) -> T:
+        """Do ``work`` in a transaction; nobody else writes meanwhile."""
+        with self.writing() as connection:
+            return work(connection)
+
+    @staticmethod
+    def insert(table: Table) -> Insert:
+        """An INSERT that knows ``on_conflict_do_nothing`` and ``on_conflict_do_update``."""
+        return Insert(table)
+
+    def alone(self, connection: Connection, key: str) -> None:
+        """Keep everybody else who asks for this key out until the transaction ends: here they are anyhow."""
+
+    def place(self, path: Path) -> str:
+        """A path of this machine, as the index names it."""
+        return str(path)
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:
@@ -254,7 +274,7 @@ def _upgrade(connection: Connection) -> None:
         for column in columns if there else ():
             if column.split()[0] not in there:
                 connection.exec_driver_sql(f"ALTER TABLE {table} ADD COLUMN {column}")
-    _metadata.create_all(connection, checkfirst=True)
+    metadata.create_all(connection, checkfirst=True)
     for name, event_and_body in _TRIGGERS.items():
         connection.exec_driver_sql(f"CREATE TRIGGER IF NOT EXISTS {name} {event_and_body}")
     for name, place in _INDEXES.items():
