@@ -15,7 +15,7 @@ export default defineConfig({
     assetsInlineLimit: 0,
     modulePreload: { polyfill: false },
   },
-  server: { proxy: { '/api': server, '/docs': server, '/openapi.json': server } },
+  server: { proxy: { '/api': server, '/health': server, '/docs': server, '/openapi.json': server } },
   resolve: process.env.VITEST ? { conditions: ['browser'] } : {},
   test: { environment: 'jsdom', include: ['src/**/*.test.ts'], unstubGlobals: true },
 });
