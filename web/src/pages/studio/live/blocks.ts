@@ -12,7 +12,6 @@ function block(studio: Studio, line: Shown, span: { start: number; end: number }
     text: '',
     isStale: line.stale,
     isKept: line.keep_original || !line.text,
-    isLocked: line.isLocked,
     isDoubtful: studio.problemOf.has(line.id),
   };
 }

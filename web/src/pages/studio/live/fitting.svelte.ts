@@ -3,21 +3,27 @@ import { api, isAborted, problemOf, type Schemas } from '../../../api';
 import type { Line } from '../state/document';
 import { isWhole } from '../state/operations';
 import type { Shown } from './studio.svelte';
-import { guess, tempo } from '../state/predict';
+import { guess, tempo, wordOf, type FitWord } from '../state/predict';
 
 export type Fit = Schemas['FitShape'];
 export interface Foreseen {
   seconds: number;
   rate: number;
+  /** How it fits. */
+  word: FitWord;
   /** Whether it was guessed here. */
   isGuess: boolean;
 }
 /** Older servers tell nothing: then nobody asks again. */
 let isTold = true;
 
-const foreseen = (fit: Fit): Foreseen => ({
+export const foreseen = (fit: Fit): Foreseen => ({
   seconds: fit.seconds,
-  rate: fit.needed,
+  rate: fit.rate,
+  word: wordOf(
+    fit.rate,
+    fit.flags.map((one) => one.flag),
+  ),
   isGuess: false,
 });
 
@@ -28,6 +34,9 @@ export class Fitting {
   #asked = '';
   #stop: AbortController | undefined;
   #timer: ReturnType<typeof setTimeout> | undefined;
+  #loaded = '';
+  #loading: AbortController | undefined;
+  #later: ReturnType<typeof setTimeout> | undefined;
 
   constructor(readonly job: string) {}
 
@@ -39,7 +48,7 @@ export class Fitting {
     this.#asked = asked;
     this.#end();
     const guessed = guess(text, tempo(lines, speaker), end - start);
-    this.fit = guessed && { ...guessed, isGuess: true };
+    this.fit = guessed && { ...guessed, word: wordOf(guessed.rate), isGuess: true };
     // A line that the server does not have yet it cannot foresee.
     if (!isTold || !text || !isWhole(line, true) || !line.isKnown) return;
     this.#timer = setTimeout(() => void this.#ask(line.id, text), 180);
@@ -57,20 +66,27 @@ export class Fitting {
       this.#failed(thrown);
     }
   }
-  /** The wordings that a line could have. */
-  async load(line: Shown): Promise<void> {
-    this.wordings = [];
-    if (!isTold || !line.isKnown) return;
-    this.isLoading = true;
+  /** The wordings that a line could have, once somebody stays with it. */
+  load(line: Shown): void {
+    clearTimeout(this.#later);
+    this.#loading?.abort();
+    if (line.id !== this.#loaded) this.wordings = [];
+    this.#loaded = line.id;
+    this.isLoading = isTold && line.isKnown;
+    if (this.isLoading) this.#later = setTimeout(() => void this.#load(line.id), 180);
+  }
+  async #load(line: string): Promise<void> {
+    const { signal } = (this.#loading = new AbortController());
     try {
       const found = await api.get('/api/v1/jobs/{job}/lines/{line}/wordings', {
-        path: { job: this.job, line: line.id },
+        path: { job: this.job, line },
+        signal,
       });
       this.wordings = found.wordings;
-    } catch (thrown) {
-      this.#failed(thrown);
-    } finally {
       this.isLoading = false;
+    } catch (thrown) {
+      if (!signal.aborted) this.isLoading = false;
+      this.#failed(thrown);
     }
   }
   /** What cannot be foreseen stays guessed: a line that is not saved yet, a server that does not know the way. */
@@ -85,5 +101,7 @@ export class Fitting {
   }
   close(): void {
     this.#end();
+    clearTimeout(this.#later);
+    this.#loading?.abort();
   }
 }

@@ -13,7 +13,6 @@ export interface Block {
   text: string;
   isStale: boolean;
   isKept: boolean;
-  isLocked: boolean;
   isDoubtful: boolean;
 }
 export interface Palette {
@@ -115,7 +114,7 @@ function label(
   const from = Math.max(left, 0) + 6;
   const room = Math.min(left + width, view.width) - from - 6;
   if (room < 16) return;
-  const marks = `${one.isDoubtful ? '▲ ' : ''}${one.isLocked ? '⚿ ' : ''}`;
+  const marks = one.isDoubtful ? '▲ ' : '';
   const words = room > 64 && one.text ? `${marks}${one.speaker} · ${one.text}` : `${marks}${one.speaker}`;
   const shown = cut(context, words, room);
   context.textAlign = 'left';

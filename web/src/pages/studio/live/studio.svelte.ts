@@ -183,6 +183,19 @@ export class Studio {
     const change = this.#stack.again();
     if (change) this.#redone(change, 'studio.redone');
   }
+  /** How to take back what was done last, also when more was done since. */
+  #back(): () => void {
+    const change = this.#stack.done.at(-1);
+    return () => {
+      if (!change) return;
+      if (this.#stack.done.at(-1) === change) this.undo();
+      else this.apply(commands.inverse(change));
+    };
+  }
+  /** An offer to take back what was just done. */
+  get offer(): { label: string; run: () => void } {
+    return { label: t('studio.undo'), run: this.#back() };
+  }
   #redone(change: Change, said: 'studio.undone' | 'studio.redone'): void {
     this.#saving.edit(commands.apply(this.doc, change));
     this.#look();
@@ -244,7 +257,7 @@ export class Studio {
     this.do('remove', (doc) => commands.remove(doc, line.id));
     this.selected = this.order[Math.min(at, this.order.length - 1)] ?? null;
     toast.info(t('studio.removed', { line: line.number }), {
-      action: { label: t('studio.undo'), run: () => this.undo() },
+      action: this.offer,
     });
   }
   lock(): void {

@@ -42,3 +42,12 @@ export function fitOf(rate: number): Fit {
   if (rate > 1.08) return 'brisk';
   return rate < 0.75 ? 'short' : 'good';
 }
+
+export type FitWord = Fit | 'overlap' | 'too_long';
+/** How a wording fits, in one word: by what the server says is wrong, else by its rate. */
+export function wordOf(rate: number, flags: readonly string[] = []): FitWord {
+  if (flags.includes('overlap')) return 'overlap';
+  if (flags.includes('fast') || flags.includes('emergency_rate')) return 'fast';
+  if (flags.includes('too_long')) return 'too_long';
+  return flags.includes('short') ? 'short' : fitOf(rate);
+}
