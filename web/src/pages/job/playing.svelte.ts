@@ -177,11 +177,7 @@ export class Playing {
 export function isTaken(event: KeyboardEvent): boolean {
   if (event.defaultPrevented || event.altKey || event.ctrlKey || event.metaKey) return true;
   const at = event.target as HTMLElement;
-  if (
-    at.closest(
-      'dialog, [role=menu], [role=tablist], [role=listbox], input:not([type=range]), select, textarea',
-    )
-  )
+  if (at.closest('dialog, [role=menu], [role=tablist], input:not([type=range]), select, textarea'))
     return true;
   if (event.key === ' ') return !!at.closest('button, a, summary, input, [role=button]');
   if (event.key.startsWith('Arrow'))

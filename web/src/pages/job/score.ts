@@ -4,7 +4,7 @@ import { scale, ticks } from './scale';
 
 export const MARGIN = 14;
 export const LANE = 26;
-const PACE = 76;
+export const PACE = 76;
 const LOUD = 84;
 /** Upper edges. */
 export const TOP = { axis: 22, source: 30, dub: 74, pace: 130, loud: 236 };
