@@ -338,3 +338,21 @@ def test_a_dub_that_failed_says_why(opening: Opening, studio: Studio, axe: Axe) 
     page.get_by_role("radio", name="Trouble").check()
     expect(page.locator("[data-number]").last).to_contain_text("Failed")
     axe(page)
+
+
+def test_the_same_source_speaks_another_language(
+    opening: Opening, studio: Studio, axe: Axe, job: str
+) -> None:
+    """One choice makes another dub of it, and leads there."""
+    page, _ = opening(studio.site, f"/jobs/{job}")
+    page.get_by_role("button", name="More", exact=True).click()
+    page.get_by_role("menuitem", name="Dub it into another language").click()
+    dialog = page.get_by_role("dialog", name="Dub it into another language")
+    dialog.get_by_label("Language").select_option("ca")
+    axe(page)
+    dialog.get_by_role("button", name="Dub it").click()
+    expect(page.get_by_text("English to Catalan")).to_be_visible()
+    other = page.url.rpartition("/")[2]
+    assert other != job
+    studio.ask("DELETE", f"/jobs/{other}")
+    expect(page.get_by_role("heading", name="This dub was deleted")).to_be_visible()

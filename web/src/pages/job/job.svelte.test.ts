@@ -19,6 +19,7 @@ import {
 import { curve, scale, thinned, ticks } from './scale';
 import { drawing, startOf } from './score';
 import { picture, sums, underWay, type Attempt, type Stage } from './stages';
+import { targets } from './targets';
 import { bound, figure, lateness, lineWords } from './words';
 
 beforeEach(() => locale.use('en', en));
@@ -381,5 +382,21 @@ describe('the player', () => {
     document.body.addEventListener('keydown', (event) => (found = isTaken(event)), { once: true });
     document.body.firstElementChild!.dispatchEvent(new KeyboardEvent('keydown', { key, bubbles: true }));
     expect(found).toBe(taken);
+  });
+});
+
+describe('another language', () => {
+  const all = ['es', 'pt-BR', 'af'].map((tag) => ({ tag, name: tag }));
+  const known = (pairs: Record<string, string[]> | null) =>
+    ({
+      recognised: [],
+      translated: [{ engine: 'a', languages: null, pairs }],
+      spoken: [{ engine: 'b', languages: all }],
+    }) as Parameters<typeof targets>[0];
+
+  it('is one that somebody translates into and somebody speaks', () => {
+    expect(targets(known({ en: ['es', 'pt', 'ca'], fr: ['af'] }), 'en-GB')).toEqual(['es', 'pt-BR']);
+    expect(targets(known({ en: ['es'], fr: ['af'] }), null)).toEqual(['es', 'af']);
+    expect(targets(known(null), 'en')).toEqual(['es', 'pt-BR', 'af']);
   });
 });
