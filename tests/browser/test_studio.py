@@ -171,15 +171,32 @@ def test_a_server_that_is_away_loses_nothing(opening: Opening, site: Site, dub: 
     saved(page)
 
 
-def test_two_who_edit_see_each_other(studio: Page, site: Site, dub: str) -> None:
-    """Somebody else's change appears by itself; where both changed the same words, both are shown."""
+def test_two_who_edit_see_each_other(opening: Opening, site: Site, dub: str) -> None:
+    """Somebody else's change appears by itself; where both changed the same words, one chooses."""
+    page, witness = opening(site, f"/jobs/{dub}/studio", viewport={"width": 1440, "height": 900})
+    first = lines(page).nth(0)
+    first.click()
     with Client(site.address) as server:
         found = server.transcripts.read(dub)
         line = found.lines[0]
         server.transcripts.edit(dub, line.id, text="Lo dice otra persona.", revision=found.revision)
-        expect(lines(studio).nth(0)).to_contain_text("Lo dice otra persona.")
-        server.transcripts.edit(dub, line.id, text=line.text, revision=found.revision + 1)
-    expect(lines(studio).nth(0)).to_contain_text(line.text)
+        expect(first).to_contain_text("Lo dice otra persona.")
+        witness.is_away = True
+        witness.expected.add(412)
+        page.context.set_offline(True)
+        page.get_by_label("Said in the dub").fill("Lo digo yo.")
+        expect(page.locator(".mark.away")).to_be_visible()
+        server.transcripts.edit(dub, line.id, text="Y otra vez.", revision=found.revision + 1)
+        page.context.set_offline(False)
+        clash = page.get_by_role("alert").filter(has_text="Somebody else changed this meanwhile")
+        expect(clash).to_contain_text("now “Y otra vez.”, yours was “Lo digo yo.”")
+        expect(first).to_contain_text("Y otra vez.")
+        clash.get_by_role("button", name="Use mine").click()
+        expect(first).to_contain_text("Lo digo yo.")
+        saved(page)
+        assert server.transcripts.read(dub).lines[0].text == "Lo digo yo."
+        server.transcripts.edit(dub, line.id, text=line.text, revision=found.revision + 3)
+    expect(first).to_contain_text(line.text)
 
 
 def test_problems_come_one_after_the_other(studio: Page) -> None:
@@ -225,10 +242,9 @@ def test_everything_can_be_reached_by_keys(studio: Page) -> None:
     saved(studio)
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("width", [390, 1440])
+@pytest.mark.parametrize(("width", "scheme"), [(390, "light"), (1440, "dark")])
 def test_nobody_is_kept_out(
-    opening: Opening, site: Site, dub: str, axe: Axe, scheme: str, width: int
+    opening: Opening, site: Site, dub: str, axe: Axe, width: int, scheme: str
 ) -> None:
     """Axe finds nothing wrong with any panel, by day and by night, on a phone and on a wide screen."""
     size = {"width": width, "height": 844}

@@ -28,6 +28,8 @@ export class Desk {
   /** Where the wording is written, while it is. */
   writing: HTMLTextAreaElement | undefined;
   list: HTMLElement | undefined;
+  /** The panel, where it lies over the list. */
+  side: HTMLElement | undefined;
   regenerate: () => void = () => undefined;
 
   constructor(readonly studio: Studio) {}
@@ -85,6 +87,7 @@ export class Desk {
   open(panel: Panel): void {
     this.panel = panel;
     this.isPanelOpen = true;
+    if (this.isNarrow) void tick().then(() => this.side?.focus());
   }
   async edit(): Promise<void> {
     this.open('line');

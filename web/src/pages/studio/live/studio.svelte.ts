@@ -1,7 +1,7 @@
 // The studio of one dub: its text as it is edited, what is chosen, and everything that can be done.
 import { connection, problemOf, type ApiProblem } from '../../../api';
 import { toast } from '../../../design';
-import { fmt, t } from '../../../i18n/index.svelte';
+import { t } from '../../../i18n/index.svelte';
 import * as commands from '../state/commands';
 import type { Change, Deed } from '../state/commands';
 import {
@@ -327,18 +327,4 @@ export class Studio {
   get refusals(): ApiProblem[] {
     return [...this.refused.values()].map((one) => one.problem);
   }
-}
-
-/** What is doubtful about a line, in words: what it is, and how to mend it. */
-export function inWords({ trouble, value }: Problem['doubts'][number]): { what: string; mend: string } {
-  const shown =
-    typeof value === 'number'
-      ? trouble === 'fast' || trouble === 'emergency_rate'
-        ? fmt.number(value, 2)
-        : fmt.number(value, 1)
-      : (value ?? '');
-  return {
-    what: t(`studio.trouble.${trouble}`, { value: shown }),
-    mend: t(`studio.mend.${trouble}`),
-  };
 }
