@@ -70,13 +70,13 @@ def measure(
     whatever it is called now. Of any other dub only the two files are known; ``transcript``, a
     subtitle file of the *source*, then gives figures per line. ``html`` is where to write a report.
     """
-    from autodub.gateway.store import Store
+    from autodub.gateway.opening import open_store
     from autodub.model.job import Event
     from autodub.pipeline import finished
     from autodub.quality.measure import measure as measured
 
     made, origin, known = path_of(str(dubbed)), path_of(str(source)), _transcript(transcript)
-    store = Store((settings or configuration.load()).data_dir)
+    store = open_store(settings or configuration.load())
     try:
         is_file = os.path.isfile(made)  # noqa: PTH113 - a name too long for the system is no file
         making = finished.making_of(store, store.digest(made)) if is_file and known is None else None

@@ -64,9 +64,9 @@ class Calls:
     @contextmanager
     def store(self, *, data_dir: Path | None) -> Iterator[Store]:
         """The store of the data directory, closed afterwards."""
-        from autodub.gateway.store import Store
+        from autodub.gateway.opening import open_store
 
-        store = Store(self.settings(data_dir=data_dir).data_dir)
+        store = open_store(self.settings(data_dir=data_dir))
         try:
             yield store
         finally:

@@ -25,7 +25,7 @@ from autodub.infra import codec, private
 from autodub.infra.blobs import Blobs, beginning, name_of
 from autodub.infra.database import Database, answers, files, identity, pins, uses
 from autodub.infra.locks import FileLock
-from autodub.infra.storage import BlobStore, Index, Lock
+from autodub.infra.storage import BlobStore, Index, Lock, NotThere
 from autodub.model.errors import Gone, UnsupportedSource
 from autodub.model.media import Blob
 
@@ -75,8 +75,15 @@ def _keep(insert: Callable[[Table], Any]) -> Any:
 class Shared(Protocol):
     """What a store has where many machines share one."""
 
-    index: Index
-    blobs: BlobStore
+    @property
+    def index(self) -> Index:
+        """Answers, and who uses what."""
+        ...
+
+    @property
+    def blobs(self) -> BlobStore:
+        """Files."""
+        ...
 
     def lock(self, name: str) -> Lock:
         """A lock against everybody who shares the store."""
@@ -202,10 +209,14 @@ class Store:
 
     def pin(self, owner: str, blob: Blob) -> None:
         """Keep a file for an owner, whatever becomes of the answers that name it. Raises Gone without it."""
-        with self._database.writing() as connection:
-            pin = self._database.insert(pins).on_conflict_do_nothing()
-            connection.execute(pin, {"owner": owner, "name": name_of(blob)})
-        if not self.blobs.has(blob):
+        pin = self._database.insert(pins).on_conflict_do_nothing()
+        try:
+            with self._database.writing() as connection:
+                connection.execute(pin, {"owner": owner, "name": name_of(blob)})
+            is_there = self.blobs.has(blob)
+        except NotThere:
+            is_there = False
+        if not is_there:
             raise Gone("A file to be kept is not there any more.", hint="Run again; it is made anew.")
         self.blobs.let_go([blob])
 

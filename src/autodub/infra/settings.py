@@ -33,6 +33,9 @@ _VARIABLES = {
     "largest": "AUTODUB_LARGEST",
     "height": "AUTODUB_HEIGHT",
     "prices": "AUTODUB_PRICES",
+    "store_database": "AUTODUB_STORE_DATABASE",
+    "blobs": "AUTODUB_BLOBS",
+    "cache": "AUTODUB_CACHE",
     "server_url": "AUTODUB_SERVER",
     "server_key": "AUTODUB_KEY",
 }
@@ -42,6 +45,7 @@ _NUMBERS = {
     "longest": "It is in seconds: 7200 is two hours.",
     "largest": "It is in bytes: 2000000000 is 2 GB.",
     "height": "It is in lines of picture: 1080 is full HD.",
+    "cache": "It is in bytes: 20000000000 is 20 GB.",
 }
 """Unit of a setting, and an example."""
 _CONFIG = "AUTODUB_CONFIG"
@@ -78,6 +82,19 @@ class Settings(BaseModel):
     largest: int | None = Field(default=None, ge=1, description="Bytes a download may have.")
     height: int | None = Field(default=None, ge=144, description="Lines of picture wanted at most.")
     prices: Path | None = Field(default=None, description="A price table of one's own (TOML).")
+    store_database: SecretStr = Field(
+        default=SecretStr(""),
+        description="postgresql://user:password@host/name for kept answers; empty: SQLite in the data "
+        "directory.",
+    )
+    blobs: str = Field(
+        default="",
+        description="Folder or s3://bucket/prefix for kept files, with `store_database`; "
+        "empty: in the data directory.",
+    )
+    cache: int = Field(
+        default=20 * 10**9, ge=0, description="Bytes of files from S3 that are kept on this machine."
+    )
     server_url: str = Field(
         default="http://127.0.0.1:5000", description="The server that autodub jobs talks to."
     )
@@ -162,12 +179,30 @@ def load(
         largest=_number("largest", values.get("largest"), origins, least=1),
         height=_number("height", values.get("height"), origins, least=144),
         prices=_folder("prices", values["prices"], origins) if "prices" in values else None,
+        **_store(values, origins),
         **_server(values, origins),
         config_file=chosen,
         exposed=bool(table.get("secrets") or table.get("server_key")) and _is_open(chosen),
         origins=origins,
         unknown=tuple(unknown),
     )
+
+
+def _store(values: Mapping[str, Any], origins: Mapping[str, str]) -> dict[str, Any]:
+    """Where kept answers and files lie, as far as it was said."""
+    found: dict[str, Any] = {}
+    if "store_database" in values:
+        found["store_database"] = SecretStr(str(values["store_database"]).strip())
+    if "blobs" in values:
+        place = str(values["blobs"]).strip()
+        found["blobs"] = place if not place or "://" in place else str(_folder("blobs", place, origins))
+    if found.get("blobs") and not found.get("store_database"):
+        raise BadOption(
+            f"blobs is set ({origins['blobs']}) and store_database is not.",
+            hint="Machines that share files ask a PostgreSQL who needs them: set store_database, too.",
+        )
+    cache = _number("cache", values.get("cache"), origins, least=0)
+    return found if cache is None else found | {"cache": cache}
 
 
 def _server(values: Mapping[str, Any], origins: Mapping[str, str]) -> dict[str, Any]:

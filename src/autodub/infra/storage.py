@@ -6,16 +6,21 @@ and ``sessions``.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import IO, Any, Protocol, TypeVar
 
 from sqlalchemy import Connection, Table
 
+from autodub.model.errors import Unavailable
 from autodub.model.media import Blob
 
 T = TypeVar("T")
+
+
+class NotThere(Unavailable):
+    """What was to be recorded names something that is gone: whoever recorded it was given up meanwhile."""
 
 
 class Lock(Protocol):
@@ -45,8 +50,10 @@ class Holds(Protocol):
 class Index(Protocol):
     """The tables of ``database``, wherever they lie. Safe for many threads."""
 
-    folder: Path
-    """The data directory."""
+    @property
+    def folder(self) -> Path:
+        """The data directory."""
+        ...
 
     def reading(self) -> AbstractContextManager[Connection]:
         """A connection for SELECT; sees the last committed state."""
@@ -122,6 +129,10 @@ class BlobStore(Protocol):
 
     def sizes(self) -> Mapping[str, int]:
         """Every file by its name, with its bytes."""
+        ...
+
+    def files(self) -> Iterator[Path]:
+        """Every file in the store."""
         ...
 
     def verify(self) -> tuple[Path, ...]:

@@ -20,6 +20,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
+from autodub.gateway.opening import open_store
 from autodub.gateway.store import Answer, Store
 from autodub.infra.settings import Settings
 from autodub.model.errors import NotFound, Unavailable
@@ -120,7 +121,7 @@ class Deriving:
     def kept(self, owner: str, name: str, make: Make) -> Derived:
         """What was made under a name before, by any process; else made now and kept as the owner's."""
         key = sha256(f"derived {_VERSION} {name}".encode()).hexdigest()
-        with closing(Store(self._settings.data_dir, owner=owner)) as store:
+        with closing(open_store(self._settings, owner=owner)) as store:
             answer = store.get(key)
             if answer is None:
                 began = time.monotonic()

@@ -6,7 +6,7 @@ from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
-from autodub.gateway.store import Store
+from autodub.gateway.opening import open_store
 from autodub.infra import codec
 from autodub.infra.settings import Settings
 from autodub.model.errors import Gone
@@ -35,7 +35,7 @@ def note(folder: Path, media: Blob, settings: Settings, owner: str) -> None:
     Where the file is not in the store any more nothing is noted.
     """
     place = folder / _NOTE
-    with closing(Store(settings.data_dir, owner=owner)) as store:
+    with closing(open_store(settings, owner=owner)) as store:
         making = making_of(store, media.digest)
         blob = None if making is None else store.blobs.find(making.source)
         if making is None or blob is None:

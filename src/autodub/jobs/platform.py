@@ -9,7 +9,7 @@ from pathlib import Path
 from sqlalchemy import select
 
 from autodub import __version__
-from autodub.gateway.store import Store
+from autodub.gateway.opening import LASTING, open_store
 from autodub.infra import private, server_settings
 from autodub.infra.server_settings import ServerSettings
 from autodub.infra.settings import Settings
@@ -64,7 +64,7 @@ class Platform:
         with ExitStack() as unfinished:
             unfinished.callback(self.sql.close)
             schema.upgrade(self.sql)
-            self.store = Store(settings.data_dir)
+            self.store = open_store(settings, patience=LASTING)
             """Kept answers and files, as nobody's: for reading results."""
             unfinished.callback(self.store.close)
             self._put_together(settings, server)

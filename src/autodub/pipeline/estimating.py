@@ -9,7 +9,7 @@ from autodub.dubbing.cost import Estimate
 from autodub.engines.context import engine_context
 from autodub.gateway.cancel import Cancel
 from autodub.gateway.gateway import nobody
-from autodub.gateway.store import Store
+from autodub.gateway.opening import open_store
 from autodub.infra.settings import Settings
 from autodub.model.job import Listener
 from autodub.model.request import DubRequest
@@ -52,7 +52,7 @@ def foretell(
     ``Store.release``.
     """
     refuse_unwritable(request)
-    store = Store(settings.data_dir, owner=owner)
+    store = open_store(settings, owner=owner)
     stop = cancel or Cancel()
     with contextlib.ExitStack() as unfinished:
         unfinished.callback(store.close)

@@ -17,6 +17,7 @@ from autodub.engines.context import engine_context
 from autodub.engines.roles import EngineContext, Translator
 from autodub.gateway.cancel import Cancel
 from autodub.gateway.gateway import nobody
+from autodub.gateway.opening import open_store
 from autodub.gateway.store import Store
 from autodub.infra.settings import Settings
 from autodub.model.errors import AutodubError, BadSubtitles, Cancelled
@@ -118,7 +119,7 @@ def running(
 ) -> Iterator[tuple[Run, EngineContext]]:
     """A dub under way: its store and its door to the engines, closed at the end, whatever that is."""
     refuse_unwritable(request)
-    store = Store(settings.data_dir, owner=owner)
+    store = open_store(settings, owner=owner)
     stop = (cancel or Cancel()).child()  # what fails here must not stop the caller's other dubs
     with contextlib.ExitStack() as unfinished:
         unfinished.callback(store.close)

@@ -7,7 +7,7 @@ from typing import Literal
 
 from autodub.gateway.cancel import Cancel
 from autodub.gateway.gateway import Gateway, nobody
-from autodub.gateway.store import Store
+from autodub.gateway.opening import open_store
 from autodub.infra.settings import Settings
 from autodub.model.errors import EngineCannot
 from autodub.model.job import Listener
@@ -38,7 +38,7 @@ def stem(
             "There are no stems: the voices of this source could not be taken out of its sound.",
             hint="Dub it again with a separator that can.",
         )
-    with contextlib.closing(Store(settings.data_dir, owner=owner)) as store:
+    with contextlib.closing(open_store(settings, owner=owner)) as store:
         gateway = Gateway(store, listener=listener, cancel=cancel, redact=settings.redact)
         asked = Stem(which, parts.mix, parts.background, parts.spans)
         made: Blob = gateway.call(Studio(lambda _source: None), "stem", asked, stage="render")

@@ -7,7 +7,7 @@ from pathlib import Path
 from autodub.engines.context import engine_context
 from autodub.gateway.cancel import Cancel
 from autodub.gateway.gateway import Gateway, nobody
-from autodub.gateway.store import Store
+from autodub.gateway.opening import open_store
 from autodub.infra.settings import Settings
 from autodub.model.job import Listener
 from autodub.model.request import DubRequest
@@ -28,7 +28,7 @@ def transcribe(
     cancel: Cancel | None = None,
 ) -> tuple[Segment, ...]:
     """The lines of a source as subtitles: one segment per line, in time order."""
-    store = Store(settings.data_dir)
+    store = open_store(settings)
     run = Run(Gateway(store, listener=listener, cancel=cancel, redact=settings.redact), listener)
     try:
         engines = {"transcriber": transcriber} if transcriber else {}

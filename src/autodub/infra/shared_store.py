@@ -1,0 +1,150 @@
+"""The parts of a store that many machines share, put together; what can be is shared within a process."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import threading
+import time
+from collections.abc import Callable
+from contextlib import ExitStack, suppress
+from functools import cache, partial
+from hashlib import sha256
+from pathlib import Path
+
+from autodub.infra import private
+from autodub.infra.blobs import beginning
+from autodub.infra.cache import Cache
+from autodub.infra.pg_index import PgIndex
+from autodub.infra.places import Folder, Places
+from autodub.infra.s3_places import S3
+from autodub.infra.scratch import Scratch
+from autodub.infra.sessions import RowLock, Sessions
+from autodub.infra.settings import Settings
+from autodub.infra.shared_blobs import SharedBlobs
+
+_SELDOM = 60.0
+"""Seconds between two looks for what other machines have removed."""
+_lock = threading.Lock()
+_open: dict[tuple[object, ...], _Process] = {}
+
+
+class SharedStore:
+    """One user of a shared store: its own session over what its process shares."""
+
+    def __init__(self, settings: Settings, *, patience: float | None = None) -> None:
+        """``patience``: seconds for which a file that was brought stays; None: until ``close``.
+
+        Raises Unavailable, OutputProblem, BadOption.
+        """
+        folder = settings.data_dir.absolute()
+        self._process = _join(settings, folder)
+        self._is_over = False
+        with ExitStack() as unfinished:
+            unfinished.callback(self._process.leave)
+            with beginning(folder):
+                scratch = Scratch(folder / "tmp")
+            unfinished.callback(scratch.close)
+            self.index = self._process.index
+            self._session = self._process.sessions.begin(scratch.session.name)
+            unfinished.callback(self._session.close)
+            with beginning(folder):
+                cache = Cache(folder / "cache", scratch.session, bound=settings.cache, patience=patience)
+            self.blobs = SharedBlobs(self.index, self._process.there, self._session, scratch, cache)
+            self._process.users.add(self.blobs)
+            unfinished.pop_all()
+
+    def lock(self, name: str) -> RowLock:
+        """A lock against everybody who shares the store."""
+        return self._session.lock(name)
+
+    def close(self) -> None:
+        """Rely on nothing any more, and let go of it all; a second time does nothing."""
+        if self._is_over:
+            return
+        self._is_over = True
+        self._process.users.discard(self.blobs)
+        try:
+            self.blobs.close()
+        finally:
+            self._process.leave()
+
+
+class _Process:
+    """What the users of one shared store in one process have together."""
+
+    def __init__(self, settings: Settings, folder: Path, forget: Callable[[], None]) -> None:
+        home = _home(folder)
+        self.index = PgIndex(settings.store_database.get_secret_value(), folder, home)
+        self.there = places_of(settings)
+        self.sessions = Sessions(self.index, home, folder / "tmp")
+        self.sessions.beside.append(self._beside)
+        self.users: set[SharedBlobs] = set()
+        self.count = 0
+        self._forget = forget
+        self._rechecked = time.monotonic()
+
+    def leave(self) -> None:
+        """One user less; the last one ends it."""
+        with _lock:
+            self.count -= 1
+            is_last = not self.count
+            if is_last:
+                self._forget()
+        if is_last:
+            self.sessions.close()
+            self.index.close()
+
+    def _beside(self) -> None:
+        users = tuple(self.users)
+        for blobs in users:
+            blobs.let_go_of_old()
+        if users and time.monotonic() - self._rechecked >= _SELDOM:
+            self._rechecked = time.monotonic()
+            users[0].recheck()
+            users[0].sweep()
+
+
+def places_of(settings: Settings) -> Places:
+    """Where the bytes of shared files lie. Raises BadOption."""
+    if "://" in settings.blobs:
+        return _s3(settings.blobs)
+    return Folder(Path(settings.blobs) if settings.blobs else settings.data_dir.absolute() / "blobs")
+
+
+@cache
+def _s3(address: str) -> S3:
+    """One client for a process: it takes long to make, and keeps connections."""
+    return S3(address)
+
+
+def _join(settings: Settings, folder: Path) -> _Process:
+    database = settings.store_database.get_secret_value()
+    key = (os.getpid(), folder, database, settings.blobs)
+    with beginning(folder):
+        private.folder(folder)
+    with _lock:
+        process = _open.get(key)
+        if process is None:
+            process = _open[key] = _Process(settings, folder, partial(_forget, key))
+        process.count += 1
+    return process
+
+
+def _forget(key: tuple[object, ...]) -> None:
+    del _open[key]
+
+
+def _home(folder: Path) -> str:
+    """A name of this machine's data directory, unlike any other's: of each start of each machine."""
+    mark = folder / "machine"
+    with beginning(folder):
+        if not mark.exists():
+            beside = mark.with_name(f"machine-{secrets.token_hex(4)}")
+            beside.write_text(secrets.token_hex(16))
+            with suppress(FileExistsError):
+                os.link(beside, mark)
+            beside.unlink()
+        name = mark.read_text()
+    boot = Path("/proc/sys/kernel/random/boot_id")
+    return sha256(f"{name} {boot.read_text() if boot.exists() else ''}".encode()).hexdigest()[:16]
