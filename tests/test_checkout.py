@@ -38,6 +38,8 @@ PACKAGES = [
     "nodejs",
     "npm",
     "chromium",
+    "redis-server",
+    "rabbitmq-server",
 ]
 PYTHON = """#!/usr/bin/env bash
 echo "python $*" >>"$LOG"

@@ -94,7 +94,7 @@ def test_a_free_slot_finds_jobs_although_nobody_rings(
     monkeypatch.setattr(module, "_IDLE", 0.01)
     scripted.go.set()
     with working(platform):
-        monkeypatch.setattr(platform.queue, "ring", lambda: None)
+        monkeypatch.setattr(platform.queue, "ring", lambda *_: None)
         (job,) = submit(platform)
         until(lambda: look(platform, job).state == "completed")
 
@@ -122,7 +122,7 @@ def test_a_stop_is_noticed_without_a_bell(
     (job,) = submit(platform)
     with working(platform):
         assert scripted.begun.acquire(timeout=_LONG)
-        monkeypatch.setattr(platform.queue, "ring", lambda: None)
+        monkeypatch.setattr(platform.queue, "ring", lambda *_: None)
         platform.jobs.cancel(LOCAL_ACTOR, job.id)
         until(lambda: look(platform, job).state == "cancelled")
 
@@ -297,11 +297,11 @@ def test_jobs_of_two_users_are_carried_out_in_turn(opening: Opening, scripted: D
 
 
 def _shaky(real: Any, away: threading.Event, failed: threading.Semaphore) -> Any:
-    def ask(*given: Any) -> Any:
+    def ask(*given: Any, **named: Any) -> Any:
         if away.is_set():
             failed.release()
             raise Unavailable("The database is away.")
-        return real(*given)
+        return real(*given, **named)
 
     return ask
 

@@ -33,6 +33,10 @@ def platform(settings: Settings, server: ServerSettings) -> Platform:
     from autodub.infra.blobs import beginning
     from autodub.jobs.platform import Platform
 
+    if server.broker.get_secret_value().lower().startswith("memory"):
+        raise BadOption(
+            "A broker in memory is heard by its own process alone.", hint="Give one with redis:// or amqp://."
+        )
     private.from_now_on()  # also where the data directory was made by somebody with other rights
     with beginning(settings.data_dir):
         private.folder(settings.data_dir)

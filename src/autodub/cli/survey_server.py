@@ -42,7 +42,7 @@ def checks(settings: Settings) -> tuple[Check, ...]:
     except BadOption as problem:
         return (Check("server settings", "warning", problem.message, problem.hint),)
     return (
-        *_values(settings, server), *_database(settings, server), *_address(server),
+        *_values(settings, server), *_database(settings, server), *_broker(server), *_address(server),
         *_machine(settings, server), *_extras(server), *_moderator(settings, server),
     )  # fmt: skip
 
@@ -106,6 +106,21 @@ def _database(settings: Settings, server: ServerSettings) -> Iterator[Check]:
         yield Check("database", "warning", said, "Is it one of Autodub? Try a backup.")
     finally:
         sql.close()
+
+
+def _broker(server: ServerSettings) -> Iterator[Check]:
+    if not server.broker.get_secret_value():
+        return
+    from autodub.jobs.celery_queue import Broker
+
+    try:
+        broker = Broker(server.broker)
+        count = sum(broker.waiting().values())
+        broker.close()
+    except AutodubError as problem:
+        yield Check("broker", "warning", problem.message, problem.hint)
+    else:
+        yield Check("broker", "ok", f"{broker.kind}, messages that wait: {count}")
 
 
 def _accounts(sql: object, server: ServerSettings) -> Iterator[Check]:

@@ -29,8 +29,13 @@ _RELEASE = 15.0
 
 @click.command("worker")
 @click.option(
-    "--slots", type=click.IntRange(1, 64), metavar="N", help="Jobs that run at once here. [default: 2]"
-)
+    "--slots", "--concurrency", "slots", type=click.IntRange(1, 64), metavar="N",
+    help="Jobs that run at once here. [default: 2]",
+)  # fmt: skip
+@click.option(
+    "--queues", metavar="LIST",
+    help="What may bind the jobs that are taken: net, cpu, gpu, with commas between. [default: all]",
+)  # fmt: skip
 @click.option(
     "--database", metavar="ADDRESS",
     help="postgresql://user:password@host/name (better as AUTODUB_DATABASE). [default: SQLite]",
@@ -39,11 +44,14 @@ _RELEASE = 15.0
 @click.option("--parent", type=int, hidden=True)
 @data_dir_option
 @click.pass_obj
-def command(calls: Calls, /, *, parent: int | None, data_dir: Path | None, **given: Any) -> int:
+def command(
+    calls: Calls, /, *, parent: int | None, queues: str | None, data_dir: Path | None, **given: Any
+) -> int:  # fmt: skip
     """Run jobs over the same database and data directory as a server.
 
     autodub serve starts one by itself. Start more here or on other machines that see the same database
-    and the same data directory. Ctrl-C or SIGTERM hands jobs back to the others; once more stops at once.
+    and the same data directory; where there is a broker (docs/SCALING.md) it tells them of jobs. Ctrl-C or
+    SIGTERM hands jobs back to the others; once more stops at once.
     """
     from autodub.cli import opening
     from autodub.cli.stopping import stopping
@@ -54,10 +62,22 @@ def command(calls: Calls, /, *, parent: int | None, data_dir: Path | None, **giv
         os.nice(_BEHIND)
     settings = calls.settings(data_dir=data_dir)
     server = opening.server_settings(settings, **given)
+    resources = _resources(queues)
     platform = opening.platform(settings, server)
+    if server.broker.get_secret_value():
+        from autodub.jobs import celery_worker
+
+        platform.signing.check()
+        platform.close()  # its processes open their own
+        slots = max(1, server.slots)
+        with logs.written(form=server.log, level=server.log_level, hide=logs.hiding(settings, server)):
+            log.info("worker begins", extra={"slots": slots, "queues": resources})
+            code = celery_worker.serve(settings, server, slots=slots, resources=resources, parent=parent)
+            log.info("worker ends")
+        return code
     asked: SimpleQueue[None] = SimpleQueue()  # unlike an Event it may be told from a signal's handler
     with logs.written(form=server.log, level=server.log_level, hide=logs.hiding(settings, server)):
-        worker = Worker(platform, slots=max(1, server.slots))
+        worker = Worker(platform, slots=max(1, server.slots), resources=resources)
         with stopping(lambda: asked.put(None), lambda _: None):
             worker.start()
             log.info("worker begins", extra={"worker": worker.id, "slots": max(1, server.slots)})
@@ -69,6 +89,21 @@ def command(calls: Calls, /, *, parent: int | None, data_dir: Path | None, **giv
             os._exit(code)
     platform.close()
     return code
+
+
+def _resources(queues: str | None) -> tuple[str, ...]:
+    """What ``--queues`` names. Raises BadOption."""
+    from autodub.jobs.records import RESOURCES
+    from autodub.model.errors import BadOption
+
+    if queues is None:
+        return RESOURCES
+    named = tuple(dict.fromkeys(queues.replace(",", " ").split()))
+    wrong = [name for name in named if name not in RESOURCES]
+    if wrong or not named:
+        said = f"There is no queue {wrong[0]!r}." if wrong else "--queues names none."
+        raise BadOption(said, hint=f"There are: {', '.join(RESOURCES)}.")
+    return named
 
 
 def _until(asked: SimpleQueue[None], platform: Platform, parent: int | None) -> int:

@@ -78,10 +78,11 @@ def written(
 
 
 def hiding(settings: Settings, server: ServerSettings) -> Callable[[str], str]:
-    """What takes keys, the database's password and this machine's folders out of a text."""
-    address = server.database.get_secret_value()
-    password = urlsplit(address).password or "" if "://" in address else ""
-    secrets = (address, password, unquote(password))
+    """What takes keys, the passwords of database and broker and this machine's folders out of a text."""
+    secrets: list[str] = []
+    for address in (server.database.get_secret_value(), server.broker.get_secret_value()):
+        password = urlsplit(address).password or "" if "://" in address else ""
+        secrets += (address, password, unquote(password))
     folders = {str(settings.data_dir): "<data>", str(settings.models_dir): "<models>"}
     folders |= {str(Path.home()): "~"} if str(Path.home()) != "/" else {}
 

@@ -41,6 +41,11 @@ class ServerSettings(BaseModel):
         SecretStr(""),
         description="postgresql://user:password@host/name; empty: SQLite in the data directory.",
     )
+    broker: SecretStr = Field(
+        SecretStr(""),
+        description="redis://:password@host/0 or amqp://user:password@host/vhost: what tells workers of many "
+        "machines that jobs wait (docs/SCALING.md); empty: those of this machine are told, others look.",
+    )
     threads: int = Field(
         160, ge=4, le=2000, description="Requests and WebSockets served at once; event streams need no place."
     )
@@ -62,6 +67,9 @@ class ServerSettings(BaseModel):
     queued: int = Field(1000, ge=1, description="Jobs of one user that may wait.")
     crashes: int = Field(
         20, ge=1, description="Times in a row a job whose worker died is taken up, having got nothing done."
+    )
+    job_hours: float = Field(
+        24.0, ge=0.0, description="Hours after which a running job is stopped and fails; 0: never."
     )
     lease: float = Field(
         30.0,
@@ -141,6 +149,14 @@ class ServerSettings(BaseModel):
         "", description="Address of an OpenTelemetry collector (OTLP over HTTP); empty: no traces."
     )
 
+    @field_validator("broker")
+    @classmethod
+    def _broker(cls, value: SecretStr) -> SecretStr:
+        found = value.get_secret_value()
+        if found and not _BROKER.match(found):
+            raise ValueError("must begin with redis://, rediss://, amqp:// or amqps://")
+        return value
+
     @field_validator("public_url", "traces")
     @classmethod
     def _address(cls, value: str) -> str:
@@ -152,6 +168,7 @@ VARIABLES = {name: f"AUTODUB_{name.upper()}" for name in ServerSettings.model_fi
 _NEAR = 0.75
 """How alike a name and a setting are for one to be taken for the other; what both begin with aside."""
 _ADDRESS = re.compile(r"https?://(\[[0-9a-f:.]+\]|[^\s/@?#\[\]:]+)(:\d{1,5})?(/[^\s?#]*)?", re.IGNORECASE)
+_BROKER = re.compile(r"(rediss?|sentinel|amqps?|memory)://", re.IGNORECASE)
 _LISTS = ("origins", "prohibited", "hook_addresses")
 
 

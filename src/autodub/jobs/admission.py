@@ -22,7 +22,7 @@ from autodub.jobs.consents import Consents
 from autodub.jobs.content import Content
 from autodub.jobs.feasible import Feasible, Given
 from autodub.jobs.quotas import Quotas
-from autodub.jobs.records import Actor, Job
+from autodub.jobs.records import Actor, Job, Resource
 from autodub.jobs.spec import UNSENT, JobSpec
 from autodub.jobs.tables import glossaries, jobs, uploads
 from autodub.model.errors import (
@@ -88,6 +88,10 @@ class Admission:
     def possible(self, actor: Actor, job: Job) -> None:
         """Raise RequestError for a job that could not be made now: an engine it needs may be gone."""
         self._feasible.examine(JobSpec.model_validate(job.spec), Given(), is_admin=actor.is_admin)
+
+    def resource(self, spec: JobSpec) -> Resource:
+        """What binds such a job."""
+        return self._feasible.resource(spec)
 
     def _engines(self, actor: Actor, spec: JobSpec) -> None:
         context = engine_context(self._settings)

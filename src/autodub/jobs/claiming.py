@@ -13,13 +13,13 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, Row, and_, false, func, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Row, and_, false, func, or_, select, update
 
 from autodub.infra.server_settings import ServerSettings
 from autodub.infra.sql import Sql
-from autodub.jobs import events
+from autodub.jobs import events, metrics
 from autodub.jobs.ending import count, failure_text, over
-from autodub.jobs.records import Failure, Job, State, job_of
+from autodub.jobs.records import RESOURCES, Failure, Job, State, job_of
 from autodub.jobs.tables import jobs, users
 from autodub.model.job import Event
 
@@ -42,25 +42,27 @@ class Claims:
         self._settings = settings
         self._clock = clock
 
-    def next(self, worker: str) -> Job | None:
-        """Take the next job: None when none may begin now.
+    def next(self, worker: str, *, resources: Sequence[str] = RESOURCES) -> Job | None:
+        """Take the next job that ``resources`` bind: None when none may begin now.
 
         Users take turns: among those below their limit the one with the fewest jobs running goes first, and
         among equals the one whose last job began longest ago. Within a user's jobs priority decides, then
         age.
         """
+        queued = [jobs.c.state == "queued"]
+        if set(resources) < set(RESOURCES):
+            queued.append(jobs.c.resource.in_(resources))
         with self._sql.reading() as connection:  # most looks find nothing, and keep nobody out
-            if connection.execute(select(jobs.c.id).where(jobs.c.state == "queued").limit(1)).first() is None:
+            if connection.execute(select(jobs.c.id).where(*queued).limit(1)).first() is None:
                 return None
-        return self._sql.again(lambda connection: self._next(connection, worker))
+        return self._sql.again(lambda connection: self._next(connection, worker, queued))
 
-    def _next(self, connection: Connection, worker: str) -> Job | None:
+    def _next(self, connection: Connection, worker: str, queued: Sequence[ColumnElement[bool]]) -> Job | None:
         self._sql.alone(connection, _LOCK)
-        running = select(jobs.c.owner, func.count().label("count")).where(jobs.c.state == "processing")
-        busy = {row.owner: int(row[1]) for row in connection.execute(running.group_by(jobs.c.owner))}
+        busy = _busy(connection)
         if sum(busy.values()) >= self._settings.running:
             return None
-        waiting = select(jobs.c.owner).where(jobs.c.state == "queued").distinct().subquery()
+        waiting = select(jobs.c.owner).where(*queued).distinct().subquery()
         began = jobs.alias()
         last = select(func.max(began.c.started)).where(began.c.owner == waiting.c.owner).scalar_subquery()
         free = [
@@ -76,11 +78,41 @@ class Claims:
             return None
         _, _, owner = min(free)
         # In two questions, each answered by the first row of an index, however many jobs wait.
-        mine = (jobs.c.state == "queued", jobs.c.owner == owner)
+        mine = (*queued, jobs.c.owner == owner)
         most = connection.execute(select(func.max(jobs.c.priority)).where(*mine)).scalar()
         first = select(jobs.c.id).where(*mine, jobs.c.priority == most).order_by(jobs.c.queued, jobs.c.id)
         head = connection.execute(first.limit(1)).scalar()
         return None if head is None else self._take(connection, head, worker)
+
+    def ready(self, *, most: int) -> Mapping[str, list[str]]:
+        """Resource -> jobs that might begin now, ``most`` of each at most, those that wait longest first.
+
+        What its owner's limit keeps back, or that of all machines together, is left out; only reads.
+        """
+        found: dict[str, list[str]] = {}
+        with self._sql.reading() as connection:
+            busy = _busy(connection)
+            left = self._settings.running - sum(busy.values())
+            waiting = (
+                select(jobs.c.owner, users.c.running)
+                .join(users, users.c.id == jobs.c.owner)
+                .where(jobs.c.state == "queued", users.c.active)
+                .distinct()
+            )
+            rows: list[tuple[float, str, str]] = []
+            for owner, limit in connection.execute(waiting).all():
+                free = min((limit or self._settings.user_running) - busy.get(owner, 0), left, most)
+                if free > 0:
+                    for bound in RESOURCES:
+                        wanted = select(jobs.c.queued, jobs.c.id).where(
+                            jobs.c.state == "queued", jobs.c.owner == owner, jobs.c.resource == bound
+                        )
+                        first = connection.execute(wanted.order_by(jobs.c.queued).limit(free))
+                        rows += [(row.queued, row.id, bound) for row in first]
+        for _, job, resource in sorted(rows):
+            if len(found.setdefault(resource, [])) < min(most, left):
+                found[resource].append(job)
+        return found
 
     def _take(self, connection: Connection, job: str, worker: str) -> Job | None:
         now = self._clock()
@@ -92,7 +124,9 @@ class Claims:
         )  # fmt: skip
         if taken is None:  # cancelled at this moment
             return None
-        return job_of(connection.execute(select(jobs).where(jobs.c.id == job)).one())
+        begun = job_of(connection.execute(select(jobs).where(jobs.c.id == job)).one())
+        metrics.waited(connection, begun.resource, max(0.0, now - begun.queued))
+        return begun
 
     def beat(self, worker: str, held: Sequence[str]) -> Mapping[str, Held]:
         """Renew the leases of a worker's jobs; what is missing in the answer is not its any more."""
@@ -241,6 +275,12 @@ class Claims:
 def ours(job: Job) -> list[Any]:
     """What must hold for a job to be the attempt's that has it in this form."""
     return [jobs.c.holder == job.holder, jobs.c.attempt == job.attempt, jobs.c.state == "processing"]
+
+
+def _busy(connection: Connection) -> dict[str, int]:
+    """User -> jobs that run."""
+    running = select(jobs.c.owner, func.count()).where(jobs.c.state == "processing").group_by(jobs.c.owner)
+    return {owner: int(count) for owner, count in connection.execute(running)}
 
 
 def _locked(connection: Connection, where: Sequence[Any]) -> Row[Any] | None:

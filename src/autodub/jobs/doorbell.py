@@ -17,6 +17,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Protocol, Self
 
+from autodub.jobs.records import Job
+
 _FRESH = 10.0
 """Seconds."""
 
@@ -24,8 +26,19 @@ _FRESH = 10.0
 class Queue(Protocol):
     """What wakes workers. The job's row is the truth; nothing is lost when a bell is not heard."""
 
-    def ring(self) -> None:
-        """There is something to do, or to stop."""
+    def ring(self, *queued: Job) -> None:
+        """There is something to do, or to stop; ``queued`` are jobs that wait from now on. Never raises."""
+        ...
+
+    def remind(self, *, places: int) -> None:
+        """Say again that jobs wait which nobody has taken, of each resource as many as ``places``.
+
+        Raises Unavailable where the database does not tell which.
+        """
+        ...
+
+    def close(self) -> None:
+        """Let go of what it needs."""
         ...
 
 
@@ -35,7 +48,7 @@ class Doorbell:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
 
-    def ring(self) -> None:
+    def ring(self, *queued: Job) -> None:  # noqa: ARG002 - the row says it
         """Wake everybody; never raises for one who is gone."""
         for bell in self._folder.glob("*.bell"):
             try:
@@ -51,6 +64,12 @@ class Doorbell:
                 pass  # full: it has been rung often enough
             finally:
                 os.close(handle)
+
+    def remind(self, *, places: int) -> None:
+        """Nothing: whoever is free looks at the rows by himself, too."""
+
+    def close(self) -> None:
+        """Nothing."""
 
 
 def _is_old(bell: Path) -> bool:

@@ -16,6 +16,7 @@ from typing import Any
 from autodub.engines import registry
 from autodub.engines.context import engine_context
 from autodub.infra.settings import Settings
+from autodub.jobs.records import Resource
 from autodub.jobs.spec import JobSpec
 from autodub.jobs.wording import in_fields
 from autodub.model.errors import AutodubError, BadOption, EngineCannot, RequestError, UnknownLanguage
@@ -26,6 +27,10 @@ from autodub.pipeline.plan import refuse_same
 
 SECONDS = 10.0
 """How long what was found out of an engine is good."""
+_BINDING = ("separator", "transcriber", "translator", "synthesizer")
+"""Roles whose engines decide what binds a job."""
+_DECIDES = {"engines", "options", "target", "subtitles", "captions", "clone_voices", "match_voices"}
+"""What of a request does."""
 _OTHER = "Choose another `target` or other engines."
 _SEE = "GET /api/v1/engines tells what is ready here."
 _DOCTOR = "`autodub doctor` shows every engine and what it needs."
@@ -81,6 +86,52 @@ class Feasible:
                 fix = f"{fix or _OTHER}\n{_DOCTOR}" if is_admin else f"{_OTHER} {_SEE}"
             raise type(problem)(in_fields(problem.message), hint=fix) from problem
 
+    def resource(self, spec: JobSpec) -> Resource:
+        """What binds a job: the scarcest of what its main engines need, which the pipeline would choose here.
+
+        A GPU above all; then processors, unless all of it is done elsewhere. With ``looks`` off workers have
+        what this machine lacks: engines with weights that are named are taken to run on a GPU.
+        """
+        asked = spec.model_dump_json(include=_DECIDES)
+        with self._lock:
+            known: Resource | None = self._fresh().get(asked)
+        if known is None:
+            needed = self._needed(spec)
+            known = "gpu" if "gpu" in needed else "cpu" if "cpu" in needed else "net"
+            with self._lock:
+                self._known[asked] = known
+        return known
+
+    def _needed(self, spec: JobSpec) -> set[str]:
+        request, target = _request(spec), Language.parse(spec.target)
+        build, needed = self._builder(request), set[str]()
+        for role in _BINDING:
+            if role == "transcriber" and (spec.subtitles or spec.captions):
+                continue
+            try:
+                if role in spec.engines:
+                    info = build(role, spec.engines[role]).describe()
+                elif not self._looks:
+                    needed.add("cpu")
+                    continue
+                elif role == "synthesizer":
+                    info = choose_speaking(request, build, target)[role].info
+                else:
+                    info = choose(role, request, build, language=None).info
+            except AutodubError:  # whoever works on it will say so
+                needed.add("cpu")
+                continue
+            if role != "separator" or info.needs_weights:  # one without is done in no time
+                needed.add("gpu" if info.needs_weights and not self._looks else info.resource)
+        return needed
+
+    def _fresh(self) -> dict[object, Any]:
+        """What is known, forgotten when it is old; under the lock."""
+        if self._clock() >= self._until:
+            self._known.clear()
+            self._until = self._clock() + SECONDS
+        return self._known
+
     def _builder(self, request: DubRequest) -> Builder:
         build = builder(request, self._context)
 
@@ -88,10 +139,7 @@ class Feasible:
             # Many engines look once, at their data or for a program, and remember it.
             key = (registry.load(role, name), tuple(sorted(request.options.get(role, {}).items())))
             with self._lock:
-                if self._clock() >= self._until:
-                    self._known.clear()
-                    self._until = self._clock() + SECONDS
-                found = self._known.get(key)
+                found = self._fresh().get(key)
             if found is None:
                 found = build(role, name)
                 with self._lock:

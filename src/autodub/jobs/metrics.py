@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from sqlalchemy import Connection, func, select
 
 from autodub.infra.sql import Sql
+from autodub.jobs.records import RESOURCES
 from autodub.jobs.tables import counters, events, jobs, workers
 from autodub.model.job import Event
 
@@ -25,6 +26,7 @@ Tally = dict[tuple[str, str], float]
 BOUNDS: Mapping[str, tuple[float, ...]] = {
     "job_seconds": (1, 5, 15, 30, 60, 120, 300, 600, 1200, 1800, 3600, 7200, 14400),
     "minute_seconds": (1, 5, 10, 20, 30, 45, 60, 90, 120, 180, 300, 600),
+    "wait_seconds": (0.1, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 900, 3600, 14400),
     "call_seconds": (0.01, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600),
 }
 """Upper bounds of the buckets of each histogram, in seconds."""
@@ -53,6 +55,16 @@ class Queue:
     """Seen within the last heartbeats."""
     slots: int
     """Jobs that they can run at once."""
+
+
+@dataclass(frozen=True, slots=True)
+class Lane:
+    """The jobs that one resource binds, as they stand: what an autoscaler looks at."""
+
+    queued: int
+    processing: int
+    oldest: float
+    """Seconds that the first in the queue has waited."""
 
 
 class Numbers:
@@ -88,6 +100,22 @@ class Numbers:
             workers=int(count),
             slots=int(slots),
         )
+
+    def lanes(self) -> Mapping[str, Lane]:
+        """The queue of each resource; all are there. Raises Unavailable."""
+        now = self._clock()
+        asked = select(jobs.c.resource, jobs.c.state, func.count(), func.min(jobs.c.queued)).where(
+            jobs.c.state.in_(("queued", "processing"))
+        )
+        with self._sql.reading() as connection:
+            rows = connection.execute(asked.group_by(jobs.c.resource, jobs.c.state)).all()
+        found = {(row[0], row[1]): (int(row[2]), float(row[3])) for row in rows}
+        lanes: dict[str, Lane] = {}
+        for resource in RESOURCES:
+            queued, since = found.get((resource, "queued"), (0, now))
+            processing, _ = found.get((resource, "processing"), (0, now))
+            lanes[resource] = Lane(queued, processing, max(0.0, now - since))
+        return lanes
 
     def run(self, job: str) -> dict[str, object]:
         """What a job's last attempt took by stage, and its calls by engine; seconds. Raises Unavailable."""
@@ -127,8 +155,11 @@ def _calls(found: Tally) -> list[dict[str, object]]:
 def count(connection: Connection, kind: str, told: Iterable[Event]) -> None:
     """Count what was told of a job of a kind; part of the transaction that tells it."""
     found = tally(kind, told)
-    if not found:
-        return
+    if found:
+        _write(connection, found)
+
+
+def _write(connection: Connection, found: Tally) -> None:
     from sqlalchemy.dialects import postgresql, sqlite
 
     dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
@@ -137,6 +168,13 @@ def count(connection: Connection, kind: str, told: Iterable[Event]) -> None:
     new = dialect.insert(counters).values(rows)
     added = {"value": counters.c.value + new.excluded.value}
     connection.execute(new.on_conflict_do_update(index_elements=["name", "labels"], set_=added))
+
+
+def waited(connection: Connection, resource: str, seconds: float) -> None:
+    """Count how long a job had waited that begins now; part of the transaction that begins it."""
+    found: Tally = {}
+    _observe(found, "wait_seconds", seconds, resource=resource)
+    _write(connection, found)
 
 
 def tally(kind: str, told: Iterable[Event]) -> Tally:

@@ -25,7 +25,7 @@ from autodub.jobs.comparing import Comparing
 from autodub.jobs.consents import Consents
 from autodub.jobs.content import Content
 from autodub.jobs.deriving import Deriving
-from autodub.jobs.doorbell import Doorbell
+from autodub.jobs.doorbell import Doorbell, Queue
 from autodub.jobs.editing import Editing
 from autodub.jobs.erasing import Erasing
 from autodub.jobs.exports import Exports
@@ -71,7 +71,8 @@ class Platform:
             unfinished.pop_all()
 
     def _put_together(self, settings: Settings, server: ServerSettings) -> None:
-        self.queue = Doorbell(self.bells)
+        self.claims = Claims(self.sql, server)
+        self.queue = self._queue()
         self.accounts, self.keys = Accounts(self.sql), Keys(self.sql)
         self.sessions = Sessions(self.sql, server)
         self.quotas = Quotas(self.sql, server)
@@ -89,7 +90,6 @@ class Platform:
         self.looking = Looking(settings, self.store, self.uploads)
         self.thumbnails = Thumbnails(self.sql, self.jobs, self.uploads, self.deriving)
         self.waveforms = Waveforms(self.jobs, self.exports, self.store, self.deriving)
-        self.claims = Claims(self.sql, server)
         self.hooks = Webhooks(self.sql, server, self.queue)
         self.numbers = Numbers(self.sql, lease=server.lease)
         self.traces = Traces(server.traces, version=__version__)
@@ -111,6 +111,15 @@ class Platform:
     def open(cls, settings: Settings, **given: object) -> Platform:
         """The platform of the settings; ``given`` are server settings of the command line."""
         return cls(settings, server_settings.load(settings, given=given))
+
+    def _queue(self) -> Queue:
+        """What wakes workers: those of this machine, or through a broker those of all."""
+        bell = Doorbell(self.bells)
+        if not self.server.broker.get_secret_value():
+            return bell
+        from autodub.jobs.celery_queue import CeleryQueue
+
+        return CeleryQueue(self.server.broker, bell, self.claims)
 
     @property
     def bells(self) -> Path:
@@ -135,6 +144,7 @@ class Platform:
         self.watching.close()
         self.deriving.close()
         self.traces.close()
+        self.queue.close()
         self.store.close()
         self.sql.close()
 

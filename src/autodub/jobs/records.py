@@ -11,6 +11,9 @@ from typing import Any, Literal
 from sqlalchemy import Row
 
 State = Literal["queued", "processing", "completed", "failed", "cancelled"]
+Resource = Literal["net", "cpu", "gpu"]
+RESOURCES: tuple[Resource, ...] = ("net", "cpu", "gpu")
+"""What may bind a job: accounts elsewhere, the processors of a worker, its GPU. Each has its queue."""
 STATES: tuple[State, ...] = ("queued", "processing", "completed", "failed", "cancelled")
 OVER: tuple[State, ...] = ("completed", "failed", "cancelled")
 """States nobody works on."""
@@ -90,6 +93,8 @@ class Job:
     """Number of the last event."""
     trace: str = ""
     """``traceparent`` of the request that submitted it, where traces are on."""
+    resource: Resource = "cpu"
+    """What binds it."""
 
     @property
     def is_over(self) -> bool:
@@ -127,6 +132,7 @@ def job_of(row: Row[Any]) -> Job:
         message=row.message, error=Failure(**json.loads(row.error)) if row.error else None,
         result=json.loads(row.result) if row.result else None, revision=row.revision, made=row.made,
         duration=row.duration, spent=Decimal(row.spent), events=row.events, trace=row.trace or "",
+        resource=row.resource,
     )  # fmt: skip
 
 

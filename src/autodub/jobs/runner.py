@@ -220,6 +220,15 @@ class Runner:
         self._end(job, "failed", told, began, error=failure_text(why), message=why.message)
         log.warning("job failed", extra={"job": job.id, "code": why.code})
 
+    def end_late(self, job: Job, began: float) -> None:
+        """Fail a job that takes too long. Raises Unavailable."""
+        hours = self._platform.server.job_hours
+        why = Failure(
+            "too_slow", f"It was not done after {hours:g} hours.",
+            "Try it again: what was finished is kept, and it goes on from there.",
+        )  # fmt: skip
+        self._failed(job, why, began)
+
     def _stopped(self, job: Job, why: str, began: float) -> None:
         if why == "lost":
             log.warning("job is another worker's now", extra={"job": job.id})

@@ -102,7 +102,7 @@ class Jobs:
             return done
 
         done = self._sql.again(work)
-        self._queue.ring()
+        self._queue.ring(*(job for job, is_new in done if is_new))
         return done
 
     def _known(self, connection: Connection, actor: Actor, key: str | None, asked: str) -> Job | None:
@@ -124,6 +124,7 @@ class Jobs:
         connection.execute(
             insert(jobs).values(
                 id=job, owner=actor.id, batch=batch, idempotency=key, asked=asked, kind=kind, state="queued",
+                resource=self._admission.resource(spec),
                 priority=spec.priority, title=self._admission.title(connection, spec), spec=text, created=now,
                 queued=now, updated=now, attempt=0, crashes=0, stopping="", progress=0.0, stage="",
                 message="", revision=0, made=0, spent=0, events=0, seen="{}",
@@ -245,7 +246,7 @@ class Jobs:
             return job_of(connection.execute(select(jobs).where(jobs.c.id == job)).one())
 
         done = self._sql.again(work)
-        self._queue.ring()
+        self._queue.ring(done)
         return done
 
     def _own(self, connection: Connection, actor: Actor, job: str, *, lock: bool = False) -> Job:

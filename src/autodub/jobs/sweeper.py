@@ -89,7 +89,7 @@ class Sweeper:
                 platform.hooks.sweep, platform.sessions.sweep, platform.uploads.sweep, platform.erasing.expire
             )
         ]  # fmt: skip
-        parts += [self.erase, platform.privacy.sweep]
+        parts += [self.erase, platform.privacy.sweep, self._remind]
         if now - self._searched >= _SELDOM:
             self._searched = now
             parts += [platform.erasing.search, platform.uploads.search]
@@ -121,7 +121,12 @@ class Sweeper:
         if again:
             log.warning("jobs of workers that are gone are taken up again", extra={"jobs": again})
             self._platform.queue.ring()
+            self._remind()
         return again
+
+    def _remind(self) -> None:
+        """A message to workers may have been lost, or nobody was there to take it."""
+        self._platform.queue.remind(places=max(1, self._platform.numbers.queue().slots))
 
     def _silent(self) -> Mapping[str, float]:
         """Job -> lease, of those that ran out and were not renewed while anybody alive would have done so.

@@ -101,6 +101,7 @@ jobs = Table(
     Column("idempotency", String(200), nullable=True),
     Column("asked", String(64), nullable=True),  # digest of the request that came with that key
     Column("kind", String(16), nullable=False),  # dub, estimate
+    Column("resource", String(8), nullable=False, default="cpu"),  # net, cpu, gpu: what binds it
     Column("state", String(16), nullable=False),
     Column("priority", Integer, nullable=False),
     Column("title", String(300), nullable=False),

@@ -13,14 +13,14 @@ import secrets
 import socket
 import threading
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 
 from autodub.gateway.cancel import Cancel
 from autodub.infra.locks import FileLock
 from autodub.jobs.doorbell import Listener
 from autodub.jobs.platform import Platform
-from autodub.jobs.records import Job
+from autodub.jobs.records import RESOURCES, Job
 from autodub.jobs.register import Register
 from autodub.jobs.runner import Runner
 from autodub.jobs.sending import Sender
@@ -43,6 +43,7 @@ class _Running:
     job: Job
     cancel: Cancel
     why: str = ""
+    began: float = field(default_factory=time.monotonic)
 
     def ask(self, why: str) -> None:
         """Have it stop."""
@@ -56,9 +57,10 @@ class Worker:
 
     def __init__(
         self, platform: Platform, *, slots: int, clock: Callable[[], float] = time.time, sweeps: bool = True,
-        sends: bool = True,
+        sends: bool = True, looks: bool = True, resources: Sequence[str] = RESOURCES,
     ) -> None:  # fmt: skip
-        self._platform, self._slots = platform, slots
+        """``looks``: whether slots look for jobs by themselves; else somebody calls ``take`` for each."""
+        self._platform, self._slots, self._resources = platform, slots, tuple(resources)
         self.id = f"{socket.gethostname()[:20]}-{secrets.token_hex(6)}"
         self._runner = Runner(platform, clock=clock)
         self._register = Register(platform.sql, platform.alive, clock=clock)
@@ -73,7 +75,8 @@ class Worker:
         self._sweeper = Sweeper(platform, clock=clock) if sweeps else None
         self._sender = Sender(platform, clock=clock) if sends else None
         self._at_work = [
-            threading.Thread(target=self._slot, name=f"slot-{number}", daemon=True) for number in range(slots)
+            threading.Thread(target=self._slot, name=f"slot-{number}", daemon=True)
+            for number in range(slots if looks else 0)
         ]
         self._beside = [threading.Thread(target=self._watch, name="watch", daemon=True)]
         self._alive: FileLock | None = None
@@ -106,6 +109,8 @@ class Worker:
                 running.ask("leaving")
             self._wanted.notify_all()
         end = time.monotonic() + patience
+        with self._wanted:
+            self._wanted.wait_for(lambda: not self._running, patience)
         for thread in self._at_work:
             thread.join(max(0.0, end - time.monotonic()))
         with self._wanted:
@@ -121,6 +126,7 @@ class Worker:
             for part in (self._sender, self._sweeper):
                 if part is not None:
                     part.stop()
+            self._platform.queue.remind(places=1)
             if self._alive is not None:
                 self._register.leave(self.id, self._alive)
         except Unavailable as problem:  # its lock is free: whoever comes next takes its jobs up
@@ -139,33 +145,48 @@ class Worker:
                 if self._leaving:
                     return
                 bells = self._bells
-            job = self._claim()
-            if job is None:
+            if not self.take(self._resources):
                 with self._wanted:
                     self._wanted.wait_for(lambda seen=bells: self._leaving or seen != self._bells, _IDLE)  # type: ignore[misc]
-                continue
-            running = _Running(job, Cancel())
-            key = (job.id, job.attempt)  # once lost, it may come back before the thread that had it has ended
-            with self._wanted:
-                self._running[key] = running
-                if self._is_leaving():  # asked meanwhile
-                    running.ask("leaving")
-            try:
-                self._runner.run(job, running.cancel, why=lambda running=running: running.why)  # type: ignore[misc]
-            finally:
-                with self._wanted:
-                    del self._running[key]
-                    self._bells += 1
-                    self._wanted.notify_all()  # another user's job may wait for this one's end
 
-    def _is_leaving(self) -> bool:
+    def take(self, resources: Sequence[str]) -> bool:
+        """Take the next job that these bind and carry it out, in this thread; False where none may begin."""
+        job = None if self.is_leaving else self._claim(resources)
+        if job is None:
+            return False
+        running = _Running(job, Cancel())
+        key = (job.id, job.attempt)  # once lost, it may come back before the thread that had it has ended
+        with self._wanted:
+            self._running[key] = running
+            if self._leaving:  # asked meanwhile
+                running.ask("leaving")
+        try:
+            self._runner.run(job, running.cancel, why=lambda: running.why)
+        finally:
+            with self._wanted:
+                del self._running[key]
+                self._bells += 1
+                self._wanted.notify_all()  # another user's job may wait for this one's end
+        self._remind()
+        return True
+
+    def _remind(self) -> None:
+        """Have another job begin in the place of one that is over; the sweeper does where this fails."""
+        try:
+            self._platform.queue.remind(places=1)
+        except Unavailable as problem:
+            log.warning("nobody could be told of waiting jobs: %s", problem.message)
+
+    @property
+    def is_leaving(self) -> bool:
+        """Whether it takes no more jobs."""
         return self._leaving
 
-    def _claim(self) -> Job | None:
+    def _claim(self, resources: Sequence[str]) -> Job | None:
         try:
             if not self._has_room():
                 return None
-            return self._platform.claims.next(self.id)
+            return self._platform.claims.next(self.id, resources=resources)
         except Unavailable as problem:  # a slot outlives a database that is away; it is asked again
             log.warning("no job could be claimed: %s", problem.message)
         except Exception:  # a fault of ours: the slot outlives it and asks again
@@ -199,6 +220,7 @@ class Worker:
                     self._renew()
                     renewed = time.monotonic()
                 self._heed()
+                self._end_late()
             except (
                 Unavailable
             ) as problem:  # it is tried again; a lease that is not renewed runs out by itself
@@ -215,6 +237,17 @@ class Worker:
             for running in self._running.values():
                 if running.job.id in wishes:
                     running.ask(wishes[running.job.id])
+
+    def _end_late(self) -> None:
+        """Fail what takes longer than a job may: also where its thread heeds no request to stop."""
+        hours = self._platform.server.job_hours
+        with self._wanted:
+            held = [one for one in self._running.values() if one.why != "lost"]
+        for running in held:
+            if hours and time.monotonic() - running.began > hours * 3600:
+                self._runner.end_late(running.job, running.began)
+                with self._wanted:
+                    running.ask("lost")
 
     def _renew(self) -> None:
         """Renew the leases, and let go of what is somebody else's now."""

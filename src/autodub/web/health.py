@@ -63,6 +63,10 @@ class Details(BaseModel):
     trouble: list[str] = Field(description="Why it is not ready; empty when it is.")
     database: dict[str, Any] = Field(description="kind, milliseconds of a question, revision, is_current")
     queue: dict[str, Any] | None = Field(description="queued, processing, oldest (seconds), workers, slots")
+    broker: dict[str, Any] | None = Field(
+        description="kind, milliseconds of a question (null: it does not answer), waiting: messages by "
+        "resource. null: there is none"
+    )
     disk: dict[str, int] = Field(description="Bytes: free, total, spare")
     keys: dict[str, bool] = Field(description="Whether each key of a cloud engine is set.")
     engines: list[EngineHealth] | None = Field(description="null until they were looked at.")
@@ -157,6 +161,7 @@ def details() -> Response:
     disk = shutil.disk_usage(here.settings.data_dir)
     told = Details(
         version=__version__, trouble=trouble(here), database=_database(here), queue=_queue(here),
+        broker=_broker(here),
         disk={"free": disk.free, "total": disk.total, "spare": here.server.spare},
         keys={name: name in here.settings.secrets for name in sorted({*SECRETS, *here.settings.secrets})},
         engines=engines, engines_seen=seen,
@@ -194,6 +199,22 @@ def _database(here: Platform) -> dict[str, Any]:
         return told | {"revision": schema.revision(here.sql), "is_current": schema.is_current(here.sql)}
     except Unavailable:
         return told | {"ms": None, "revision": None, "is_current": None}
+
+
+def _broker(here: Platform) -> dict[str, Any] | None:
+    if not here.server.broker.get_secret_value():
+        return None
+    from autodub.jobs.celery_queue import CeleryQueue
+
+    queue = here.queue
+    assert isinstance(queue, CeleryQueue)
+    began = time.monotonic()
+    try:
+        waiting = queue.broker.waiting()
+    except Unavailable:
+        return {"kind": queue.broker.kind, "ms": None, "waiting": None}
+    took = round((time.monotonic() - began) * 1000, 2)
+    return {"kind": queue.broker.kind, "ms": took, "waiting": dict(waiting)}
 
 
 def _queue(here: Platform) -> dict[str, Any] | None:

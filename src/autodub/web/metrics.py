@@ -59,6 +59,7 @@ _HISTOGRAMS = {
     "minute_seconds": (
         "autodub_job_seconds_per_minute", "Wall time per minute of programme, of dubs made anew.",
     ),
+    "wait_seconds": ("autodub_job_wait_seconds", "How long jobs waited, by what binds them."),
     "call_seconds": ("autodub_engine_call_seconds", "Wall time of calls that were made."),
 }  # fmt: skip
 
@@ -107,6 +108,7 @@ class _Kept:
         )
         try:
             queue, numbers = self._here.numbers.queue(), self._here.numbers.all()
+            lanes = self._here.numbers.lanes()
         except Unavailable:
             yield _gauge("autodub_database_up", "Whether the database answers.", 0)
             return
@@ -116,6 +118,21 @@ class _Kept:
         depth.add_metric(["processing"], queue.processing)
         yield depth
         yield _gauge("autodub_queue_oldest_seconds", "Wait of the first in the queue.", queue.oldest)
+        bound = GaugeMetricFamily(
+            "autodub_resource_jobs",
+            "Jobs that wait or run, by what binds them.",
+            labels=["resource", "state"],
+        )
+        waits = GaugeMetricFamily(
+            "autodub_resource_wait_seconds",
+            "Wait of the first that each resource binds.",
+            labels=["resource"],
+        )
+        for resource, lane in lanes.items():
+            bound.add_metric([resource, "queued"], lane.queued)
+            bound.add_metric([resource, "processing"], lane.processing)
+            waits.add_metric([resource], lane.oldest)
+        yield from (bound, waits)
         yield _gauge("autodub_workers", "Workers seen lately, on all machines.", queue.workers)
         yield _gauge("autodub_worker_slots", "Jobs that they can run at once.", queue.slots)
         yield from families(numbers)

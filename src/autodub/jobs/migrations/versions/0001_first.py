@@ -243,6 +243,7 @@ def upgrade() -> None:
         sa.Column("idempotency", sa.String(length=200), nullable=True),
         sa.Column("asked", sa.String(length=64), nullable=True),
         sa.Column("kind", sa.String(length=16), nullable=False),
+        sa.Column("resource", sa.String(length=8), nullable=False),
         sa.Column("state", sa.String(length=16), nullable=False),
         sa.Column("priority", sa.Integer(), nullable=False),
         sa.Column("title", sa.String(length=300), nullable=False),

@@ -1,0 +1,83 @@
+"""``autodub worker`` whose dubs end when and how a test says.
+
+Run as a program it imports everything once and then starts a worker for each line of its standard input:
+a JSON object of ``env``, ``folder`` and ``arguments``. It answers with the process's number, and writes the
+exit code of each into ``folder/exit-PID``.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import threading
+import time
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+from autodub.cli import worker as embedded
+from autodub.gateway.cancel import Cancel
+from autodub.jobs import celery_queue, celery_worker, runner, worker
+from autodub.jobs.results import Result
+from autodub.jobs.sweeper import Sweeper
+from autodub.model.errors import UnsupportedSource
+
+
+def patches(folder: Path) -> list[tuple[object, str, Any]]:
+    """What is put in the place of making dubs, and of patience.
+
+    The address of a source may carry the name of a file: while ``folder`` has it, ``hold`` keeps the dub
+    going and ``fail`` makes it fail. ``deaf`` dubs heed no request to stop.
+    """
+
+    def make(request: Any, *, cancel: Cancel, **_: object) -> SimpleNamespace:
+        asked = {key: folder / value[0] for key, value in parse_qs(urlsplit(request.source).query).items()}
+        if "fail" in asked and asked["fail"].exists():
+            raise UnsupportedSource("This one fails.", hint="Try it again.")
+        while "hold" in asked and asked["hold"].exists():
+            time.sleep(0.01)
+            if "deaf" not in asked:
+                cancel.check()
+        return SimpleNamespace(result=Result(summary="done", seconds=60.0), done=None)
+
+    return [
+        (runner, "make", make), (runner, "of_dub", lambda made: made.result),
+        (runner.exports, "note", lambda *_: None), (Sweeper, "every", 0.3), (celery_queue, "_AWAY", 0.2),
+        (celery_worker, "_PATIENCE", 1.0), (embedded, "_PATIENCE", 1.0), (worker, "_IDLE", 0.2),
+    ]  # fmt: skip
+
+
+def main() -> None:
+    """Start workers as long as somebody asks for them."""
+    from autodub.cli import main as command
+
+    for line in sys.stdin:
+        asked = json.loads(line)
+        process = os.fork()
+        if not process:
+            os.setsid()
+            os.environ |= asked["env"]
+            folder = Path(asked["folder"])
+            for place, name, value in patches(folder):
+                setattr(place, name, value)
+            code = 1
+            try:
+                code = command(asked["arguments"])
+            finally:
+                sys.stderr.flush()
+                os._exit(code)
+        threading.Thread(target=_note, args=(process, Path(asked["folder"])), daemon=True).start()
+        print(process, flush=True)
+
+
+def _note(process: int, folder: Path) -> None:
+    _, status = os.waitpid(process, 0)
+    made = folder / f".{process}"
+    made.write_text(str(os.waitstatus_to_exitcode(status)))
+    made.rename(folder / f"exit-{process}")
+
+
+if __name__ == "__main__":
+    main()
