@@ -24,7 +24,8 @@ def own(serving: Callable[..., Site]) -> Site:
 def test_health_says_what_would_make_engines_ready(page: Page, axe: Axe) -> None:
     """All parts are shown; an engine that is not ready has the command that fixes it."""
     page.goto("/admin")
-    expect(page.get_by_text("All is well")).to_be_visible()
+    # The worker of a server that has just begun is known a moment later; the page looks again by itself.
+    expect(page.get_by_text("All is well")).to_be_visible(timeout=30_000)
     expect(page.get_by_role("tab", name="Users")).to_have_count(0)
     expect(page.get_by_text("There are no users to administer")).to_be_visible()
     axe(page)
