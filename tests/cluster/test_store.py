@@ -1,5 +1,7 @@
 """What a store does, whatever it is made of: SQLite and files, PostgreSQL and a folder, PostgreSQL and S3."""
 
+# ruff: noqa: F811 - fixtures are imported, and named again where they are used
+
 from __future__ import annotations
 
 import sys
@@ -35,7 +37,7 @@ Machine = Callable[..., Settings]
 
 
 @pytest.fixture
-def open_store(machine: Machine, opening: Open) -> Open:  # noqa: F811
+def open_store(machine: Machine, opening: Open) -> Open:
     """Stores of one data directory, as the owners' suite opens them."""
     return lambda owner=None: opening(machine(), owner)
 

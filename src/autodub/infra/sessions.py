@@ -89,7 +89,9 @@ class Sessions:
         self._asked = began
         late, dead = {}, []
         for name, home, seen, is_past in found:
-            if home == self._home and name not in self._ours and not self._lives(name):
+            if name in self._ours:
+                continue
+            if home == self._home and not self._lives(name):
                 dead.append((name, seen))
             elif is_past:
                 known = self._silent.get(name)
