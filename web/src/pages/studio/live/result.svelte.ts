@@ -28,19 +28,26 @@ export function resultOf(which: () => JobLive, desk: Desk, remaking: Remaking): 
     desk.player.limit = studio.seconds = job?.seconds ?? untrack(() => studio.seconds);
     desk.player.offset = job?.start ?? 0;
   });
+  // Results are told apart by the moment at which they were finished.
+  const finished = $derived(job && !isRunning ? String(job.finished) : '');
   $effect(() => {
-    // Results are told apart by the moment at which they were finished.
-    if (!job || isRunning || String(job.finished) === untrack(() => last)) return;
+    if (!finished || finished === untrack(() => last)) return;
     const isFirst = untrack(() => last) === '';
-    last = String(job.finished);
+    last = finished;
     const stop = new AbortController();
-    void untrack(() => renew(stop.signal, isFirst));
+    untrack(() => {
+      void renew(stop.signal, isFirst);
+      void draw('source', stop.signal);
+      void draw('dialogue', stop.signal);
+    });
     return () => stop.abort();
   });
   async function renew(signal: AbortSignal, isFirst: boolean): Promise<void> {
     try {
-      if (!isFirst) await studio.reload();
-      const report = await reportOf(studio.job, signal);
+      const [report] = await Promise.all([
+        reportOf(studio.job, signal),
+        isFirst ? undefined : studio.reload(),
+      ]);
       if (signal.aborted) return;
       studio.sounds = report.sounds ?? soundsIn(studio.transcript);
       studio.measured = report.measured;
@@ -48,12 +55,17 @@ export function resultOf(which: () => JobLive, desk: Desk, remaking: Remaking): 
       if (!isFirst && job?.state === 'completed') remaking.done();
       else if (!isFirst && job?.state === 'failed')
         toast.show('bad', t('studio.regenerateFailed'), { hint: job.error?.message });
-      source ??= await peaksOf(studio.job, 'source', signal);
-      const next = await peaksOf(studio.job, 'dialogue', signal);
-      if (!signal.aborted && next) dub = next;
     } catch (thrown) {
       if (!signal.aborted) toast.problem(thrown);
     }
+  }
+
+  async function draw(track: 'source' | 'dialogue', signal: AbortSignal): Promise<void> {
+    if (track === 'source' && source) return;
+    const found = await peaksOf(studio.job, track, signal);
+    if (signal.aborted || !found) return;
+    if (track === 'source') source = found;
+    else dub = found;
   }
 
   // Whoever else edits is seen: their revisions are newer than ours, and locks are no revisions.
