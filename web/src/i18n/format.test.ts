@@ -9,7 +9,7 @@ beforeEach(() => locale.use('en', en as Messages));
 
 describe('words', () => {
   it('are put together with what is given, in the right number', () => {
-    expect(t('job.events', { count: 0 })).toBe('No events yet');
+    expect(t('job.events', { count: 0 })).toBe('No events');
     expect(t('job.events', { count: 1 })).toBe('1 event');
     expect(t('job.events', { count: 1234 })).toBe('1,234 events');
     locale.use('es', es as Messages);
