@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal, cast
@@ -14,6 +14,7 @@ from autodub.infra.settings import Settings
 from autodub.jobs import origins
 from autodub.jobs.deriving import PATIENCE, Check, Derived, Deriving
 from autodub.jobs.naming import ending, safe_name
+from autodub.jobs.notes import OFFERS, PARTS, SOURCE, Notes
 from autodub.jobs.origins import Origin
 from autodub.jobs.records import Actor, Job
 from autodub.jobs.results import Result
@@ -45,7 +46,6 @@ _SOUND = {
 }  # fmt: skip
 """Codec -> the file that holds such a sound alone: ending and ffmpeg's name; Matroska holds the others."""
 _STEMS = {"background": "background", "original": "voices"}
-_PARTS, _OFFERS = "stems.json", "offers.json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,11 +72,9 @@ class Exports:
     """The files of one platform's jobs. Safe for many threads."""
 
     def __init__(
-        self, jobs: Jobs, store: Store, settings: Settings, folder: Callable[[str], Path],
-        deriving: Deriving,
+        self, jobs: Jobs, store: Store, settings: Settings, notes: Notes, deriving: Deriving
     ) -> None:  # fmt: skip
-        """``folder`` gives a job's own folder."""
-        self._jobs, self._store, self._settings, self._folder = jobs, store, settings, folder
+        self._jobs, self._store, self._settings, self._notes = jobs, store, settings, notes
         self._deriving = deriving
 
     def all(self, actor: Actor, job: str) -> tuple[Export, ...]:
@@ -124,15 +122,19 @@ class Exports:
 
     def parts(self, job: str) -> Parts | None:
         """What the original was taken apart into; None where it was not."""
+        text = self._notes.read(job, PARTS)
         try:
-            return codec.load(Parts, (self._folder(job) / _PARTS).read_text("utf-8"))
-        except (FileNotFoundError, ValueError):
+            return None if text is None else codec.load(Parts, text)
+        except ValueError:
             return None
 
     def offers(self, job: str) -> Mapping[str, list[str]]:
         """Line -> texts it might have been spoken with, as far as they are known."""
+        text = self._notes.read(job, OFFERS)
         try:
-            blob = codec.load(Blob, (self._folder(job) / _OFFERS).read_text("utf-8"))
+            if text is None:
+                return {}
+            blob = codec.load(Blob, text)
             found: dict[str, list[str]] = json.loads(self._store.blobs.path(blob).read_text("utf-8"))
         except (FileNotFoundError, ValueError):
             return {}
@@ -140,7 +142,7 @@ class Exports:
 
     def origin(self, job: str) -> Origin | None:
         """The file a finished dub was made of; None where it is gone."""
-        found = origins.of(self._folder(job))
+        found = origins.told(self._notes.read(job, SOURCE))
         return found if found is not None and self._store.blobs.has(found.blob) else None
 
     def _made(self, wanted: Export, record: Job, wait: float) -> Export:
@@ -195,13 +197,13 @@ def note(folder: Path, done: Finished, settings: Settings, owner: str) -> None:
     """Keep in a job's folder what its stems can be made of, what was dubbed, and other wordings."""
     origins.note(folder, done.media, settings, owner)
     if done.offers is None:
-        (folder / _OFFERS).unlink(missing_ok=True)
+        (folder / OFFERS).unlink(missing_ok=True)
     else:
-        (folder / _OFFERS).write_text(codec.dump(done.offers), "utf-8")
+        (folder / OFFERS).write_text(codec.dump(done.offers), "utf-8")
     if done.stems is None:
-        (folder / _PARTS).unlink(missing_ok=True)
+        (folder / PARTS).unlink(missing_ok=True)
     else:
-        (folder / _PARTS).write_text(codec.dump(done.stems), "utf-8")
+        (folder / PARTS).write_text(codec.dump(done.stems), "utf-8")
 
 
 def _result(job: Job) -> Result:

@@ -9,11 +9,10 @@ from pathlib import Path
 from autodub.gateway.opening import open_store
 from autodub.infra import codec
 from autodub.infra.settings import Settings
+from autodub.jobs.notes import SOURCE
 from autodub.model.errors import Gone
 from autodub.model.media import Blob
 from autodub.pipeline.finished import making_of
-
-_NOTE = "source.json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +33,7 @@ def note(folder: Path, media: Blob, settings: Settings, owner: str) -> None:
 
     Where the file is not in the store any more nothing is noted.
     """
-    place = folder / _NOTE
+    place = folder / SOURCE
     with closing(open_store(settings, owner=owner)) as store:
         making = making_of(store, media.digest)
         blob = None if making is None else store.blobs.find(making.source)
@@ -54,6 +53,14 @@ def note(folder: Path, media: Blob, settings: Settings, owner: str) -> None:
 def of(folder: Path) -> Origin | None:
     """What is noted in a job's folder."""
     try:
-        return codec.load(Origin, (folder / _NOTE).read_text("utf-8"))
-    except (FileNotFoundError, ValueError):
+        return told((folder / SOURCE).read_text("utf-8"))
+    except FileNotFoundError:
+        return None
+
+
+def told(text: str | None) -> Origin | None:
+    """What a note says."""
+    try:
+        return None if text is None else codec.load(Origin, text)
+    except ValueError:
         return None

@@ -34,6 +34,7 @@ from autodub.jobs.glossaries import Glossaries
 from autodub.jobs.keys import Keys
 from autodub.jobs.looking import Looking
 from autodub.jobs.metrics import Numbers
+from autodub.jobs.notes import Notes
 from autodub.jobs.previewing import OWNER, Previewing
 from autodub.jobs.privacy import Privacy
 from autodub.jobs.quotas import Quotas
@@ -86,7 +87,8 @@ class Platform:
         self.watching = Watching(self.sql, self.jobs, most=max(4, server.threads * 9 // 10))
         self.uploads = Uploads(self.sql, self.store, server, settings.data_dir / "uploads")
         self.deriving = Deriving(settings, self.store, self._is_there)
-        self.exports = Exports(self.jobs, self.store, settings, self.folder, self.deriving)
+        self.notes = Notes(self.sql, self.folder, is_shared=bool(settings.store_database.get_secret_value()))
+        self.exports = Exports(self.jobs, self.store, settings, self.notes, self.deriving)
         self.looking = Looking(settings, self.store, self.uploads)
         self.thumbnails = Thumbnails(self.sql, self.jobs, self.uploads, self.deriving)
         self.waveforms = Waveforms(self.jobs, self.exports, self.store, self.deriving)

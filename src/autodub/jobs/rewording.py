@@ -21,6 +21,7 @@ from autodub.infra import price_list
 from autodub.jobs import audit, events
 from autodub.jobs.deriving import PATIENCE, Check, Derived
 from autodub.jobs.foreseeing import Fitting
+from autodub.jobs.notes import GLOSSARY
 from autodub.jobs.records import OVER, Actor, Job
 from autodub.jobs.results import Result
 from autodub.jobs.spec import JobSpec
@@ -124,11 +125,8 @@ class Rewording:
 
     def _glossary(self, job: Job, target: str) -> Any:
         """The glossary as the dub was made with it."""
-        try:
-            text = (self._platform.folder(job.id) / "glossary.csv").read_text("utf-8-sig")
-        except FileNotFoundError:
-            return ()
-        return parse(text, target=target)
+        text = self._platform.notes.read(job.id, GLOSSARY)
+        return () if text is None else parse(text.removeprefix("\ufeff"), target=target)
 
     def _charge(self, actor: Actor, job: Job, line: str, dollars: Decimal, *, count: int) -> None:
         """Tell of it, and put what it cost on the owner's account."""

@@ -18,6 +18,7 @@ from autodub.infra.blobs import blob_named
 from autodub.jobs import exports
 from autodub.jobs.ending import count, failure_text
 from autodub.jobs.guard import Guard
+from autodub.jobs.notes import GLOSSARY
 from autodub.jobs.platform import Platform
 from autodub.jobs.recorder import PATIENCE, Recorder
 from autodub.jobs.records import Failure, Job, State
@@ -111,6 +112,7 @@ class Runner:
             owner=job.id, policy=Guard(self._platform, job),
         )  # fmt: skip
         exports.note(self._platform.folder(job.id), made.done, settings, job.id)
+        self._platform.notes.publish(job.id)
         return self._platform.signing.signed(job.id, of_dub(made), listener)
 
     def _request(self, job: Job) -> DubRequest:
@@ -133,7 +135,7 @@ class Runner:
                 text = connection.execute(wanted).scalar()
                 if text is None:
                     raise NotFound("The glossary of this job is gone.", hint="Submit it with another one.")
-                glossary = folder / "glossary.csv"
+                glossary = folder / GLOSSARY
                 glossary.write_text(text, encoding="utf-8")
         return spec.request(
             source, title=title, subtitles=subtitles, glossary=glossary, budget=self._budget(job, spec)

@@ -154,6 +154,14 @@ projects = Table(  # the editable text of a dub, every revision
     Column("what", String(300), nullable=False),  # what was changed, without words of the dub
 )
 
+notes = Table(  # what a worker notes of a job for other machines, where there are some
+    "notes",
+    metadata,
+    Column("job", ID, ForeignKey("jobs.id", ondelete="CASCADE"), primary_key=True),
+    Column("name", String(40), primary_key=True),
+    Column("text", Text, nullable=False),
+)
+
 locks = Table(  # lines a person locked against changes
     "locks",
     metadata,

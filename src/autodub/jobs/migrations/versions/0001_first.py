@@ -310,6 +310,14 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("job", "line", name=op.f("pk_locks")),
     )
     op.create_table(
+        "notes",
+        sa.Column("job", sa.String(length=40), nullable=False),
+        sa.Column("name", sa.String(length=40), nullable=False),
+        sa.Column("text", sa.Text(), nullable=False),
+        sa.ForeignKeyConstraint(["job"], ["jobs.id"], name=op.f("fk_notes_job"), ondelete="CASCADE"),
+        sa.PrimaryKeyConstraint("job", "name", name=op.f("pk_notes")),
+    )
+    op.create_table(
         "projects",
         sa.Column("job", sa.String(length=40), nullable=False),
         sa.Column("revision", sa.Integer(), nullable=False),
