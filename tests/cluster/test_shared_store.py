@@ -1,7 +1,5 @@
 """What a store does that machines share: fetching, leases, deleting for good, and storage that fails."""
 
-# ruff: noqa: F811 - fixtures are imported, and named again where they are used
-
 from __future__ import annotations
 
 import signal
@@ -19,7 +17,7 @@ import boto3
 import psycopg
 import pytest
 from s3_server import BUCKET, S3Server
-from stores import Open, answer, contents, file, index_of, opening, s3, s3_shared, shared  # noqa: F401
+from stores import Open, answer, contents, file
 
 from autodub.gateway.releasing import Released
 from autodub.gateway.store import Store
@@ -343,7 +341,7 @@ def test_storage_that_fails_is_tried_again_and_named(
     opening: Open,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """One failure is not noticed; storage that is away is a sentence without keys, and nothing is recorded."""
+    """One failure is not noticed; storage that is away is a sentence without keys, nothing is recorded."""
     monkeypatch.setattr(s3_places, "_TRIES", 2)
     of = s3_shared()
     store = opening(of)

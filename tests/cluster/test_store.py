@@ -1,7 +1,5 @@
 """What a store does, whatever it is made of: SQLite and files, PostgreSQL and a folder, PostgreSQL and S3."""
 
-# ruff: noqa: F811 - fixtures are imported, and named again where they are used
-
 from __future__ import annotations
 
 import sys
@@ -12,7 +10,7 @@ import pytest
 
 sys.path.append(str(Path(__file__).parents[1] / "gateway"))
 
-from stores import Open, answer, contents, file, index_of, machine, opening, s3  # noqa: F401 - fixtures
+from stores import Open, answer, contents, file
 from test_gateway_ownership import (  # noqa: F401 - the owners' suite, run here over every kind of store
     test_a_file_kept_but_not_on_record_yet_is_not_lost,
     test_a_file_that_two_answers_name_stays_for_the_second,

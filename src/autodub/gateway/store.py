@@ -89,6 +89,14 @@ class Shared(Protocol):
         """A lock against everybody who shares the store."""
         ...
 
+    def ping(self) -> None:
+        """Raise Unavailable when the index does not answer."""
+        ...
+
+    def link(self, blob: Blob, *, name: str, media: str, inline: bool, seconds: int) -> str | None:
+        """An address to download a file from; None where there is none."""
+        ...
+
     def close(self) -> None:
         """Let go of it all."""
         ...
@@ -129,6 +137,20 @@ class Store:
         self._ledger = Ledger(self._database, self.blobs.holding, owner)
         self._clock = clock
         self._used: set[str] = set()  # by this object: never pruned under its user's feet
+
+    def ping(self) -> None:
+        """Raise Unavailable when the store is a shared one and its index does not answer."""
+        if self._shared is not None:
+            self._shared.ping()
+
+    def link(self, blob: Blob, *, name: str, media: str, inline: bool, seconds: int) -> str | None:
+        """An address to download a file from its storage for so long, under a name; None where there is none.
+
+        Whoever has it needs no more to download; ``media`` is its media type.
+        """
+        if self._shared is None:
+            return None
+        return self._shared.link(blob, name=name, media=media, inline=inline, seconds=seconds)
 
     def flight(self, key: str) -> Lock:
         """The lock of whoever makes the answer of a key."""

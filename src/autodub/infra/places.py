@@ -5,12 +5,12 @@ A place is a name such as ``ab/abcdef....-5f2c.wav``; it is written once and nev
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
-import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Protocol
+from typing import Literal, Protocol
 
 from autodub.model.errors import Unavailable
 
@@ -28,6 +28,7 @@ class Places(Protocol):
 
     name: str
     """For people; without credentials."""
+    kind: Literal["folder", "s3"]
 
     def put(self, place: str, file: Path) -> None:
         """Write a whole file to a place; the file stays."""
@@ -53,13 +54,15 @@ class Places(Protocol):
         """An address anybody can download from for so long, under a name; None where there is none."""
         ...
 
-    def check(self) -> str:
-        """What an operator should know, empty when all is well. Raises StorageAway when it cannot be used."""
+    def check(self) -> None:
+        """Raise StorageAway when it cannot be used; nothing is written."""
         ...
 
 
 class Folder:
     """A folder that all machines see, such as NFS."""
+
+    kind: Literal["folder", "s3"] = "folder"
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -115,16 +118,13 @@ class Folder:
         """There is none."""
         return None
 
-    def check(self) -> str:
-        """Whether it can be written."""
-        probe = self._folder / f".check-{os.getpid()}-{time.monotonic_ns()}"
-        try:
-            self._folder.mkdir(parents=True, exist_ok=True)
-            probe.touch()
-            probe.unlink()
-        except OSError as problem:
-            raise self._away(problem) from problem
-        return ""
+    def check(self) -> None:
+        """Whether it can be written, or made where it is not there yet."""
+        place = self._folder
+        while not place.exists():
+            place = place.parent
+        if not os.access(place, os.W_OK | os.X_OK):
+            raise self._away(PermissionError(errno.EACCES, os.strerror(errno.EACCES)))
 
     def _away(self, problem: OSError) -> StorageAway:
         return StorageAway(

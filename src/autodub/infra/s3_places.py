@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 from urllib.parse import quote
 
 from autodub.infra.places import Missing, StorageAway
@@ -29,7 +29,9 @@ _GONE = ("404", "NoSuchKey", "NotFound")
 class S3:
     """A bucket, or what begins with a prefix in it. Safe for many threads."""
 
-    def __init__(self, address: str, *, tries: int = _TRIES) -> None:
+    kind: Literal["folder", "s3"] = "s3"
+
+    def __init__(self, address: str) -> None:
         """``address`` is ``s3://bucket/prefix``. Raises BadOption; Unavailable without the SDK."""
         found = _ADDRESS.fullmatch(address)
         if found is None:
@@ -37,7 +39,6 @@ class S3:
         self._bucket, prefix = found[1], (found[2] or "").strip("/")
         self._prefix = f"{prefix}/" if prefix else ""
         self.name = f"s3://{self._bucket}/{self._prefix}"
-        self._tries = tries
         self._lock = threading.Lock()
         self._client: Any = None
         self._transfer: Any = None
@@ -111,11 +112,10 @@ class S3:
             )  # fmt: skip
         return address
 
-    def check(self) -> str:
-        """Whether the bucket is there and may be used."""
+    def check(self) -> None:
+        """Whether the bucket is there and may be looked at."""
         with self._talking() as client:
             client.list_objects_v2(Bucket=self._bucket, Prefix=self._prefix, MaxKeys=1)
-        return ""
 
     @contextmanager
     def _talking(self, place: str = "") -> Iterator[Any]:
@@ -149,7 +149,7 @@ class S3:
                     ) from error
                 config = Config(
                     connect_timeout=5, read_timeout=60, max_pool_connections=32, signature_version="s3v4",
-                    retries={"mode": "standard", "total_max_attempts": self._tries},
+                    retries={"mode": "standard", "total_max_attempts": _TRIES},
                     # Other servers than AWS's know no trailing checksums; we compare sha256 ourselves.
                     request_checksum_calculation="when_required",
                     response_checksum_validation="when_required",

@@ -88,6 +88,13 @@ class ServerSettings(BaseModel):
     )
     upload_hours: float = Field(24.0, gt=0, description="Hours after which an upload nobody used is removed.")
 
+    downloads: int = Field(
+        0,
+        ge=0,
+        le=7 * 86_400,
+        description="Seconds for which a download is a link to S3 itself; 0: files come through this server.",
+    )
+
     # --- accounts
     accounts: bool = Field(
         False, description="Whether people must log in. Always so when listening at more than loopback."

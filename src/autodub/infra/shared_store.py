@@ -22,6 +22,8 @@ from autodub.infra.scratch import Scratch
 from autodub.infra.sessions import RowLock, Sessions
 from autodub.infra.settings import Settings
 from autodub.infra.shared_blobs import SharedBlobs
+from autodub.infra.sql import Sql
+from autodub.model.media import Blob
 
 _SELDOM = 60.0
 """Seconds between two looks for what other machines have removed."""
@@ -53,6 +55,14 @@ class SharedStore:
             self.blobs = SharedBlobs(self.index, self._process.there, self._session, scratch, cache)
             self._process.users.add(self.blobs)
             unfinished.pop_all()
+
+    def ping(self) -> None:
+        """Raise Unavailable when the index does not answer."""
+        self.index.ping()
+
+    def link(self, blob: Blob, *, name: str, media: str, inline: bool, seconds: int) -> str | None:
+        """An address to download a file from; None where there is none."""
+        return self.blobs.link(blob, name=name, media=media, inline=inline, seconds=seconds)
 
     def lock(self, name: str) -> RowLock:
         """A lock against everybody who shares the store."""
@@ -103,6 +113,21 @@ class _Process:
             self._rechecked = time.monotonic()
             users[0].recheck()
             users[0].sweep()
+
+
+def check(settings: Settings) -> str:
+    """What a shared store is made of, for people; nothing is written.
+
+    Raises Unavailable where its database or its storage cannot be used, BadOption.
+    """
+    sql = Sql(settings.store_database.get_secret_value())
+    try:
+        sql.ping()
+    finally:
+        sql.close()
+    there = places_of(settings)
+    there.check()
+    return f"answers in {sql.name}, files in {there.name}"
 
 
 def places_of(settings: Settings) -> Places:

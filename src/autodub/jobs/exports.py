@@ -96,7 +96,12 @@ class Exports:
     def one(
         self, actor: Actor, job: str, kind: str, *, wait: float = PATIENCE
     ) -> tuple[Export, Path]:  # fmt: skip
-        """One file and where it lies, made now if need be. Raises NotFound; MediaError, OutputProblem.
+        """One file and where it lies, made now if need be. Raises as ``ready``."""
+        found = self.ready(actor, job, kind, wait=wait)
+        return found, self._store.blobs.path(cast("Blob", found.blob))
+
+    def ready(self, actor: Actor, job: str, kind: str, *, wait: float = PATIENCE) -> Export:
+        """One file, made now if need be. Raises NotFound; MediaError, OutputProblem.
 
         What is not made within ``wait`` seconds is made beside: raises Unfinished.
         """
@@ -110,7 +115,15 @@ class Exports:
         blob = cast("Blob", found.blob)
         if not self._store.blobs.has(blob):
             raise NotFound(f"The {kind} of this job is gone.", hint="Retry the job: it is made again.")
-        return found, self._store.blobs.path(blob)
+        return found
+
+    def link(self, export: Export, *, inline: bool, seconds: int) -> str | None:
+        """An address to download a file from its storage for so long; None where there is none."""
+        if not seconds or export.blob is None:
+            return None
+        return self._store.link(
+            export.blob, name=export.name, media=export.type, inline=inline, seconds=seconds
+        )
 
     def stem(self, job: str, kind: str) -> Blob:
         """``background`` or ``original``, made now if need be, as the job's. Raises NotFound, Gone."""

@@ -61,6 +61,11 @@ class FileQuery(unfinished.PatienceQuery):
     """How a file is sent."""
 
     inline: bool = Field(False, description="To be looked at in a browser rather than saved.")
+    link: bool = Field(
+        False,
+        description="Rather by a link to the storage than through this server, where it gives such links: "
+        "the answer is 302 then.",
+    )
 
 
 class FileShape(BaseModel):
@@ -90,6 +95,7 @@ _FILE: dict[str | int | HTTPStatus, Any] = {
     200: {"description": "The file.", **_BYTES},
     202: unfinished.UnfinishedShape,
     206: {"description": "The parts of it that were asked for with `Range`.", **_BYTES},
+    302: {"description": "It is downloaded from the address in `Location`, which is good for a while."},
     304: {"description": "It is what `If-None-Match` says."},
     412: {"description": "It is not what `If-Match` says."},
     416: Problem,
@@ -125,8 +131,19 @@ def one(path: FilePath, query: FileQuery) -> Response:
     """A file of a job, whole or in parts (`Range`), so that players can seek.
 
     Sound and stems are made the first time somebody asks for them: where that takes longer than `wait`
-    seconds the answer is 202, and they are made meanwhile.
+    seconds the answer is 202, and they are made meanwhile. Where the operator lets the storage serve
+    downloads, a browser that saves a file, and whoever asks for a `link`, is sent there.
     """
+    here = platform()
+    if here.server.downloads and (query.link or request.headers.get("Sec-Fetch-Mode") == "navigate"):
+        ready = here.exports.ready(actor(), path.job, path.kind, wait=query.wait)
+        address = here.exports.link(ready, inline=query.inline, seconds=here.server.downloads)
+        if address is not None:
+            answer = Response(status=302)
+            answer.headers["Location"] = address
+            answer.headers["Cache-Control"] = "private, no-store"
+            answer.headers["Referrer-Policy"] = "no-referrer"
+            return answer
     export, place = platform().exports.one(actor(), path.job, path.kind, wait=query.wait)
     return sent(export, place, inline=query.inline)
 

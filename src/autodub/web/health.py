@@ -67,6 +67,10 @@ class Details(BaseModel):
         description="kind, milliseconds of a question (null: it does not answer), waiting: messages by "
         "resource. null: there is none"
     )
+    store: dict[str, Any] | None = Field(
+        description="Of a store that machines share: files (folder, s3), trouble (empty when there is none; "
+        "null until it was looked at, once a minute). null: it lies in the data directory"
+    )
     disk: dict[str, int] = Field(description="Bytes: free, total, spare")
     keys: dict[str, bool] = Field(description="Whether each key of a cloud engine is set.")
     engines: list[EngineHealth] | None = Field(description="null until they were looked at.")
@@ -129,6 +133,10 @@ def trouble(here: Platform) -> list[str]:
             found.append("No worker runs.")
     except Unavailable:
         found.append("The database does not answer.")
+    try:
+        here.store.ping()
+    except Unavailable:
+        found.append("The store does not answer.")
     return found
 
 
@@ -161,7 +169,7 @@ def details() -> Response:
     disk = shutil.disk_usage(here.settings.data_dir)
     told = Details(
         version=__version__, trouble=trouble(here), database=_database(here), queue=_queue(here),
-        broker=_broker(here),
+        broker=_broker(here), store=_store(here),
         disk={"free": disk.free, "total": disk.total, "spare": here.server.spare},
         keys={name: name in here.settings.secrets for name in sorted({*SECRETS, *here.settings.secrets})},
         engines=engines, engines_seen=seen,
@@ -215,6 +223,27 @@ def _broker(here: Platform) -> dict[str, Any] | None:
         return {"kind": queue.broker.kind, "ms": None, "waiting": None}
     took = round((time.monotonic() - began) * 1000, 2)
     return {"kind": queue.broker.kind, "ms": took, "waiting": dict(waiting)}
+
+
+def _store(here: Platform) -> dict[str, Any] | None:
+    if not here.settings.store_database.get_secret_value():
+        return None
+    seen: Kept[str] = current_app.extensions.setdefault(
+        "autodub_store", Kept(partial(_trouble, here.settings))
+    )
+    trouble, _ = seen.look()
+    return {"files": "s3" if "://" in here.settings.blobs else "folder", "trouble": trouble}
+
+
+def _trouble(settings: Settings) -> str:
+    """Why the shared store cannot be used; its storage may take long to say so."""
+    from autodub.infra.shared_store import check
+
+    try:
+        check(settings)
+    except AutodubError as problem:
+        return problem.message
+    return ""
 
 
 def _queue(here: Platform) -> dict[str, Any] | None:
