@@ -166,3 +166,11 @@ def test_what_was_sent_is_not_told() -> None:
 def test_only_a_name_that_is_near_is_offered(name: str, said: str) -> None:
     """However it is written; nothing where none is."""
     assert near(name, ["limit", "after"]) == said
+
+
+def test_of_very_many_faults_some_are_told() -> None:
+    """A body full of made-up names costs no more than a short one: the first fifty are looked into."""
+    with pytest.raises(ValidationError) as caught:
+        Asked.model_validate({f"limit{number}": 1 for number in range(5000)})
+    told = faults(caught.value, Asked)
+    assert len(told) == 50

@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
+from itertools import islice
 from typing import Any
 
 from pydantic import BaseModel, ValidationError
@@ -14,6 +15,8 @@ from pydantic import BaseModel, ValidationError
 Json = Mapping[str, Any]
 _LONGEST = 60
 """Characters of a name that are repeated to whoever sent it."""
+_MOST = 50
+"""Faults that are told: a body may have a hundred thousand, and each one is looked into."""
 _CLASS = re.compile(r"\^\(?\[([^\]]+)\]\{(\d+)(?:,(\d+))?\}")
 """So many characters out of a set, as patterns of ids and names say it."""
 _PLAIN = {
@@ -40,10 +43,11 @@ class Fault:
 
 
 def faults(error: ValidationError, model: type[BaseModel] | None = None) -> list[Fault]:
-    """Everything that is wrong. With the ``model`` that was not met, bounds and names are told whole."""
+    """What is wrong, fifty faults at most. With the ``model`` that was not met, bounds and names are told
+    whole."""
     schema = _schema(model) if model is not None else {}
     found = []
-    for one in error.errors(include_url=False):
+    for one in islice(error.errors(include_url=False), _MOST):
         path, above, here = _place(schema, one["loc"])
         why = _why(one["type"], one["msg"], one.get("ctx", {}), here, above, one["loc"], one["input"])
         found.append(Fault(".".join(path), why))
