@@ -30,9 +30,11 @@ class Shop:
         self.go.set()
         self.failure: Exception | None = None
 
-    def ask(self, *, wait: float = 30.0, what: str = "thing") -> Derived:
+    def ask(self, *, wait: float = 30.0, what: str = "thing", by: str = "somebody") -> Derived:
         """The thing, as a request asks for it."""
-        return self.deriving.of(OWNER, what, lambda _: self.deriving.kept(OWNER, what, self._make), wait=wait)
+        return self.deriving.of(
+            OWNER, what, lambda _: self.deriving.kept(OWNER, what, self._make), by=by, wait=wait
+        )
 
     def _make(self, _: Store, scratch: Path, check: Check) -> tuple[Path, dict[str, int]]:
         self.made += 1
@@ -135,3 +137,31 @@ def test_the_end_of_the_process_stops_what_is_being_made(shop: Shop) -> None:
             asked.result(30)
     with pytest.raises(Unavailable):
         shop.ask(what="another")
+
+
+def test_what_fails_for_something_deleted_meanwhile_leaves_nothing(shop: Shop) -> None:
+    """What it had kept by then goes, too."""
+
+    def make(_: Check) -> Derived:
+        shop.deriving.kept(OWNER, "half", shop._make)
+        raise MediaError("No sound.")
+
+    shop.is_there = False
+    with pytest.raises(MediaError):
+        shop.deriving.of(OWNER, "thing", make, by="somebody")
+    assert shop.store.owners() == frozenset()
+    assert list(shop.store.blobs.files()) == []
+
+
+def test_who_asks_for_very_much_is_not_far_before_others(shop: Shop) -> None:
+    """Twenty things of one user are made or wait; the others are begun when they are asked for again."""
+    shop.go.clear()
+    for number in range(25):
+        with pytest.raises(Unfinished):
+            shop.ask(what=f"thing {number}", wait=0)
+    with pytest.raises(Unfinished):
+        shop.ask(what="another's", by="another", wait=0)
+    shop.go.set()
+    shop.ask(what="another's", by="another")
+    assert shop.made <= 21
+    assert shop.ask(what="thing 24").facts["number"] > 20

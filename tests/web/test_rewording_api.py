@@ -118,6 +118,16 @@ def test_the_same_question_is_asked_and_paid_for_once(desk: Desk, monkeypatch: p
     assert desk.spent() == (Decimal("0.02"), [Decimal("0.02")])
 
 
+def test_no_answer_is_another_jobs(desk: Desk, platform: Platform, client: FlaskClient) -> None:
+    """The same line of another dub, made with other wishes, is asked about by itself."""
+    assert desk.ask().status_code == 200
+    other = Desk(platform, client)
+    spec = platform.jobs.get(LOCAL_ACTOR, other.job).spec
+    other.put(spec=json.dumps({**spec, "tone": "playful"}))
+    assert other.ask().status_code == 200
+    assert [one.style.tone for one in Sayings.asked] == ["", "playful"]
+
+
 def test_a_failure_is_told_and_what_it_cost_counts(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     """And asking again asks again."""
     bill = SimpleNamespace(total=Decimal("0.01"))

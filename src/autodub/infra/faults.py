@@ -43,8 +43,7 @@ class Fault:
 
 
 def faults(error: ValidationError, model: type[BaseModel] | None = None) -> list[Fault]:
-    """What is wrong, fifty faults at most. With the ``model`` that was not met, bounds and names are told
-    whole."""
+    """What is wrong, fifty at most. With the ``model`` that was not met, bounds and names are told whole."""
     schema = _schema(model) if model is not None else {}
     found = []
     for one in islice(error.errors(include_url=False), _MOST):

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import threading
 import time
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from collections.abc import Callable, Mapping
 from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
 from concurrent.futures import TimeoutError as Late
@@ -34,6 +34,8 @@ PATIENCE = 10.0
 """Seconds a request waits by default."""
 _THREADS, _WAITING = 2, 8
 _REMEMBERED = 1000
+_OF_ONE = 20
+"""Things of one user that are made or wait for it: those of others are not far behind."""
 _PAUSE = 2
 """Seconds after which asking again makes sense."""
 _VERSION = "1"
@@ -66,6 +68,8 @@ class Deriving:
         self._lock = threading.Lock()
         self._under_way: dict[tuple[str, str], Future[Derived]] = {}
         self._known: OrderedDict[tuple[str, str], Derived] = OrderedDict()
+        self._by: Counter[str] = Counter()
+        """User -> what is made for them, or waits for it."""
         self._seats = threading.BoundedSemaphore(waiting)
         self._pool: ThreadPoolExecutor | None = None
         self._is_over = threading.Event()
@@ -77,9 +81,12 @@ class Deriving:
         return found if found is not None and self._store.blobs.has(found.blob) else None
 
     def of(
-        self, owner: str, what: str, make: Callable[[Check], Derived], *, wait: float = PATIENCE
+        self, owner: str, what: str, make: Callable[[Check], Derived], *, by: str, wait: float = PATIENCE
     ) -> Derived:
-        """The ``what`` of an owner, made now if need be. Raises Unfinished, NotFound, and as ``make``."""
+        """The ``what`` of an owner, made now if need be, for the user ``by``.
+
+        Raises Unfinished, NotFound, and as ``make``.
+        """
         found = self.known(owner, what)
         if found is not None:
             return found
@@ -89,7 +96,10 @@ class Deriving:
                 self._under_way = {at: one for at, one in self._under_way.items() if not one.done()}
             future = self._under_way.get(place)
             if future is None:
-                future = self._under_way[place] = self._threads().submit(self._make, place, make)
+                if self._by[by] >= _OF_ONE:  # it begins when they ask again
+                    raise Unfinished(what)
+                future = self._under_way[place] = self._threads().submit(self._make, place, make, by)
+                self._by[by] += 1
         if not future.done() and not self._waited(future, wait):
             raise Unfinished(what)
         with self._lock:
@@ -147,12 +157,20 @@ class Deriving:
             self._seats.release()
         return True
 
-    def _make(self, place: tuple[str, str], make: Callable[[Check], Derived]) -> Derived:
+    def _make(self, place: tuple[str, str], make: Callable[[Check], Derived], by: str) -> Derived:
         owner, _ = place
-        self.check()
-        done = make(self.check)
-        if not self._is_there(owner):  # deleted meanwhile: what was made belongs to nobody
-            self._store.release(owner)
+        try:
+            self.check()
+            done = make(self.check)
+        finally:  # also what fails may have kept something, such as an answer of an engine
+            with self._lock:
+                self._by[by] -= 1
+                if not self._by[by]:
+                    del self._by[by]
+            is_there = self._is_there(owner)
+            if not is_there:  # deleted meanwhile: what was made belongs to nobody
+                self._store.release(owner)
+        if not is_there:
             raise NotFound("It was deleted meanwhile.", hint="There is nothing left of it.")
         with self._lock:
             self._known[place] = done

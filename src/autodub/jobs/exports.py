@@ -111,7 +111,7 @@ class Exports:
                 f"The job has no {kind} to take away.", hint="GET /api/v1/jobs/{job}/files lists what it has."
             )
         if found.blob is None:
-            found = self._made(found, self._jobs.get(actor, job), wait)
+            found = self._made(found, self._jobs.get(actor, job), by=actor.id, wait=wait)
         blob = cast("Blob", found.blob)
         if not self._store.blobs.has(blob):
             raise NotFound(f"The {kind} of this job is gone.", hint="Retry the job: it is made again.")
@@ -158,13 +158,13 @@ class Exports:
         found = origins.told(self._notes.read(job, SOURCE))
         return found if found is not None and self._store.blobs.has(found.blob) else None
 
-    def _made(self, wanted: Export, record: Job, wait: float) -> Export:
+    def _made(self, wanted: Export, record: Job, *, by: str, wait: float) -> Export:
         def make(_: Check) -> Derived:
             if wanted.kind in _STEMS:
                 return Derived(self.stem(record.id, wanted.kind), {})
             return self._sound(record)
 
-        blob = self._deriving.of(record.id, wanted.kind, make, wait=wait).blob
+        blob = self._deriving.of(record.id, wanted.kind, make, by=by, wait=wait).blob
         name = wanted.name if wanted.kind in _STEMS else str(Path(wanted.name).with_suffix(blob.suffix))
         return replace(wanted, blob=blob, name=name, type=_type(name))
 

@@ -17,6 +17,7 @@ from autodub.gateway.store import Store
 from autodub.infra.settings import Settings
 from autodub.jobs.catalogue import Catalogue
 from autodub.jobs.deriving import PATIENCE, Check, Derived, Deriving
+from autodub.jobs.records import Actor
 from autodub.media import sound
 from autodub.model.calls import Synthesize
 from autodub.model.errors import EngineCannot, NotFound
@@ -56,8 +57,8 @@ class Previewing:
         self._settings, self._catalogue, self._deriving = settings, catalogue, deriving
 
     def hear(
-        self, target: Language, voice: str, *, engine: str | None = None, pitch: float | None = None,
-        pace: float = 1.0, wait: float = PATIENCE,
+        self, actor: Actor, target: Language, voice: str, *, engine: str | None = None,
+        pitch: float | None = None, pace: float = 1.0, wait: float = PATIENCE,
     ) -> Blob:  # fmt: skip
         """A WAV of a stock voice, at a mean pitch (Hz) and pace of one's choice.
 
@@ -93,7 +94,7 @@ class Previewing:
         def kept(_: Check) -> Derived:
             return self._deriving.kept(OWNER, place, make)
 
-        return self._deriving.of(OWNER, place, kept, wait=wait).blob
+        return self._deriving.of(OWNER, place, kept, by=actor.id, wait=wait).blob
 
 
 def is_free(synthesizer: str) -> bool:

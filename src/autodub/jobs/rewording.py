@@ -58,7 +58,8 @@ class Rewording:
             raise NotFound(f"There is no line {line}.", hint="The transcript lists the lines there are.")
         if found.state not in OVER:
             raise Conflict(f"The job is {found.state}.", hint="Wait until it is over.")
-        wish = json.dumps([line, entry.text, entry.source, sorted(lengths)])
+        # What a dub is told besides, such as a glossary, is its owner's: no other job's answer is this one's.
+        wish = json.dumps([job, found.made, line, entry.text, entry.source, sorted(lengths)])
         place = f"wordings {sha256(wish.encode()).hexdigest()[:32]}"
 
         def make(store: Store, scratch: Path, _: Check) -> tuple[Path, Mapping[str, Any]]:
@@ -70,7 +71,7 @@ class Rewording:
         def kept(_: Check) -> Derived:
             return here.deriving.kept(job, place, make)
 
-        done = here.deriving.of(job, place, kept, wait=wait)
+        done = here.deriving.of(job, place, kept, by=actor.id, wait=wait)
         try:
             more: list[str] = json.loads(here.store.blobs.path(done.blob).read_text("utf-8"))
         except FileNotFoundError:

@@ -44,7 +44,7 @@ class Thumbnails:
             row = connection.execute(wanted).one_or_none()
         if row is None or not row.blob:
             raise NotFound("There is no such upload any more.", hint="Upload the file again.")
-        return self._made(f"upload:{upload}", blob_named(row.blob, row.size), wait)
+        return self._made(f"upload:{upload}", blob_named(row.blob, row.size), by=actor.id, wait=wait)
 
     def of_job(self, actor: Actor, job: str, *, wait: float = PATIENCE) -> tuple[Sheet, Blob] | None:
         """The pictures of a finished dub, which are its source's. Raises NotFound, Unfinished."""
@@ -52,9 +52,9 @@ class Thumbnails:
         media = Result.model_validate(found.result or {}).files.get("media")
         if media is None:
             raise NotFound("The job has no film yet.", hint="Wait until it is completed.")
-        return self._made(job, media.blob, wait)
+        return self._made(job, media.blob, by=actor.id, wait=wait)
 
-    def _made(self, owner: str, film: Blob, wait: float) -> tuple[Sheet, Blob] | None:
+    def _made(self, owner: str, film: Blob, *, by: str, wait: float) -> tuple[Sheet, Blob] | None:
         def make(store: Store, scratch: Path, check: Check) -> tuple[Path, Mapping[str, Any]]:
             if not store.blobs.has(film):
                 raise NotFound("The film is gone.", hint="Retry the job: it is made again.")
@@ -70,7 +70,7 @@ class Thumbnails:
         def kept(_: Check) -> Derived:
             return self._deriving.kept(owner, name, make)
 
-        done = self._deriving.of(owner, name, kept, wait=wait)
+        done = self._deriving.of(owner, name, kept, by=by, wait=wait)
         if not done.facts:
             return None
         facts = dict(done.facts)

@@ -40,8 +40,9 @@ class Waveforms:
         made = self._base(found, track)
         place = f"peaks {track} {made}"
         done = self._deriving.of(
-            job, place, lambda _: self._deriving.kept(job, place, self._making(found, track)), wait=wait
-        )
+            job, place, lambda _: self._deriving.kept(job, place, self._making(found, track)),
+            by=actor.id, wait=wait,
+        )  # fmt: skip
         path = self._store.blobs.path(done.blob)
         try:
             return done.blob, np.fromfile(path, dtype=np.uint8)

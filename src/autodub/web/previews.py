@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 from autodub.model.errors import AutodubError
 from autodub.model.language import Language
 from autodub.web import unfinished
-from autodub.web.identity import needs, platform
+from autodub.web.identity import actor, needs, platform
 from autodub.web.problems import Problem, discreet
 
 blueprint = APIBlueprint(
@@ -58,8 +58,8 @@ def hear(query: unfinished.PatienceQuery, body: PreviewSpec) -> Response:
     here = platform()
     try:
         blob = here.previewing.hear(
-            Language.parse(body.target), body.voice, engine=body.engine, pitch=body.pitch_hz, pace=body.pace,
-            wait=query.wait,
+            actor(), Language.parse(body.target), body.voice, engine=body.engine, pitch=body.pitch_hz,
+            pace=body.pace, wait=query.wait,
         )  # fmt: skip
     except AutodubError as error:
         error.message, error.hint = discreet(error.message), discreet(error.hint)
