@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 import shutil
 import sys
 import tempfile
@@ -62,7 +63,7 @@ def house(
     database, broker = "", None
     with ExitStack() as stack:
         if kind in ("redis", "rabbit"):
-            database = _database(request.getfixturevalue("postgres"), kind)
+            database = _database(request.getfixturevalue("postgres"))
         if any("[rabbit]" in item.name for item in request.session.items):
             request.getfixturevalue("rabbit")  # it begins beside the others' tests
         if kind == "redis":
@@ -71,6 +72,7 @@ def house(
         if kind == "rabbit":
             broker = request.getfixturevalue("rabbit")
             broker.start()
+            stack.callback(broker.stop)
         made = House(kind, folder, database=database, broker=broker, starter=starter)
         stack.callback(made.close)
         if kind == "memory":
@@ -89,7 +91,8 @@ def _tidy(request: pytest.FixtureRequest) -> Iterator[None]:
         request.getfixturevalue("house").clear()
 
 
-def _database(postgres: str, name: str) -> str:
+def _database(postgres: str) -> str:
+    name = f"house_{secrets.token_hex(4)}"
     with psycopg.connect(postgres, autocommit=True) as connection:
         connection.execute(f"CREATE DATABASE {name}")
     return postgres.replace("/postgres?", f"/{name}?")

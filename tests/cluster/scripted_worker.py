@@ -58,6 +58,7 @@ def main() -> None:
         process = os.fork()
         if not process:
             os.setsid()
+            os.dup2(2, 1)  # what is answered there is ours alone
             os.environ |= asked["env"]
             folder = Path(asked["folder"])
             for place, name, value in patches(folder):

@@ -186,6 +186,26 @@ def test_a_worker_that_leaves_hands_its_jobs_back(house: House) -> None:
     assert told == [*_BEGUN, "job.handed_back", "job.started", "job.completed"]
 
 
+@pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGKILL])
+def test_a_whole_worker_that_is_ended_from_outside_loses_no_job(house: House, how: signal.Signals) -> None:
+    """SIGTERM to each of its processes, as some services are stopped; or its main process killed."""
+    if house.kind != "redis":
+        pytest.skip("what Celery's processes do is the same over every broker")
+    ann = house.user(running=9)
+    with house.hold() as first, house.hold() as held:
+        house.wait("processing", house.submit(ann, says=first.says, gpu=True))  # now nobody else has a place
+        ending = house.start(queues="gpu", slots=2)
+        there = [house.submit(ann, says=held.says, gpu=True) for _ in range(2)]
+        house.wait("processing", *there)
+        if how == signal.SIGKILL:
+            os.kill(ending.process, how)
+        else:
+            os.killpg(ending.process, how)
+        until(lambda: ending.is_over)
+        until(lambda: {house.look(job).state for job in there} == {"queued"})
+    house.wait("completed", *there)
+
+
 def test_a_broker_that_is_away_keeps_nobody_from_submitting(
     house: House, caplog: pytest.LogCaptureFixture
 ) -> None:

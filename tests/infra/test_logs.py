@@ -137,17 +137,18 @@ def test_warnings_of_python_are_in_the_log() -> None:
 
 @pytest.mark.parametrize("form", ["text", "json"])
 def test_no_key_no_password_and_no_folder_is_written(tmp_path: Path, form: str) -> None:
-    """Known keys, the database's password, what follows ``Bearer``, and the data directory are taken out."""
+    """Known keys, passwords of database and broker, what follows ``Bearer``, the data directory: none is."""
     known = settings.load(environ={"OPENAI_API_KEY": "sk-example-key"}, data_dir=tmp_path / "data")
-    server = server_settings.load(
-        known, environ={}, given={"database": "postgresql://me:pass%40word@host/name"}
-    )
+    given = {"database": "postgresql://me:pass%40word@host/name", "broker": "redis://:br%2Foker@host/0"}
+    server = server_settings.load(known, environ={}, given=given)
     with written(form, hide=logs.hiding(known, server)) as stream:
         log.info("it says sk-example-key", extra={"header": "Authorization: Bearer adk_0123456789abcdef"})
         log.info("postgresql://me:pass%%40word@host/name and pass@word")
+        log.info("%s and br/oker", "redis://:br%2Foker@host/0")
         log.info("in %s", known.data_dir / "jobs" / "a1", extra={"jobs": ["sk-example-key"]})
     text = stream.getvalue()
-    for secret in ("sk-example-key", "adk_0123456789abcdef", "pass%40word", "pass@word", str(tmp_path)):
+    secrets = ("sk-example-key", "adk_0123456789abcdef", "pass%40word", "pass@word", "oker", str(tmp_path))
+    for secret in secrets:
         assert secret not in text
     assert "<data>/jobs/a1" in text
 

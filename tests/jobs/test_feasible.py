@@ -145,6 +145,46 @@ def test_a_setting_turns_it_off(only: None, opening: Opening) -> None:
     assert Desk(opening(check_engines=False)).submit(target="zu").state == "queued"
 
 
+@pytest.mark.parametrize(
+    ("wishes", "resource"),
+    [
+        ({}, "cpu"),
+        ({"engines": {"separator": "demucs"}}, "gpu"),
+        ({"engines": {"transcriber": "heard", "translator": "heard", "synthesizer": "heard"}}, "net"),
+        ({"engines": {"translator": "heard", "synthesizer": "heard"}, "captions": True}, "net"),
+        ({"engines": {"transcriber": "heard", "translator": "heard"}}, "cpu"),
+    ],
+)
+def test_a_job_is_bound_by_the_scarcest_of_what_it_needs(
+    only: None, opening: Opening, wishes: dict[str, Any], resource: str
+) -> None:
+    """A GPU, then processors; work that is done elsewhere alone is bound by nothing here."""
+    facts: dict[str, dict[str, Any]] = {
+        "heard": {"resource": "net", "pairs": {"en": ("es",)}},
+        "demucs": {"resource": "gpu", "needs_weights": True},
+    }
+    with ExitStack() as stack:
+        for role, name in wishes.get("engines", {}).items():
+            kind = engine(role, name=name, **facts[name])
+            stack.enter_context(registry.registered(role, name, kind))
+        desk = Desk(opening(check_engines=True))
+        spec = JobSpec.model_validate({"source": SOURCE, "target": "es"} | wishes)
+        assert desk.platform.admission.resource(spec) == resource
+
+
+def test_named_engines_with_weights_are_taken_to_run_on_a_gpu_elsewhere(only: None, opening: Opening) -> None:
+    """Where workers have what this machine lacks; what nobody named may be anything."""
+    slow = engine("separator", name="slow", needs_weights=True)
+    with registry.registered("separator", "slow", slow):
+        for looks, wishes, resource in (
+            (False, {"engines": {"separator": "slow"}}, "gpu"),
+            (False, {}, "cpu"),
+            (True, {"engines": {"separator": "slow"}}, "cpu"),
+        ):
+            job = Desk(opening(check_engines=looks)).submit(**wishes)
+            assert job.resource == resource
+
+
 def test_without_the_moderator_that_is_wanted_nothing_is_taken(only: None, opening: Opening) -> None:
     """What nobody looks at is not dubbed, so it would only fail later."""
     with registry.registered("moderator", "openai", engine("moderator", name="openai", ready=NO_KEY)):

@@ -218,6 +218,34 @@ def test_a_worker_may_get_a_job_again_that_it_had_lost(opening: Opening, scripte
     assert [one.kind for one in happenings(platform.sql, job)].count("job.completed") == 1
 
 
+def test_a_job_that_takes_too_long_fails(opening: Opening, scripted: Dubs) -> None:
+    """Also one that heeds no request to stop: what it still does is not written down any more."""
+    scripted.is_deaf = True
+    platform = opening(job_hours=1e-6)
+    (job,) = submit(platform)
+    with working(platform) as worker:
+        until(lambda: look(platform, job).state == "failed")
+        failed = look(platform, job)
+        assert failed.error is not None
+        assert (failed.error.code, failed.attempt) == ("too_slow", 1)
+        scripted.go.set()
+        until(lambda: worker.running == ())
+    assert look(platform, job) == failed
+
+
+def test_a_worker_takes_only_what_its_queues_bind(platform: Platform, scripted: Dubs) -> None:
+    """The others wait for one that takes them."""
+    scripted.go.set()
+    there = submit(platform, 2)
+    with platform.sql.writing() as connection:
+        connection.execute(jobs.update().where(jobs.c.id == there[0].id).values(resource="gpu"))
+    with working(platform, resources=("net", "cpu")):
+        until(lambda: look(platform, there[1]).state == "completed")
+        assert look(platform, there[0]).state == "queued"
+    with working(platform):
+        until(lambda: look(platform, there[0]).state == "completed")
+
+
 def test_a_worker_outlives_a_database_that_is_away(
     platform: Platform, scripted: Dubs, monkeypatch: pytest.MonkeyPatch
 ) -> None:

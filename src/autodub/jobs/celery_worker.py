@@ -103,9 +103,14 @@ class _Crew:
         self._attending: threading.Thread | None = None
 
     def worker(self) -> Worker:
-        """The one of this process."""
+        """The one of this process, for a task that begins in its main thread."""
         assert self._worker is not None
+        # Now, and not in ``begin``: after that the pool puts a handler in that unwinds what runs.
+        signal.signal(signal.SIGTERM, self._heed)
         return self._worker
+
+    def _heed(self, *_: object) -> None:
+        os.write(self._tell, b"!")
 
     def leave(self, how: str = "Warm", **_: object) -> None:
         """In the main process, by its handler of signals: have the children hand their jobs back."""
@@ -122,7 +127,6 @@ class _Crew:
             os.close(self._stay)
         is_first = not getattr(current_process(), "index", 0)
         self._told, self._tell = os.pipe()
-        signal.signal(signal.SIGTERM, lambda *_: os.write(self._tell, b"!") and None)
         self._platform = self._opened()
         self._worker = Worker(
             self._platform, slots=1, looks=False, sweeps=is_first, sends=is_first, resources=self._resources
