@@ -295,6 +295,35 @@ def test_a_socket_tells_the_same_as_a_stream(werkzeug: str, platform: Platform) 
     socket.close()
 
 
+def test_a_socket_ends_for_now_when_the_database_is_away(
+    werkzeug: str, platform: Platform, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither as over nor as somebody who must log in: its other end comes back in a moment."""
+
+    def away(*_: Any, **__: Any) -> Any:
+        raise Unavailable("away")
+
+    job = _job(platform)
+    socket = WebSocket(f"ws://{werkzeug}/api/v1/jobs/{job}/ws")
+    messages = socket.messages()
+    assert json.loads(next(messages))["number"] == 1
+    with monkeypatch.context() as patched:
+        patched.setattr(told, "after", away)
+        _tell(platform, job, "degraded")
+        assert list(messages) == []
+    assert socket.code == 1013
+    socket.close()
+    monkeypatch.setattr(following, "AGAIN", 0.0)
+    monkeypatch.setattr(identity, "_found", _once(identity._found, away))
+    assert _said(f"ws://{werkzeug}/api/v1/jobs/{job}/ws?follow=1") == ([1, 2], 1013)
+
+
+def _once(first: Any, then: Any) -> Any:
+    """A function that is another one from its second call on."""
+    asked = iter([first])
+    return lambda: next(asked, then)()
+
+
 def _as_json(place: str, job: str) -> list[dict[str, Any]]:
     """The same events as JSON."""
     found: list[dict[str, Any]] = httpx.get(f"http://{place}/api/v1/jobs/{job}/events").json()["events"]

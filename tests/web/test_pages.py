@@ -111,8 +111,12 @@ def test_a_file_without_a_digest_in_its_name_is_asked_for_again(built: Path, cli
 
 
 @pytest.mark.parametrize(
-    "name", ["nothing.js", "%2e%2e/index.html", f"{NAME}.gz", "..%2findex.html", "assets"]
-)
+    "name",
+    [
+        "nothing.js", "%2e%2e/index.html", f"{NAME}.gz", "..%2findex.html", "assets", "..", "a%00.js",
+        f"{'a' * 300}.js", f"{'%F0%9F%92%A9' * 70}.js",
+    ],
+)  # fmt: skip
 def test_nothing_else_is_served(built: Path, client: FlaskClient, name: str) -> None:
     """Only files of the kinds that the app has, out of their folder."""
     assert client.get(f"/assets/{name}").status_code == 404

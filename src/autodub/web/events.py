@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -13,7 +14,7 @@ from flask_openapi3 import APIBlueprint, Tag
 from pydantic import BaseModel, Field
 
 from autodub.jobs.watching import JobWatch, OwnWatch
-from autodub.model.errors import BadOption, NotFound
+from autodub.model.errors import BadOption, NotFound, Unavailable
 from autodub.web import following, shapes
 from autodub.web.identity import actor, needs, platform
 from autodub.web.problems import Problem, problem
@@ -28,10 +29,12 @@ blueprint = APIBlueprint(
     abp_responses=dict.fromkeys((400, 401, 403, 404, 422, 429, 503), Problem),
 )  # fmt: skip
 
+log = logging.getLogger("autodub.web")
 _STREAM = "text/event-stream"
 _ENDS = {
     "end": (1000, "the job is over"), "gone": (4404, "the job was deleted"),
     "out": (4401, "log in again"), "leaving": (1001, "the server stops; come back"),
+    "away": (1013, "come back in a moment"),
 }  # fmt: skip
 """Why a socket is closed: code and words."""
 
@@ -157,15 +160,19 @@ def socket(path: JobPath, query: SocketQuery) -> Response:
     """
     with platform().watching.job(actor(), path.job) as watch, Socket.open(request.environ) as opened:
         still = following.still(path.job)
-        for what, page in following.pages(watch, query.after, follow=query.follow, still=still):
-            if what in _ENDS:
-                opened.close(*_ENDS[what])
-            elif not opened.is_open:
-                break
-            elif not page.happenings:
-                watch.wait(SLICE)
-            for happening in page.happenings if what == "events" else ():
-                opened.send(shapes.of_happening(happening).model_dump_json())
+        try:
+            for what, page in following.pages(watch, query.after, follow=query.follow, still=still):
+                if what in _ENDS:
+                    opened.close(*_ENDS[what])
+                elif not opened.is_open:
+                    break
+                elif not page.happenings:
+                    watch.wait(SLICE)
+                for happening in page.happenings if what == "events" else ():
+                    opened.send(shapes.of_happening(happening).model_dump_json())
+        except Unavailable as problem:  # no answer can be given any more: the connection is a socket
+            log.warning("a socket is closed early: %s", problem.message)
+            opened.close(*_ENDS["away"])
     return opened.answer
 
 

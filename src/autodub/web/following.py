@@ -45,7 +45,10 @@ class Numbers(BaseModel):
 
 
 def still(job: str | None) -> Still:
-    """The question whether whoever asks now may still watch; it is put later, by any thread."""
+    """The question whether whoever asks now may still watch; it is put later, by any thread.
+
+    It raises Unavailable where that cannot be found out.
+    """
     return partial(_still, current_app._get_current_object(), request.environ, job)  # type: ignore[attr-defined]
 
 
@@ -56,6 +59,8 @@ def _still(app: Flask, environ: dict[str, Any], job: str | None) -> bool:
             found = actor()
             if job is not None:
                 platform().jobs.get(found, job)
+        except Unavailable:  # nobody knows
+            raise
         except AutodubError:
             return False
         return "read" in found.scopes
@@ -65,6 +70,7 @@ def pages(watch: JobWatch, number: int, *, follow: bool, still: Still) -> Iterat
     """A job's events as they come: (``events``, page), and last of all why there are no more.
 
     The reasons are ``end``, ``gone``, ``leaving``, and ``out`` for somebody who may not see them any more.
+    Raises Unavailable.
     """
     checked = time.monotonic()
     page = watch.after(number)

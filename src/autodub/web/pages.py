@@ -16,7 +16,6 @@ from typing import Any, cast
 
 from flask import Response, redirect, request, url_for
 from flask_openapi3 import APIBlueprint
-from werkzeug.security import safe_join
 
 from autodub.model.errors import NotFound
 from autodub.web import identity
@@ -34,6 +33,8 @@ _TYPES: Mapping[str, str] = {
     ".js": "text/javascript", ".css": "text/css", ".svg": "image/svg+xml",
     ".json": "application/json", ".woff2": "font/woff2", ".png": "image/png", ".wasm": "application/wasm",
 }  # fmt: skip
+_NAME = re.compile(r"[A-Za-z0-9_.-]{1,200}")
+"""What files of the app are called; nothing else is looked for on the disk."""
 _DIGEST = re.compile(r"-([\w-]{8})\.\w+$")
 
 blueprint = APIBlueprint("pages", __name__, doc_ui=False)
@@ -84,10 +85,9 @@ for _name in PLACES:
 @public
 def file(name: str) -> Response:
     """A file of the app, in the best form that is understood. Raises NotFound."""
-    found = safe_join(str(FOLDER / "assets"), name)
-    path = Path(found) if found is not None else None
-    kind = None if path is None else _TYPES.get(path.suffix)
-    if path is None or kind is None or not path.is_file():
+    path = FOLDER / "assets" / name
+    kind = _TYPES.get(path.suffix)
+    if kind is None or not _NAME.fullmatch(name) or not path.is_file():
         raise NotFound(
             "There is no such file of the app.", hint="Load the page again: it may be a newer one."
         )
