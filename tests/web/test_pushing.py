@@ -127,6 +127,22 @@ def test_who_hangs_up_is_noticed(pusher: Pusher, pair: Callable[[], tuple[socket
     assert told.closed.wait(PATIENCE)
 
 
+def test_who_talks_without_end_is_let_go(
+    pusher: Pusher, pair: Callable[[], tuple[socket.socket, ...]]
+) -> None:
+    """A body that was not asked for is passed over; one that never ends keeps nobody busy."""
+    told = Told()
+    ours, theirs = pair()
+    pusher.take(ours, told.stream())
+    theirs.sendall(b"x" * 1_000_000)
+    told.texts.append("on")
+    pusher.wake()
+    assert theirs.recv(2) == b"on"
+    with pytest.raises(OSError, match=r"pipe|reset"):
+        theirs.sendall(b"x" * 100_000_000)
+    assert told.closed.wait(PATIENCE)
+
+
 def test_who_takes_nothing_for_long_is_let_go(
     pusher: Pusher, pair: Callable[[], tuple[socket.socket, ...]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -200,6 +216,7 @@ def test_an_answer_takes_the_connection_with_it(
     head, _, body = _all(theirs).partition(b"\r\n\r\n")
     assert head.startswith(b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream")
     assert head.endswith(b"Connection: close")
+    assert b"\r\nDate: " in head
     assert body == b"data: 1\n\n"
     theirs.close()
     assert told.closed.wait(PATIENCE)

@@ -20,6 +20,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from flask import Response
+from werkzeug.http import http_date
 
 from autodub.web.serving import leaving
 
@@ -35,6 +36,8 @@ _FAREWELL = 2.0
 _AT_ONCE = 20
 """Texts of one stream that are sent before it is the others' turn."""
 _BLOCK = 1 << 16
+_HEARD = 4 << 20
+"""Bytes that somebody may send to a stream, such as a body that nobody asked for; more would keep us busy."""
 _PLACE = "gunicorn.socket"
 """Where gunicorn lets an app have its connection."""
 
@@ -52,6 +55,8 @@ class Stream:
     """Said, and not taken yet."""
     since: float = 0.0
     """When something of it was taken last."""
+    heard: int = 0
+    """Bytes the other side has sent."""
     is_blocked: bool = False
     """Whether the connection takes no more for now."""
     looked: float = float("-inf")
@@ -192,14 +197,16 @@ class Pusher:
 
     def _hear(self, connection: socket.socket) -> None:
         """Notice that the other side hung up; whatever else it says is not heeded."""
+        stream = self._streams[connection]
         try:
-            if connection.recv(_BLOCK):
-                return
+            count = len(connection.recv(_BLOCK))
         except BlockingIOError:
             return
         except OSError:
-            pass  # as if it had hung up
-        self._end(connection)
+            count = 0  # as if it had hung up
+        stream.heard += count
+        if not count or stream.heard > _HEARD:
+            self._end(connection)
 
     def _end(self, connection: socket.socket) -> None:
         stream = self._streams.pop(connection)
@@ -229,6 +236,7 @@ class Pushed(Response):
         theirs: socket.socket | None = environ.get(_PLACE)
         if theirs is None or environ["REQUEST_METHOD"] == "HEAD":
             return super().__call__(environ, start_response)
+        self.headers["Date"] = http_date()  # as servers add it to what goes through them
         head = [f"HTTP/1.1 {self.status}", *(f"{k}: {v}" for k, v in self.get_wsgi_headers(environ))]
         stream = Stream(self._told, self._has_news, self.close)
         stream.waiting += "\r\n".join([*head, "Connection: close", "", ""]).encode("latin-1")
