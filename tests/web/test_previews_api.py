@@ -13,6 +13,8 @@ from flask.testing import FlaskClient
 
 from autodub.engines import registry
 from autodub.jobs.platform import Platform
+from autodub.jobs.previewing import OWNER
+from autodub.jobs.sweeper import Sweeper
 from autodub.testing.fakes import FAKES
 
 
@@ -52,6 +54,18 @@ def test_a_voice_is_heard_and_spoken_once(client: FlaskClient, platform: Platfor
     platform.deriving.forget()
     assert hear(client, voice=voices[0]).data == first.data
     assert len(Counting.asked) == 1
+
+
+def test_what_was_heard_does_not_pile_up(client: FlaskClient, platform: Platform, voices: list[str]) -> None:
+    """It is swept now and then, whole, and spoken anew for whoever asks after that."""
+    first = hear(client, voice=voices[0], pitch_hz=99.2)
+    assert hear(client, voice=voices[0], pitch_hz=99.3).data == first.data
+    assert len(Counting.asked) == 1
+    Sweeper(platform).sweep()
+    assert OWNER not in platform.store.owners()
+    assert list(platform.store.blobs.files()) == []
+    assert hear(client, voice=voices[0], pitch_hz=99).data == first.data
+    assert len(Counting.asked) == 2
 
 
 def test_pitch_and_pace_are_heard_as_well(client: FlaskClient, voices: list[str]) -> None:

@@ -99,7 +99,7 @@ class Platform:
         self.privacy = Privacy(self)
         self.signing = Signing(server, self.store)
         self.catalogue = Catalogue(settings, self.store)
-        self.previewing = Previewing(settings, self.catalogue, self.deriving)
+        self.previewing = Previewing(settings, self.store, self.catalogue, self.deriving)
         self.editing = Editing(self.sql, self.jobs, self.store, self.catalogue, self.content)
         self.comparing = Comparing(self.sql, self.editing)
         self.foreseeing = Foreseeing(self.editing, self.exports)

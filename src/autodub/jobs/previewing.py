@@ -1,4 +1,4 @@
-"""Hearing a voice before it is chosen: one sentence of ours, spoken once and kept for whoever asks next.
+"""Hearing a voice before it is chosen: one sentence of ours, spoken once and kept a while for others who ask.
 
 Only voices that cost nothing are heard so, and no words of a user's are spoken: what is kept is nobody's.
 """
@@ -16,13 +16,12 @@ from autodub.gateway.gateway import Gateway
 from autodub.gateway.store import Store
 from autodub.infra.settings import Settings
 from autodub.jobs.catalogue import Catalogue
-from autodub.jobs.deriving import PATIENCE, Check, Derived, Deriving
+from autodub.jobs.deriving import PATIENCE, Check, Derived, Deriving, Unfinished
 from autodub.jobs.records import Actor
 from autodub.media import sound
 from autodub.model.calls import Synthesize
 from autodub.model.errors import EngineCannot, NotFound
 from autodub.model.language import Language
-from autodub.model.media import Blob
 from autodub.model.speech import Speech
 
 OWNER = "previews"
@@ -53,13 +52,14 @@ _COUNTING = "1, 2, 3, 4, 5."
 class Previewing:
     """Lets the voices of one server be heard. Safe for many threads."""
 
-    def __init__(self, settings: Settings, catalogue: Catalogue, deriving: Deriving) -> None:
-        self._settings, self._catalogue, self._deriving = settings, catalogue, deriving
+    def __init__(self, settings: Settings, store: Store, catalogue: Catalogue, deriving: Deriving) -> None:
+        self._settings, self._store, self._catalogue = settings, store, catalogue
+        self._deriving = deriving
 
     def hear(
         self, actor: Actor, target: Language, voice: str, *, engine: str | None = None,
         pitch: float | None = None, pace: float = 1.0, wait: float = PATIENCE,
-    ) -> Blob:  # fmt: skip
+    ) -> bytes:  # fmt: skip
         """A WAV of a stock voice, at a mean pitch (Hz) and pace of one's choice.
 
         Raises NotFound for a voice there is not, EngineCannot for one that costs money, Unfinished, and
@@ -76,7 +76,7 @@ class Previewing:
                 f"The voices of {name} cost money, so they are not spoken only to be heard.",
                 hint="Dub a few seconds with it: give the job `start` and `end`.",
             )
-        wanted = replace(chosen, pace=1.0, pitch=chosen.pitch if pitch is None else pitch)
+        wanted = replace(chosen, pace=1.0, pitch=chosen.pitch if pitch is None else round(pitch))
         asked = Synthesize(SENTENCES.get(target.primary, _COUNTING), wanted, round(pace, 2))
         place = f"preview {name} {target.tag} {voice} {wanted.pitch} {asked.rate}"
 
@@ -94,7 +94,15 @@ class Previewing:
         def kept(_: Check) -> Derived:
             return self._deriving.kept(OWNER, place, make)
 
-        return self._deriving.of(OWNER, place, kept, by=actor.id, wait=wait).blob
+        blob = self._deriving.of(OWNER, place, kept, by=actor.id, wait=wait).blob
+        try:
+            return self._store.blobs.path(blob).read_bytes()
+        except FileNotFoundError:  # swept this moment
+            raise Unfinished(place) from None
+
+    def sweep(self) -> None:
+        """Let go of all that was spoken: there is no end of pitches, and it is soon spoken anew."""
+        self._store.release(OWNER)
 
 
 def is_free(synthesizer: str) -> bool:

@@ -93,7 +93,7 @@ class Sweeper:
         if now - self._searched >= _SELDOM:
             self._searched = now
             parts += [platform.erasing.search, platform.uploads.search]
-            parts += [self._returning.abandoned, self._register.tidy]
+            parts += [self._returning.abandoned, self._register.tidy, platform.previewing.sweep]
         for part in (*parts, platform.erasing.settle):
             try:
                 part()
