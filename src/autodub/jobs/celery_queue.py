@@ -30,14 +30,20 @@ _AWAY = 5.0
 """Seconds for which a broker that did not answer is left alone: nobody's request waits for it again."""
 _CONNECT = 2.0
 """Seconds."""
+_ANSWER = 5.0
+"""Seconds that a broker has to take a message, or to count them."""
+_ONCE = {"max_retries": 1, "interval_start": 0, "interval_step": 0, "interval_max": 0}
+"""Tried again once, at once: the connection may be one from before the broker was started anew."""
 _UNSEEN = 24 * 3600
 """Seconds after which Redis gives a message out again whose worker is silent; it finds nothing to claim."""
 _HELD = 30 * 24 * 3600 * 1000
 """Milliseconds for which RabbitMQ lets a worker hold a message: longer than any job."""
 
 
-def app_of(broker: SecretStr, *, hours: float = 0.0) -> Any:
+def app_of(broker: SecretStr, *, hours: float = 0.0, sends: bool = False) -> Any:
     """A Celery app that speaks JSON and keeps no results. ``hours``: a job's limit, 0 = none.
+
+    One that only ``sends`` waits for no answer for long: a request does, too.
 
     Raises BadOption where Celery is not installed, or the address cannot be read.
     """
@@ -63,7 +69,7 @@ def app_of(broker: SecretStr, *, hours: float = 0.0) -> Any:
         task_time_limit=hours * 3600 + 300 if hours else None,
         broker_connection_timeout=_CONNECT, broker_connection_retry_on_startup=True,
         broker_connection_max_retries=None, broker_pool_limit=4,
-        broker_transport_options=_transport(address),
+        broker_transport_options=_transport(address, sends=sends),
         worker_prefetch_multiplier=1, worker_enable_remote_control=False, worker_send_task_events=False,
         worker_hijack_root_logger=False, worker_redirect_stdouts=False, worker_proc_alive_timeout=60.0,
         worker_cancel_long_running_tasks_on_connection_loss=False,
@@ -78,11 +84,14 @@ def app_of(broker: SecretStr, *, hours: float = 0.0) -> Any:
     return app
 
 
-def _transport(address: str) -> dict[str, Any]:
-    once = {"max_retries": 1, "interval_start": 0, "interval_step": 0, "interval_max": 0}
+def _transport(address: str, *, sends: bool) -> dict[str, Any]:
+    once: dict[str, Any] = dict(_ONCE)
+    if address.lower().startswith("amqp"):
+        limits = {"read_timeout": _ANSWER, "write_timeout": _ANSWER} if sends else {}
+        return once | limits | {"confirm_publish": True}
     if not address.lower().startswith(("redis", "sentinel")):
         return once
-    return once | {
+    return once | ({"socket_timeout": _ANSWER} if sends else {}) | {
         "visibility_timeout": _UNSEEN, "socket_connect_timeout": _CONNECT, "socket_keepalive": True,
         "health_check_interval": 25,
     }  # fmt: skip
@@ -93,7 +102,7 @@ class Broker:
 
     def __init__(self, address: SecretStr) -> None:
         """Raises BadOption where Celery is not installed, or the address cannot be read."""
-        self._app = app_of(address)
+        self._app = app_of(address, sends=True)
         self.kind = urlsplit(address.get_secret_value()).scheme.lower()
         """``redis``, ``amqp`` ..."""
         self._back = 0.0
@@ -101,11 +110,10 @@ class Broker:
 
     def send(self, messages: Iterable[tuple[str, str]]) -> None:
         """Send (resource, job) each. Raises Unavailable."""
-        once = {"max_retries": 1, "interval_start": 0, "interval_step": 0, "interval_max": 0}
         with self._reach(), self._app.producer_pool.acquire(block=True) as producer:
             for resource, job in messages:
                 self._app.send_task(
-                    TASK, args=[job], queue=NAMES[resource], producer=producer, retry=True, retry_policy=once
+                    TASK, args=[job], queue=NAMES[resource], producer=producer, retry=True, retry_policy=_ONCE
                 )
 
     def waiting(self) -> Mapping[str, int]:
