@@ -13,9 +13,9 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
-from typing import IO, NoReturn
+from typing import IO, Any, NoReturn
 
-from sqlalchemy import Connection, Table, delete, func, select, update
+from sqlalchemy import Connection, Row, Table, delete, func, select, update
 
 from autodub.infra.blobs import checked, held_file, is_digest, name_of, writing
 from autodub.infra.cache import Cache, digest_of
@@ -174,27 +174,27 @@ class SharedBlobs:
         row = {"name": name, "digest": blob.digest, "size": blob.size, "place": place, "whole": True}
         ours = (places.c.place == place, places.c.session == self._session.id)
 
-        def work(connection: Connection) -> tuple[bool, bool]:
+        def work(connection: Connection) -> tuple[bool, str | None]:
             if not connection.execute(delete(places).where(*ours)).rowcount:  # we were taken for dead
-                return False, False
+                return False, None
             self._index.alone(connection, f"file {name}")
             known = select(objects).where(objects.c.name == name).with_for_update()
             there = connection.execute(known).one_or_none()
             if there is not None and there.whole:
                 connection.execute(places.insert().values(place=place))
-                return True, True
+                return True, place
             if there is None:
                 connection.execute(objects.insert().values(**row))
             else:
                 connection.execute(update(objects).where(objects.c.name == name).values(**row))
                 connection.execute(places.insert().values(place=there.place))
-            return True, there is not None
+            return True, None if there is None else there.place
 
-        is_here, is_left = self._index.again(work)
+        is_here, left = self._index.again(work)
         if not is_here:
             self._there.remove(place, half=True)
-        elif is_left:
-            self._tidy()
+        elif left is not None:
+            self._empty(left)
         return is_here
 
     @contextmanager
@@ -233,24 +233,27 @@ class SharedBlobs:
 
         Raises StorageAway while some of what is to go is still in the storage: the next call removes it.
         """
-        gone: dict[str, int] = {}
+        sizes: list[int] = []
         todo = sorted(set(names))
         for first in range(0, len(todo), _TOGETHER):
             some = todo[first : first + _TOGETHER]
             known = on_record(some)  # most of them; nobody has to wait for those
             left = [name for name in some if name not in known]
             if left:
-                gone |= self._index.again(partial(self._strike, some=left, on_record=on_record))
-        self._cache.drop(gone)
+                gone = self._index.again(partial(self._strike, some=left, on_record=on_record))
+                self._cache.drop(row.name for row in gone)
+                for row in gone:
+                    self._empty(row.place)
+                sizes += [row.size for row in gone]
         self._tidy()
-        return list(gone.values())
+        return sizes
 
     def _strike(
         self,
         connection: Connection,
         some: Sequence[str],
         on_record: Callable[[Sequence[str]], Collection[str]],
-    ) -> dict[str, int]:
+    ) -> Sequence[Row[Any]]:
         """Take from the files what nobody relies on; what lay there is to go."""
         these = select(objects).where(objects.c.name.in_(some)).order_by(objects.c.name)
         found = connection.execute(these.with_for_update()).all()  # whoever keeps one of them now waits
@@ -262,7 +265,7 @@ class SharedBlobs:
         if going:
             connection.execute(delete(objects).where(objects.c.name.in_([row.name for row in going])))
             connection.execute(places.insert(), [{"place": row.place, "session": None} for row in going])
-        return {row.name: row.size for row in going}
+        return going
 
     def _tidy(self) -> None:
         """Remove everything that is to go, also what somebody left who was killed."""
@@ -270,9 +273,13 @@ class SharedBlobs:
         with self._index.reading() as connection:
             due = list(connection.execute(wanted).scalars())
         for place in due:
-            self._there.remove(place, half=True)
-            with self._index.writing() as connection:
-                connection.execute(delete(places).where(places.c.place == place, places.c.session.is_(None)))
+            self._empty(place, half=True)
+
+    def _empty(self, place: str, *, half: bool = False) -> None:
+        """Remove what lies at a place, and then the note that it is to go."""
+        self._there.remove(place, half=half)
+        with self._index.writing() as connection:
+            connection.execute(delete(places).where(places.c.place == place, places.c.session.is_(None)))
 
     def sweep(self) -> None:
         """Once a day, whoever comes first: remove bytes that no row knows of, older than a day."""
