@@ -22,7 +22,7 @@ export interface Following {
 /** Milliseconds of silence after which a connection is taken for dead: the server says something every 15 s. */
 export const SILENCE = 40_000;
 /** Milliseconds after which a page that nobody sees gives its connection back: a browser has six for all. */
-export const UNSEEN = 30_000;
+const UNSEEN = 30_000;
 
 /** Cuts a stream of text into events. */
 export class Parser {

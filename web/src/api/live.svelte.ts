@@ -52,6 +52,7 @@ export class JobsLive {
 
   /** Put in what a change has answered, before the stream tells it. */
   put(job: JobRow): void {
+    if (this.#gone.has(job.id)) return;
     if (isNewer(job, this.#jobs.get(job.id))) this.#jobs.set(job.id, job);
     this.#changed.add(job.id);
   }
@@ -74,6 +75,8 @@ export class JobsLive {
     this.#jobs.clear();
     this.#gone.clear();
     this.#listed = 0;
+    this.#after = null;
+    this.hasMore = this.isLoadingMore = false;
     this.isReady = false;
     this.problem = undefined;
   }
@@ -82,6 +85,7 @@ export class JobsLive {
   async list(): Promise<void> {
     this.#listing?.abort();
     const { signal } = (this.#listing = new AbortController());
+    this.isLoadingMore = false;
     this.#changed.clear();
     this.#gone.clear();
     const wanted = Math.max(PAGE, this.#listed);
@@ -117,14 +121,20 @@ export class JobsLive {
   async more(): Promise<void> {
     if (!this.#after || this.isLoadingMore) return;
     this.isLoadingMore = true;
+    // A list that begins anew has them itself; and one of whoever is signed in next must not.
+    const signal = this.#listing?.signal;
     try {
-      const page = await api.get('/api/v1/jobs', { query: { limit: PAGE, after: this.#after } });
-      for (const job of page.jobs) if (!this.#gone.has(job.id)) this.put(job);
+      const query = { limit: PAGE, after: this.#after };
+      const page = await api.get('/api/v1/jobs', { query, ...(signal ? { signal } : {}) });
+      if (signal?.aborted) return;
+      for (const job of page.jobs) this.put(job);
       this.#listed += page.jobs.length;
       this.#after = page.after;
       this.hasMore = page.after !== null;
+    } catch (thrown) {
+      if (!isAborted(thrown)) throw thrown;
     } finally {
-      this.isLoadingMore = false;
+      if (!signal?.aborted) this.isLoadingMore = false;
     }
   }
 
@@ -185,8 +195,8 @@ export function jobLive(which: () => string): JobLive {
         problem = problemOf(thrown);
       } finally {
         isAsking = false;
+        if (isDue && !stop.signal.aborted) look();
       }
-      if (isDue) look();
     }
     /** What happens comes in bunches: one look for all of it. */
     look = () => {
@@ -201,6 +211,7 @@ export function jobLive(which: () => string): JobLive {
         else if (kind !== 'end') {
           if (!told.length) {
             queueMicrotask(() => {
+              if (stop.signal.aborted) return;
               events = [...events, ...told];
               told = [];
             });

@@ -82,6 +82,34 @@ describe('the list of jobs', () => {
     expect(live.get('2')?.events).toBe(5);
   });
 
+  it('keeps nothing of whoever signed out while older ones were fetched', async () => {
+    let answer: (found: Response) => void = () => undefined;
+    const page = Array.from({ length: 100 }, (_, index) => job(String(index + 2)));
+    const older = new Promise<Response>((resolve) => (answer = resolve));
+    serve(({ url }) => {
+      if (url.startsWith('/api/v1/events')) return new Response(new ReadableStream());
+      if (url.includes('after=')) return older;
+      return json({ jobs: page, after: 'there', total: 101 });
+    });
+    live.start();
+    await live.list();
+    const fetched = live.more();
+    expect([live.hasMore, live.isLoadingMore]).toEqual([true, true]);
+    live.stop();
+    answer(json({ jobs: [job('1')], after: null, total: 101 }));
+    await fetched;
+    expect([ids(), live.hasMore, live.isLoadingMore]).toEqual([[], false, false]);
+  });
+
+  it('does not bring back what was deleted', async () => {
+    live.start();
+    await vi.advanceTimersByTimeAsync(0);
+    tell('gone', { id: '1' });
+    await vi.advanceTimersByTimeAsync(10);
+    live.put(job('1', 7));
+    expect(ids()).toEqual([]);
+  });
+
   it('never goes back', () => {
     expect(isNewer(job('1', 3), job('1', 4))).toBe(false);
     expect(isNewer(job('1', 4, { updated: 9 }), job('1', 4, { updated: 8 }))).toBe(true);

@@ -15,7 +15,7 @@ const KEPT = 'autodub.upload ';
 const TUS = { 'Tus-Resumable': '1.0.0' };
 
 /** What an unfinished upload of a file is remembered by. */
-export const fingerprint = (file: File, kind: Kind): string =>
+const fingerprint = (file: File, kind: Kind): string =>
   `${KEPT}${kind} ${file.name} ${file.size} ${file.lastModified}`;
 
 function coded(text: string): string {

@@ -17,7 +17,7 @@ export function may(act: Act, job: Row): boolean {
 }
 
 /** Do it, and have the list know. Throws ApiProblem. */
-export async function perform(act: Act, id: string): Promise<void> {
+async function perform(act: Act, id: string): Promise<void> {
   const path = { job: id };
   if (act === 'cancel') jobsLive.put(await api.post('/api/v1/jobs/{job}/cancel', { path }));
   else if (act === 'retry') jobsLive.put(await api.post('/api/v1/jobs/{job}/retry', { path }));
@@ -72,7 +72,7 @@ export function losses(jobs: readonly Row[]): string {
 }
 
 /** Ask where something would be lost; whether to go on. */
-export async function isMeant(act: Act, jobs: readonly Row[]): Promise<boolean> {
+async function isMeant(act: Act, jobs: readonly Row[]): Promise<boolean> {
   if (act === 'retry') return true;
   const count = jobs.length;
   const first = jobs[0];

@@ -1,5 +1,5 @@
 // What the dub would cost, asked of the server before anything starts.
-import { ApiProblem, api, problemOf, type Job, type Schemas } from '../../api';
+import { ApiProblem, api, connection, problemOf, type Job, type Schemas } from '../../api';
 import type { Spec } from './draft.svelte';
 
 export type Figures = Omit<Schemas['EstimateShape'], 'job' | 'title'>;
@@ -83,10 +83,7 @@ async function figures(spec: Spec, signal: AbortSignal): Promise<Figures> {
       await api.post('/api/v1/jobs/{job}/cancel', { path }).catch(() => undefined);
       signal.throwIfAborted();
     }
-    await new Promise((resolve) => {
-      const timer = setTimeout(resolve, LOOK);
-      signal.addEventListener('abort', () => (clearTimeout(timer), resolve(undefined)), { once: true });
-    });
+    await connection.pause(LOOK, signal).catch(() => undefined); // not wanted: the work is stopped above
     if (!signal.aborted) job = await api.get('/api/v1/jobs/{job}', { path });
   }
   if (job.state !== 'completed' || !job.estimate) {

@@ -2,7 +2,7 @@
 import type { ApiProblem } from '../../api';
 import { primary } from './languages';
 
-export const PLACES = [
+const PLACES = [
   'source',
   'spoken',
   'targets',

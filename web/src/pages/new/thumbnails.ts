@@ -1,5 +1,5 @@
 // Small pictures of an upload, in one image.
-import { api, ApiProblem, type Schemas } from '../../api';
+import { api, ApiProblem, connection, type Schemas } from '../../api';
 
 export type Sheet = Schemas['ThumbnailsShape'];
 
@@ -12,8 +12,7 @@ export async function thumbnails(upload: string, signal: AbortSignal): Promise<S
       signal,
     });
     if (!('state' in found)) return found.count ? found : null;
-    await new Promise((resolve) => setTimeout(resolve, found.retry_after * 1000));
-    if (signal.aborted) return null;
+    await connection.pause(found.retry_after * 1000, signal);
   }
   throw new ApiProblem(0, 'unavailable', 'The pictures are not made in time.');
 }

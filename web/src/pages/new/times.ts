@@ -17,7 +17,7 @@ export interface Range {
   end: number | null;
 }
 /** Seconds that a range has at least. */
-export const LEAST = 1;
+const LEAST = 1;
 
 const tenth = (seconds: number): number => Math.round(seconds * 10) / 10;
 

@@ -44,15 +44,17 @@ export class Deliveries {
   async more(): Promise<void> {
     if (!this.#after || this.isLoading) return;
     this.stop();
+    const { signal } = (this.#asking = new AbortController());
     this.isLoading = true;
     try {
+      const path = { hook: this.hook };
       const query = { after: this.#after };
-      const page = await api.get('/api/v1/webhooks/{hook}/deliveries', { path: { hook: this.hook }, query });
+      const page = await api.get('/api/v1/webhooks/{hook}/deliveries', { path, query, signal });
       this.found = [...(this.found ?? []), ...page.deliveries];
       this.#after = page.after;
       this.hasMore = page.after !== null;
     } catch (thrown) {
-      this.problem = problemOf(thrown);
+      if (!isAborted(thrown)) this.problem = problemOf(thrown);
     } finally {
       this.isLoading = false;
     }
