@@ -266,7 +266,7 @@ def test_an_edited_dub_says_so_and_is_made_again(opening: Opening, studio: Studi
     line = studio.ask("GET", f"/jobs/{job}/transcript")["lines"][0]["id"]
     studio.ask("PATCH", f"/jobs/{job}/lines/{line}", {"text": "El mercado es muy viejo."}, If_Match="*")
     expect(page.get_by_text("The text was edited since this dub was made.")).to_be_visible()
-    page.get_by_role("button", name="Make it again").click()
+    page.get_by_role("button", name="Regenerate").click()
     expect(page.get_by_text("You may close this page")).to_be_visible()
     expect(page.get_by_role("listbox")).to_be_visible(timeout=_LONG)
     expect(page.get_by_text("The text was edited since")).to_have_count(0)
@@ -289,9 +289,9 @@ def test_a_dub_outlives_its_server_and_its_network(
     axe(page)
     witness.is_away = True
     site.stop(signal.SIGKILL)
-    expect(page.get_by_text("The server is away.")).to_be_visible()
+    expect(page.get_by_text("The server cannot be reached.")).to_be_visible()
     site.start()
-    expect(page.get_by_text("The server is away.")).to_have_count(0)
+    expect(page.get_by_text("The server cannot be reached.")).to_have_count(0)
     page.context.set_offline(True)
     found = own.over(job)
     assert found["state"] == "completed"

@@ -50,7 +50,7 @@ def test_a_key_is_shown_once_and_revoked(page: Page, site: Site, axe: Axe) -> No
     assert key not in page.content()
     page.get_by_role("button", name="Revoke Nightly upload").click()
     page.get_by_role("dialog").get_by_role("button", name="Revoke").click()
-    expect(page.get_by_text("No key is good at the moment.")).to_be_visible()
+    expect(page.get_by_text("No key is valid at the moment.")).to_be_visible()
     page.get_by_label("Show 1 that is revoked or expired").check()
     expect(page.get_by_role("row").filter(has_text="Revoked")).to_be_visible()
 

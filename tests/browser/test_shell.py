@@ -114,7 +114,7 @@ def test_the_keyboard_is_enough(page: Page) -> None:
     page.keyboard.press("ArrowDown")
     expect(page.get_by_role("menuitemradio", name="As the system")).to_be_focused()
     page.keyboard.press("End")
-    expect(page.get_by_role("menuitem", name="Interface for programs")).to_be_focused()
+    expect(page.get_by_role("menuitem", name="API documentation")).to_be_focused()
     page.keyboard.press("Escape")
     expect(button).to_be_focused()
 
@@ -174,8 +174,8 @@ def test_the_page_comes_back_by_itself(opening: Opening, serving: Callable[..., 
     expect(page.get_by_text("Nothing dubbed yet")).to_be_visible()
     witness.is_away = True
     own.stop()
-    expect(page.get_by_text("The server is away.")).to_be_visible()
+    expect(page.get_by_text("The server cannot be reached.")).to_be_visible()
     own.start()
-    expect(page.get_by_text("The server is away.")).to_have_count(0)
+    expect(page.get_by_text("The server cannot be reached.")).to_have_count(0)
     page.get_by_role("link", name="Glossaries").click()
     expect(page.get_by_text("No glossaries yet")).to_be_visible()
