@@ -37,7 +37,7 @@ describe('figures', () => {
     expect(fmt.ago(1000, 1010)).toBe('now');
   });
   it('of size and money', () => {
-    expect(plain(fmt.bytes(0))).toBe('0 byte');
+    expect(plain(fmt.bytes(0))).toBe('0 bytes');
     expect(plain(fmt.bytes(1_540_000))).toBe('1.5 MB');
     expect(fmt.money(0.0123)).toBe('$0.0123');
     expect(fmt.money(12.3)).toBe('$12.30');

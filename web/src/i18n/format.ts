@@ -49,7 +49,7 @@ export const fmt = {
     return number({
       style: 'unit',
       unit: SIZES[step],
-      unitDisplay: 'short',
+      unitDisplay: step === 0 ? 'long' : 'short', // the short word for bytes has no plural in English
       maximumFractionDigits: digits,
     }).format(value);
   },
