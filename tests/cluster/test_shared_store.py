@@ -159,6 +159,58 @@ def test_who_is_killed_holds_nothing(
     assert keys(of, s3) == []
 
 
+_KEEPER = """
+    import sys
+    from pathlib import Path
+    from autodub.gateway.opening import open_store
+    from autodub.gateway.store import Answer
+    from autodub.infra import settings
+
+    store = open_store(settings.load(data_dir=Path(sys.argv[1])), owner="a")
+    for n in range(10_000):
+        with store.blobs.scratch() as folder:
+            (folder / "f.bin").write_bytes(f"{sys.argv[2]} {n}".encode())
+            blob = store.blobs.keep(folder / "f.bin")
+        store.put(f"{sys.argv[2]} {n}", Answer("role.fake", "1", "speak", '"x"', (blob,), (), 1.0))
+        print(n, flush=True)
+"""
+
+
+def test_killed_at_any_instant(shared: Machine, opening: Open, monkeypatch: pytest.MonkeyPatch) -> None:
+    """After kill -9 every answer is whole, none that was told of is missing, all of it can be released."""
+    of = shared("data")
+    monkeypatch.setenv("AUTODUB_STORE_DATABASE", of.store_database.get_secret_value())
+    monkeypatch.setenv("AUTODUB_BLOBS", of.blobs)
+    code = textwrap.dedent(_KEEPER)
+    told: dict[str, int] = {}
+    for name in ("one", "two"):
+        process = subprocess.Popen(
+            [sys.executable, "-c", code, str(of.data_dir), name], stdout=subprocess.PIPE, text=True
+        )
+        assert process.stdout is not None
+        for _ in range(5 if name == "one" else 8):
+            told[name] = int(process.stdout.readline())
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+        process.stdout.close()
+    store = opening(shared("other"), "b")
+    for name, last in told.items():
+        for n in range(last + 1):
+            found = store.get(f"{name} {n}")
+            assert found is not None
+            assert store.blobs.path(found.blobs[0]).read_bytes() == f"{name} {n}".encode()
+    assert store.blobs.verify() == ()
+    store.close()
+    sweeper = opening(of)
+    look(sweeper)
+    for owner in ("a", "b"):
+        sweeper.release(owner)
+    sweeper.collect()
+    assert [rows(of, table) for table in ("answers", "objects", "places", "uses")] == [[]] * 4
+    there = ours(sweeper)._there
+    assert list(there.before(time.time() + 3600)) == []
+
+
 def test_a_database_that_was_away_makes_nobody_dead(shared: Machine, opening: Open) -> None:
     """Somebody late is struck only by who watched him stay silent; who was away himself starts again."""
     here, far = opening(shared("here")), opening(shared("far"))
