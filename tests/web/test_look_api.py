@@ -85,6 +85,13 @@ def test_what_would_not_be_dubbed_says_why(allowed: Platform, site: Site) -> Non
     assert site.media == 0
 
 
+def test_a_video_that_is_not_there_is_no_fault_of_the_server(allowed: Platform, site: Site) -> None:
+    """A link that leads nowhere is told as what the site answered."""
+    answer = create_app(allowed).test_client().post("/api/v1/look", json={"source": site.url("nothing-here")})
+    assert (answer.status_code, answer.get_json()["code"]) == (502, "rejected")
+    assert answer.get_json()["hint"]
+
+
 def test_links_pass_the_rules_for_downloads(client: FlaskClient, platform: Platform) -> None:
     """Other sites, this machine and other schemes are refused, before anybody is asked; it is a change."""
     for source in ("https://example.org/a", "http://127.0.0.1/", "http://user:word@youtube.com/watch?v=x"):

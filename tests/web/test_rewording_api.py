@@ -164,6 +164,20 @@ def test_money_that_is_not_there_is_not_spent(desk: Desk, money: dict[str, Any])
         assert Sayings.asked == []
 
 
+def test_what_would_cost_more_than_is_left_is_refused_in_plain_words(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is nobody's fault, and nobody is asked."""
+    paid = replace(Sayings.describe(), paid=True)
+    monkeypatch.setattr(Sayings, "describe", classmethod(lambda _: paid))
+    spec = desk.platform.jobs.get(LOCAL_ACTOR, desk.job).spec
+    desk.put(spec=json.dumps({**spec, "budget": "0.01"}), spent=Decimal("0.01"))
+    answer = desk.ask()
+    assert (answer.status_code, answer.get_json()["code"]) == (400, "budget_exceeded")
+    assert "--" not in answer.text
+    assert Sayings.asked == []
+
+
 def test_what_cannot_be_asked_is_refused(desk: Desk) -> None:
     """Translators of one wording, short lines, lines there are not, jobs under way, dubs of nobody's."""
     desk.put(state="processing")

@@ -19,6 +19,7 @@ from autodub.gateway.gateway import Gateway
 from autodub.gateway.store import Store
 from autodub.infra import price_list
 from autodub.jobs import audit, events
+from autodub.jobs.affordable import TooLittle
 from autodub.jobs.deriving import PATIENCE, Check, Derived
 from autodub.jobs.foreseeing import Fitting
 from autodub.jobs.notes import GLOSSARY
@@ -26,7 +27,7 @@ from autodub.jobs.records import OVER, Actor, Job
 from autodub.jobs.results import Result
 from autodub.jobs.spec import JobSpec
 from autodub.jobs.tables import jobs, usage
-from autodub.model.errors import Conflict, NotFound
+from autodub.model.errors import BudgetExceeded, Conflict, NotFound
 from autodub.model.job import Event
 from autodub.pipeline.choosing import builder, named
 from autodub.pipeline.project import Project
@@ -48,7 +49,7 @@ class Rewording:
         """All wordings of a line, those that the translator gives now among them, and how they would fit.
 
         ``lengths`` are relative to what the line says. The same question is asked once. Raises NotFound,
-        Conflict while the job is being made, EngineCannot, BudgetExceeded, QuotaExceeded, Unfinished, and
+        Conflict while the job is being made, EngineCannot, TooLittle, QuotaExceeded, Unfinished, and
         whatever the translator raises.
         """
         here = self._platform
@@ -98,6 +99,11 @@ class Rewording:
         texts: tuple[str, ...] = ()
         try:
             texts = reword(gateway, chosen.engine, project, line, lengths, told)
+        except BudgetExceeded as problem:  # its advice is for who runs dubs by hand
+            raise TooLittle(
+                "Other wordings would cost more than the job's `budget` and your month have left.",
+                hint="Write another wording yourself.",
+            ) from problem
         finally:  # also an answer of no use was paid for
             dollars = gateway.bill().total
             gateway.close()

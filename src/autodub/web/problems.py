@@ -12,7 +12,7 @@ from werkzeug.exceptions import HTTPException
 
 from autodub.infra.faults import faults
 from autodub.infra.sql import DatabaseAway
-from autodub.model.errors import AutodubError, TooMany
+from autodub.model.errors import AutodubError, EngineError, RequestError, TooMany
 from autodub.web.asking import taken
 from autodub.web.identity import platform
 
@@ -22,10 +22,9 @@ _STATUS = {
     "unauthenticated": 401, "forbidden": 403, "consent_missing": 403, "quota_exceeded": 403,
     "not_found": 404, "conflict": 409, "old_revision": 409, "too_many": 429, "too_large": 413,
     "unavailable": 503, "content_refused": 422,
-    "bad_project": 409, "circuit_open": 503, "unreachable": 502, "busy": 503, "refused": 502,
-    "no_credit": 502, "bad_answer": 502,
+    "bad_project": 409, "circuit_open": 503, "busy": 503,
 }  # fmt: skip
-"""Code -> status; any other ``RequestError`` is a 400, any other error a 500."""
+"""Code -> status; any other ``RequestError`` is a 400, ``EngineError`` a 502, any other error a 500."""
 _CODES = {
     400: "bad_request", 401: "unauthenticated", 403: "forbidden", 404: "not_found",
     405: "method_not_allowed", 406: "not_acceptable", 409: "conflict", 411: "length_required",
@@ -107,9 +106,8 @@ def _simply(text: str) -> str:
 
 def of_error(error: AutodubError) -> Response:
     """One of our errors as a response."""
-    from autodub.model.errors import RequestError
-
-    status = _STATUS.get(error.code, 400 if isinstance(error, RequestError) else 500)
+    other = 400 if isinstance(error, RequestError) else 502 if isinstance(error, EngineError) else 500
+    status = _STATUS.get(error.code, other)
     message, hint = error.message, error.hint
     if isinstance(error, DatabaseAway):
         log.warning("%s", message)
@@ -119,7 +117,7 @@ def of_error(error: AutodubError) -> Response:
     else:
         message, hint = _without_folders(message), _without_folders(hint)
     answer = problem(status, error.code, message, hint=hint)
-    if isinstance(error, TooMany) and error.retry_after is not None:
+    if isinstance(error, TooMany | EngineError) and error.retry_after is not None:
         answer.headers["Retry-After"] = str(max(1, round(error.retry_after)))
     return answer
 

@@ -48,6 +48,7 @@ class PeaksShape(BaseModel):
 
 _FOUND: dict[str | int, Any] = {
     200: PeaksShape, 202: unfinished.UnfinishedShape, 304: None, 412: Problem, 500: Problem,
+    502: Problem,
 }  # fmt: skip
 
 
