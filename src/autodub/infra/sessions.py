@@ -45,8 +45,6 @@ class Sessions:
         self._looked = self._asked = float("-inf")
         self._over = threading.Event()
         self._thread: threading.Thread | None = None
-        self.beside: list[Callable[[], object]] = []
-        """Called by the renewing thread after each renewal."""
 
     def begin(self, name: str) -> Session:
         """A session of this process; ``name`` is that of its mark."""
@@ -119,8 +117,6 @@ class Sessions:
             try:
                 self._renew()
                 self.look()
-                for work in self.beside:
-                    work()
             except AutodubError as problem:  # it is tried again; nobody is struck meanwhile
                 log.warning("the lease of the store could not be renewed: %s", problem.message)
             except Exception:  # the thread goes on

@@ -182,7 +182,8 @@ def load(
         **_store(values, origins),
         **_server(values, origins),
         config_file=chosen,
-        exposed=bool(table.get("secrets") or table.get("server_key")) and _is_open(chosen),
+        exposed=any(table.get(name) for name in ("secrets", "server_key", "store_database"))
+        and _is_open(chosen),
         origins=origins,
         unknown=tuple(unknown),
     )

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import secrets
 import threading
-import time
 from collections.abc import Callable
 from contextlib import ExitStack, suppress
 from functools import cache, partial
@@ -23,10 +23,14 @@ from autodub.infra.sessions import RowLock, Sessions
 from autodub.infra.settings import Settings
 from autodub.infra.shared_blobs import SharedBlobs
 from autodub.infra.sql import Sql
+from autodub.model.errors import AutodubError
 from autodub.model.media import Blob
 
+log = logging.getLogger("autodub.store")
 _SELDOM = 60.0
 """Seconds between two looks for what other machines have removed."""
+_PATIENCE = 5.0
+"""Seconds that an end waits for such a look."""
 _lock = threading.Lock()
 _open: dict[tuple[object, ...], _Process] = {}
 
@@ -88,11 +92,12 @@ class _Process:
         self.index = PgIndex(settings.store_database.get_secret_value(), folder, home)
         self.there = places_of(settings)
         self.sessions = Sessions(self.index, home, folder / "tmp")
-        self.sessions.beside.append(self._beside)
         self.users: set[SharedBlobs] = set()
         self.count = 0
         self._forget = forget
-        self._rechecked = time.monotonic()
+        self._over = threading.Event()
+        self._thread = threading.Thread(target=self._tidy, name="store-tidy", daemon=True)
+        self._thread.start()
 
     def leave(self) -> None:
         """One user less; the last one ends it."""
@@ -102,17 +107,25 @@ class _Process:
             if is_last:
                 self._forget()
         if is_last:
+            self._over.set()
+            self._thread.join(_PATIENCE)
             self.sessions.close()
             self.index.close()
 
-    def _beside(self) -> None:
-        users = tuple(self.users)
-        for blobs in users:
-            blobs.let_go_of_old()
-        if users and time.monotonic() - self._rechecked >= _SELDOM:
-            self._rechecked = time.monotonic()
-            users[0].recheck()
-            users[0].sweep()
+    def _tidy(self) -> None:
+        """Now and then: let go of old files, and of what other machines have removed; look for strays."""
+        while not self._over.wait(_SELDOM):
+            users = tuple(self.users)
+            try:
+                for blobs in users:
+                    blobs.let_go_of_old()
+                if users:
+                    users[0].recheck()
+                    users[0].sweep()
+            except AutodubError as problem:  # it is tried again
+                log.warning("the store could not be tidied: %s", problem.message)
+            except Exception:  # the thread goes on
+                log.exception("the store could not be tidied")
 
 
 def check(settings: Settings) -> str:
