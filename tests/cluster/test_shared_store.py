@@ -230,6 +230,25 @@ def test_a_database_that_was_away_makes_nobody_dead(shared: Machine, opening: Op
     assert "answer k" in here.blobs.held()
 
 
+def test_a_database_that_begins_anew_loses_nothing(shared: Machine, opening: Open) -> None:
+    """When every connection breaks, what is held and locked stays so, and the work goes on."""
+    store, other = opening(shared("one"), "a"), opening(shared("two"))
+    made = answer(store, b"a line")
+    lock = store.flight("k")
+    assert lock.take()
+    with psycopg.connect(shared().store_database.get_secret_value(), autocommit=True) as connection:
+        connection.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+            "WHERE datname = current_database() AND pid <> pg_backend_pid()"
+        )
+    assert not other.flight("k").take()
+    assert other.collect() == Released()
+    assert store.put("k", made) == made
+    lock.free()
+    assert other.flight("k").take()
+    assert other.get("k") == made
+
+
 def test_who_was_taken_for_dead_records_nothing_wrong(shared: Machine, opening: Open) -> None:
     """What was removed meanwhile is missed: the answer that names it is refused, and made anew it is kept."""
     store, sweeper = opening(shared("one"), "a"), opening(shared("two"))
