@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import io
+import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy
@@ -66,6 +68,24 @@ def test_what_was_heard_does_not_pile_up(client: FlaskClient, platform: Platform
     assert list(platform.store.blobs.files()) == []
     assert hear(client, voice=voices[0], pitch_hz=99).data == first.data
     assert len(Counting.asked) == 2
+
+
+def test_the_end_of_the_process_waits_for_no_voice(platform: Platform, client: FlaskClient) -> None:
+    """Who speaks for long is stopped, and whoever waits is told to ask again."""
+    begun = threading.Event()
+
+    class Slow(Counting):
+        def synthesize(self, request: Any, work: Any) -> Any:
+            begun.set()
+            while True:
+                work.check()
+
+    with registry.registered("synthesizer", "fake", Slow), ThreadPoolExecutor(1) as pool:
+        voice = client.get("/api/v1/voices?target=es&engine=fake").get_json()["voices"][0]["id"]
+        waiting = pool.submit(hear, client, voice=voice)
+        assert begun.wait(30)
+        platform.deriving.close()
+        assert waiting.result(30).status_code == 503
 
 
 def test_pitch_and_pace_are_heard_as_well(client: FlaskClient, voices: list[str]) -> None:

@@ -20,10 +20,11 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
+from autodub.gateway.cancel import Cancel
 from autodub.gateway.opening import open_store
 from autodub.gateway.store import Answer, Store
 from autodub.infra.settings import Settings
-from autodub.model.errors import NotFound, Unavailable
+from autodub.model.errors import Cancelled, NotFound, Unavailable
 from autodub.model.media import Blob
 
 Check = Callable[[], None]
@@ -72,7 +73,8 @@ class Deriving:
         """User -> what is made for them, or waits for it."""
         self._seats = threading.BoundedSemaphore(waiting)
         self._pool: ThreadPoolExecutor | None = None
-        self._is_over = threading.Event()
+        self.cancel = Cancel()
+        """Asked to stop when the process ends; for gateways with which something is made."""
 
     def known(self, owner: str, what: str) -> Derived | None:
         """What this process has made or found before, where it is still there."""
@@ -107,8 +109,8 @@ class Deriving:
                 del self._under_way[place]
         try:
             return future.result()
-        except CancelledError:
-            raise Unavailable("The server ends.", hint="Ask again in a moment.") from None
+        except (CancelledError, Cancelled):
+            raise _ending() from None
 
     def forget(self) -> None:
         """Look everything up in the store again, as after a restart."""
@@ -117,7 +119,7 @@ class Deriving:
 
     def close(self) -> None:
         """Stop what is being made; nobody uses the store afterwards."""
-        self._is_over.set()
+        self.cancel.request()
         with self._lock:
             pool, self._pool = self._pool, None
         if pool is not None:
@@ -125,8 +127,8 @@ class Deriving:
 
     def check(self) -> None:
         """Raise Unavailable when the process ends."""
-        if self._is_over.is_set():
-            raise Unavailable("The server ends.", hint="Ask again in a moment.")
+        if self.cancel.requested:
+            raise _ending()
 
     def kept(self, owner: str, name: str, make: Make) -> Derived:
         """What was made under a name before, by any process; else made now and kept as the owner's."""
@@ -184,3 +186,7 @@ class Deriving:
             self.check()
             self._pool = ThreadPoolExecutor(_THREADS, thread_name_prefix="derive")
         return self._pool
+
+
+def _ending() -> Unavailable:
+    return Unavailable("The server ends.", hint="Ask again in a moment.")

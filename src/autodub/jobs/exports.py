@@ -129,7 +129,9 @@ class Exports:
         """``background`` or ``original``, made now if need be, as the job's. Raises NotFound, Gone."""
         which: Literal["background", "original"] = "background" if kind == "background" else "original"
         try:
-            return stem(self.parts(job), which, settings=self._settings, owner=job)
+            return stem(
+                self.parts(job), which, settings=self._settings, owner=job, cancel=self._deriving.cancel
+            )
         except EngineError as problem:
             raise NotFound(f"There is no {kind}: {problem.message}", hint=problem.hint) from problem
 

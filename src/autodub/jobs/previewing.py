@@ -82,7 +82,7 @@ class Previewing:
 
         def make(store: Store, scratch: Path, _: Check) -> tuple[Path, Mapping[str, Any]]:
             built = registry.build("synthesizer", name, {}, engine_context(self._settings))
-            gateway = Gateway(store, redact=self._settings.redact)
+            gateway = Gateway(store, redact=self._settings.redact, cancel=self._deriving.cancel)
             try:
                 said: Speech = gateway.call(built, "synthesize", asked, stage="voices")
             finally:

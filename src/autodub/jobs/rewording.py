@@ -93,7 +93,7 @@ class Rewording:
         chosen = named("translator", name, build, why="as the dub was made", by_user=True)
         gateway = Gateway(
             store, redact=here.settings.redact, prices=price_list.table(here.settings.prices),
-            cap=request.budget,
+            cap=request.budget, cancel=here.deriving.cancel,
         )  # fmt: skip
         told = Told(self._glossary(job, project.target), request.style)
         texts: tuple[str, ...] = ()
