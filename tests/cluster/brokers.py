@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import threading
@@ -71,9 +72,9 @@ class Rabbit:
     password = "guest"
 
     def __init__(self, folder: Path) -> None:
-        self._port, self._names = free_port(), free_port()
+        self._port = free_port()
         env = {
-            "HOME": str(folder), "PATH": os.environ["PATH"], "ERL_EPMD_PORT": str(self._names),
+            "HOME": str(folder), "PATH": os.environ["PATH"], "ERL_EPMD_PORT": str(free_port()),
             "RABBITMQ_NODENAME": f"autodub{self._port}@localhost", "RABBITMQ_NODE_PORT": str(self._port),
             "RABBITMQ_NODE_IP_ADDRESS": "127.0.0.1", "RABBITMQ_DIST_PORT": str(free_port()),
             "ERL_EPMD_ADDRESS": "127.0.0.1", "RABBITMQ_MNESIA_BASE": str(folder / "data"),
@@ -82,12 +83,14 @@ class Rabbit:
             "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": "+S 1:1", "ERL_CRASH_DUMP": "/dev/null", "LANG": "C.UTF-8",
         }  # fmt: skip
         folder.mkdir()
-        self._env = env
-        self._process = (
-            subprocess.Popen([_RABBIT], env=env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-            if _RABBIT.exists()
-            else None
-        )
+        self._process: subprocess.Popen[bytes] | None = None
+        if _RABBIT.exists():
+            # Else RabbitMQ starts one itself, which would outlive it.
+            self._epmd = subprocess.Popen(["epmd"], env=env, stdout=subprocess.DEVNULL)
+            self._process = subprocess.Popen(
+                [_RABBIT], env=env, cwd=folder, start_new_session=True, stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+            )  # fmt: skip
         self._way: _Way | None = None
         self._entry = free_port()
         self.address = f"amqp://guest:{self.password}@127.0.0.1:{self._entry}//"
@@ -105,13 +108,14 @@ class Rabbit:
             self._way.close()
 
     def close(self) -> None:
-        """Be gone, with what Erlang leaves running."""
+        """Be gone, with all its processes."""
         self.stop()
         if self._process is None:
             return
-        self._process.kill()
+        os.killpg(self._process.pid, signal.SIGKILL)  # its first process is a script
         self._process.wait()
-        subprocess.run(["epmd", "-kill"], env=self._env, capture_output=True, check=False)
+        self._epmd.kill()
+        self._epmd.wait()
 
 
 class _Way:

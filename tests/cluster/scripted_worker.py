@@ -7,8 +7,10 @@ exit code of each into ``folder/exit-PID``.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+import signal
 import sys
 import threading
 import time
@@ -53,6 +55,7 @@ def main() -> None:
     """Start workers as long as somebody asks for them."""
     from autodub.cli import main as command
 
+    started = []
     for line in sys.stdin:
         asked = json.loads(line)
         process = os.fork()
@@ -70,7 +73,11 @@ def main() -> None:
                 sys.stderr.flush()
                 os._exit(code)
         threading.Thread(target=_note, args=(process, Path(asked["folder"])), daemon=True).start()
+        started.append(process)
         print(process, flush=True)
+    for process in started:  # whoever asked was killed, or has ended them
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process, signal.SIGKILL)
 
 
 def _note(process: int, folder: Path) -> None:
