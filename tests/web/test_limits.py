@@ -253,7 +253,8 @@ def test_a_place_that_goes_away_in_the_middle_fails_no_request(serving: Serving)
         ("POST", "/api/v1/jobs/<job>/retry", ""), ("DELETE", "/api/v1/jobs/<job>", ""),
         ("POST", "/api/v1/uploads", ""), ("PATCH", "/api/v1/uploads/<upload>", "free"),
         ("POST", "/api/v1/auth/logout", "free"), ("GET", "/api/v1/jobs/<job>/events", "free"),
-        ("GET", "/api/v1/audit/export", ""), ("HEAD", "/api/v1/uploads/<upload>", "free"),
+        ("GET", "/api/v1/audit/export", ""), ("HEAD", "/api/v1/audit/verify", ""),
+        ("HEAD", "/api/v1/uploads/<upload>", "free"),
     ],
 )  # fmt: skip
 def test_what_counts_as_what(method: str, rule: str, kind: str) -> None:

@@ -45,7 +45,7 @@ def kind_of(method: str, rule: str) -> str:
     """Which setting counts a request: ``create``, ``edit``, ``login``, ``""`` for the rest, ``free``."""
     parts = rule.strip("/").split("/")
     if method in ("GET", "HEAD", "OPTIONS"):
-        return "" if method == "GET" and parts[-1] in _COSTLY else "free"
+        return "" if method != "OPTIONS" and parts[-1] in _COSTLY else "free"
     if method == "POST" and rule in _CREATE:
         return "create"
     if method == "POST" and rule in _LOGIN:

@@ -107,4 +107,8 @@ def _sent(found: _Found) -> Response:
         raise NotFound("There is no picture, only sound.", hint="Thumbnails are of films.")
     _, blob = found
     place = platform().store.blobs.path(blob)
-    return ranges.sent(place, media_type="image/jpeg", digest=blob.digest, made=place.stat().st_mtime)
+    try:
+        made = place.stat().st_mtime
+    except FileNotFoundError:  # removed this moment
+        raise NotFound("These pictures are gone.", hint="Ask again: they are made anew.") from None
+    return ranges.sent(place, media_type="image/jpeg", digest=blob.digest, made=made)
