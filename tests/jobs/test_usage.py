@@ -46,13 +46,13 @@ def consumption(platform: Platform) -> Consumption:
 
 
 def test_a_month_is_told_by_day_and_by_job(consumption: Consumption) -> None:
-    """Days begin at midnight UTC; a job that is gone keeps its figures and loses its title."""
+    """Days begin at midnight UTC; a job that is gone keeps its figures and loses title and kind."""
     found = consumption.account(LOCAL_ACTOR)
     assert [(one.of, one.seconds, one.dollars, one.attempts) for one in found.days] == [
         ("2026-03-01", 60.0, Decimal("0.75"), 2), ("2026-03-20", 30.0, Decimal(0), 1),
     ]  # fmt: skip
-    assert [(one.name, one.seconds, one.compute) for one in found.jobs] == [
-        ("", 30.0, 2.0), ("Talk.mp4", 60.0, 4.0),
+    assert [(one.name, one.kind, one.seconds, one.compute) for one in found.jobs] == [
+        ("", "", 30.0, 2.0), ("Talk.mp4", "dub", 60.0, 4.0),
     ]  # fmt: skip
     assert found.month.seconds == 90.0
     assert found.month.seconds_left is None

@@ -36,6 +36,8 @@ class Amount:
     attempts: int
     name: str = ""
     """A job's title, empty when it is gone; a user's name."""
+    kind: str = ""
+    """A job's, ``dub`` or ``estimate``; empty when it is gone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,17 +62,19 @@ class Consumption:
         who = self._who(actor, owner)
         whole = and_(usage.c.owner == who, usage.c.at >= begins, usage.c.at < ends)
         by_job = (
-            select(usage.c.job, *_SUMS, jobs.c.title, func.max(usage.c.at).label("last"))
+            select(usage.c.job, *_SUMS, jobs.c.title, jobs.c.kind, func.max(usage.c.at).label("last"))
             .outerjoin(jobs, and_(jobs.c.id == usage.c.job, jobs.c.stopping != "delete"))
             .where(whole)
-            .group_by(usage.c.job, jobs.c.title)
+            .group_by(usage.c.job, jobs.c.title, jobs.c.kind)
             .order_by(func.max(usage.c.at).desc())
             .limit(_JOBS)
         )
         rows = select(usage.c.at, usage.c.seconds, usage.c.dollars, usage.c.compute).where(whole)
         days: dict[str, Amount] = {}
         with self._sql.reading() as connection:
-            found = tuple(_amount(row, row.job, row.title or "") for row in connection.execute(by_job))
+            found = tuple(
+                _amount(row, row.job, row.title or "", row.kind or "") for row in connection.execute(by_job)
+            )
             for at, seconds, dollars, compute in connection.execute(rows.order_by(usage.c.at)):
                 day = time.strftime("%Y-%m-%d", time.gmtime(at))
                 one = days.get(day, Amount(day, 0.0, Decimal(0), 0.0, 0))
@@ -121,9 +125,9 @@ _SUMS = (
 )  # fmt: skip
 
 
-def _amount(row: Any, of: str, name: str) -> Amount:
+def _amount(row: Any, of: str, name: str, kind: str = "") -> Amount:
     return Amount(
-        of, float(row.seconds), Decimal(row.dollars), float(row.compute), int(row.attempts), name
+        of, float(row.seconds), Decimal(row.dollars), float(row.compute), int(row.attempts), name, kind
     )  # fmt: skip
 
 

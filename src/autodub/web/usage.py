@@ -54,6 +54,7 @@ class JobUsage(AmountShape):
 
     job: str
     title: str = Field(description="Empty when the job is gone.")
+    kind: str = Field(description="``dub`` or ``estimate``; empty when the job is gone.")
 
 
 class UserUsage(AmountShape):
@@ -114,7 +115,7 @@ def _account(account: Account) -> UsageShape:
             dollars_left=None if left is None else _dollars(left),
         ),
         days=[DayShape(day=one.of, **_amount(one)) for one in account.days],
-        jobs=[JobUsage(job=one.of, title=one.name, **_amount(one)) for one in account.jobs],
+        jobs=[JobUsage(job=one.of, title=one.name, kind=one.kind, **_amount(one)) for one in account.jobs],
         users=[],
     )  # fmt: skip
 
