@@ -721,3 +721,19 @@ def test_the_kept_description_holds_nothing_of_this_machine(site: Site, fetch: A
     kept = json.loads(blobs.path(sound.files[1]).read_text())
     assert str(blobs.path(sound.files[1]).parents[2]) not in json.dumps(kept)
     assert {each["format_id"] for each in kept["formats"]} == {"sound", "picture"}
+
+
+def test_a_length_that_is_no_number_is_none(tmp_path: Path) -> None:
+    """A page may say anything: NaN and Infinity are as if it had said nothing."""
+
+    class Told:
+        def call(self, *_: Any, **__: Any) -> Any:
+            (tmp_path / "page.json").write_text('{"title": "x", "duration": NaN, "filesize": Infinity}')
+            return {"info": str(tmp_path / "page.json")}
+
+    bench = Bench(Blobs(tmp_path / "data"), tmp_path)
+    visit = ytdlp_visit.Visit(
+        Download("https://example.org/a"), bench, Told(), url="", fetching=Fetching(), timeout=1.0
+    )  # type: ignore[arg-type]
+    assert visit.look(deadline=1.0) == {"title": "x", "duration": None, "filesize": None}
+    bench.blobs.close()

@@ -91,7 +91,8 @@ class Visit:
             raise Rejected(
                 "The page describes its video at endless length.", hint="Try another page.", engine="ytdlp"
             )
-        return json.loads(page.read_text(encoding="utf-8")), page
+        text = page.read_text(encoding="utf-8")
+        return json.loads(text, parse_constant=lambda _: None), page  # a length that is no number is none
 
     def _chosen(self, info: Mapping[str, Any]) -> choice.Choice:
         taken = choice.choose(info, language=self._request.language)

@@ -47,7 +47,11 @@ class ServerSettings(BaseModel):
         "machines that jobs wait (docs/SCALING.md); empty: those of this machine are told, others look.",
     )
     threads: int = Field(
-        160, ge=4, le=2000, description="Requests and WebSockets served at once; event streams need no place."
+        160,
+        ge=4,
+        le=2000,
+        description="Requests and WebSockets served at once. Streams of events take no "
+        "place of these; nine tenths as many may be open, half of them by one user.",
     )
     proxies: int = Field(
         0, ge=0, le=10, description="Reverse proxies in front whose X-Forwarded-* headers are believed."
