@@ -179,3 +179,15 @@ def test_the_page_comes_back_by_itself(opening: Opening, serving: Callable[..., 
     expect(page.get_by_text("The server cannot be reached.")).to_have_count(0)
     page.get_by_role("link", name="Glossaries").click()
     expect(page.get_by_text("No glossaries yet")).to_be_visible()
+
+
+def test_a_page_wanted_without_a_network_comes_with_it(opening: Opening, site: Site) -> None:
+    """A page whose code cannot be fetched comes as soon as the network is back, by itself."""
+    page, witness = opening(site, "/jobs")
+    witness.is_away = True
+    page.context.set_offline(True)
+    page.get_by_role("link", name="Glossaries").click()
+    expect(page.get_by_text("The server cannot be reached.")).to_be_visible()
+    page.context.set_offline(False)
+    expect(page.get_by_role("heading", name="Glossaries", level=1)).to_be_visible()
+    expect(page.get_by_text("The server cannot be reached.")).to_have_count(0)
