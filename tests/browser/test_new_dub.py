@@ -254,7 +254,7 @@ def test_a_link_that_may_not_be_fetched_is_refused_at_once(opening: Opening, own
 def test_everything_unfolded_keeps_nobody_out(opening: Opening, own: Site, axe: Axe, scheme: str) -> None:
     """Axe finds nothing in any choice, on a phone in Spanish; engines say what would make them ready."""
     page, _ = opening(own, color_scheme=scheme, viewport={"width": 390, "height": 844}, locale="es-ES")
-    for title in ("Voces", "Subtítulos propios", "Redacción", "Sonido", "Nombre, límites", "Motores"):
+    for title in ("Voces", "Subtítulos propios", "Redacción", "Audio", "Nombre, límites", "Motores"):
         page.locator("summary").filter(has_text=title).first.click()
     expect(page.get_by_text("Aquí no hay listo ningún motor que clone")).to_be_visible()
     page.get_by_text("más podrían estar listos").first.click()
