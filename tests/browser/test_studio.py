@@ -89,7 +89,7 @@ def test_a_change_is_heard_in_its_line_and_nowhere_else(
     saved(studio)
     studio.keyboard.press("Escape")
     studio.get_by_role("button", name="Regenerate 1 line").click()
-    expect(studio.get_by_text("The dub was made again.")).to_be_visible(timeout=60_000)
+    expect(studio.get_by_text("The dub was regenerated.")).to_be_visible(timeout=60_000)
     expect(studio.get_by_role("button", name="Regenerate")).to_be_disabled()
     studio.get_by_role("button", name="See what moved").click()
     expect(studio.get_by_role("tabpanel")).to_contain_text("What moved")
