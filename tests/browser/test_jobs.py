@@ -203,7 +203,7 @@ def test_a_phone_has_cards(opening: Opening, some: Site, axe: Axe, scheme: str) 
     page, _ = opening(some, "/jobs", viewport={"width": 390, "height": 844}, color_scheme=scheme)
     expect(titles(page)).to_have_count(6)
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
-    assert page.locator("bdi", has_text=ARABIC).evaluate("e => getComputedStyle(e).direction") == "rtl"
+    assert page.locator(".title", has_text=ARABIC).evaluate("e => getComputedStyle(e).direction") == "rtl"
     page.get_by_role("button", name="Retry Keynote").click()
     expect(page.locator("li.job", has_text="Keynote")).to_contain_text("Waiting for its turn")
     axe(page)

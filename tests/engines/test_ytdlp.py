@@ -439,14 +439,14 @@ def test_cancelling_takes_less_than_a_second_and_leaves_nothing(
 
 
 def _workers() -> list[int]:
-    """Worker processes that are our children."""
+    """Worker processes of the engine that are our children."""
     found = []
     for entry in Path("/proc").glob("[0-9]*"):
         try:
             stat, line = (entry / "stat").read_text(), (entry / "cmdline").read_bytes()
         except OSError:
             continue
-        if b"_worker" in line and stat.rpartition(")")[2].split()[1] == str(os.getpid()):
+        if b"ytdlp_worker" in line and stat.rpartition(")")[2].split()[1] == str(os.getpid()):
             found.append(int(entry.name))
     return found
 

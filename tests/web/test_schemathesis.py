@@ -41,7 +41,7 @@ EXAMPLES = 10
 """Of each kind, for each operation."""
 RATES = dict.fromkeys(("rates", "create_rates", "edit_rates", "login_rates"), "1000000 per minute")
 """As good as none."""
-SILENT = ("docs", "document")
+SILENT = ("docs", "document", "pages")
 """Modules whose routes are for people, or are the document itself."""
 
 
