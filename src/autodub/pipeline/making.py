@@ -209,9 +209,9 @@ def _make(
     from autodub.pipeline.performing import perform
     from autodub.pipeline.speaking import Programme
 
-    looks: Looks | None = None
-    if is_first or not is_decoded(run, plan):
-        looks = Looks(run, plan)
+    is_new = not is_decoded(run, plan)
+    looks = Looks(run, plan) if is_new else None  # else its accounts have answered before
+    if is_first or is_new:
         run.load_ahead(lambda: [chosen.engine for chosen in plan.engines.values()])
     run.beside(ahead.load_libraries, name="libraries")
     rehearsal = (
