@@ -171,7 +171,7 @@ def test_an_installer_without_a_network_is_unreachable(
 ) -> None:
     """An index that refuses connections is a passing failure, not a missing package."""
     monkeypatch.setenv("PIP_CONFIG_FILE", "/dev/null")
-    monkeypatch.setenv("PIP_INDEX_URL", "http://127.0.0.1:9/simple")
+    monkeypatch.setenv("PIP_INDEX_URL", "http://127.0.0.1:9")
     monkeypatch.setenv("PIP_RETRIES", "1")
     for name in ("PIP_EXTRA_INDEX_URL", "PIP_FIND_LINKS", "HTTP_PROXY", "http_proxy", "PIP_NO_INDEX"):
         monkeypatch.delenv(name, raising=False)
