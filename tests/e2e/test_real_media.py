@@ -169,7 +169,7 @@ def test_editing_one_line_makes_one_synthesis(place: Place) -> None:
 def test_killed_dubs_go_on_where_they_were(
     shared_media: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Killed at four random instants, each resumed dub ends in the same bytes and makes no answer twice."""
+    """Killed at three random instants, each resumed dub ends in the same bytes and makes no answer twice."""
     monkeypatch.syspath_prepend(str(ROOT))
     monkeypatch.chdir(ROOT)
     from benchmarks import kill
@@ -179,13 +179,14 @@ def test_killed_dubs_go_on_where_they_were(
     assert set(wanted) == {"dub.mp4", "dub.srt", "dub.vtt"}
     instants = random.Random(20)
     killed: list[dict[str, Any]] = []
-    for _ in range(8):
+    while len(killed) < 3:
         trial = kill.trial(source, tmp_path, after=instants.uniform(0.1, 0.95) * whole, wanted=wanted)
         assert trial["finished"], trial["error"]
         assert trial["identical"]
         assert (trial["again"], trial["torn"]) == (0, 0)
-        killed += [trial] * trial["killed"]
-        if len(killed) == 4:
-            break
-    assert len(killed) >= 3
+        if trial["killed"]:
+            killed.append(trial)
+        else:  # over before its instant came: a dub takes less than the first one took
+            whole = min(whole, trial["after_s"])
+            assert whole > 0.2, "no dub runs for long enough to be killed"
     assert any(trial["kept"] for trial in killed)
