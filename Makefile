@@ -5,8 +5,9 @@ TO ?= es
 FROM ?=
 BENCH ?=
 SERVE ?=
+CLUSTER ?=
 
-.PHONY: help setup demo serve test check bench bench-speed lock clean
+.PHONY: help setup demo serve cluster test check bench bench-speed lock clean
 
 help: ## what there is to type
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -19,6 +20,9 @@ demo: setup ## dub a one-minute clip into Spanish; INPUT=my.mp4 TO=fr [FROM=en] 
 
 serve: setup ## the server at http://127.0.0.1:5000; SERVE='--port 8080 --slots 4' for options of your own
 	@.venv/bin/autodub serve $(SERVE)
+
+cluster: setup ## many machines on this one: servers, nginx, workers, Redis, PostgreSQL, S3; CLUSTER='--workers 5'
+	@scripts/cluster $(CLUSTER)
 
 test: setup ## format, lint, types, import layers, tests
 	@scripts/check

@@ -40,6 +40,7 @@ PACKAGES = [
     "chromium",
     "redis-server",
     "rabbitmq-server",
+    "nginx",
 ]
 PYTHON = """#!/usr/bin/env bash
 echo "python $*" >>"$LOG"

@@ -69,13 +69,25 @@ class S3:
         with self._talking() as client:
             client.delete_object(Key=key, **here)
             if half:
-                found = client.list_multipart_uploads(Prefix=key, **here).get("Uploads", ())
-                for upload in found:
-                    client.abort_multipart_upload(Key=upload["Key"], UploadId=upload["UploadId"], **here)
+                self._give_up(client, key)
             if self._keeps_versions(client):
                 for page in client.get_paginator("list_object_versions").paginate(Prefix=key, **here):
                     for old in (*page.get("Versions", ()), *page.get("DeleteMarkers", ())):
                         client.delete_object(Key=old["Key"], VersionId=old["VersionId"], **here)
+
+    def _give_up(self, client: Any, key: str) -> None:
+        """Remove parts that were never put together."""
+        from botocore.exceptions import ClientError
+
+        here = {"Bucket": self._bucket}
+        try:
+            for upload in client.list_multipart_uploads(Prefix=key, **here).get("Uploads", ()):
+                client.abort_multipart_upload(Key=upload["Key"], UploadId=upload["UploadId"], **here)
+        except (
+            ClientError
+        ) as problem:  # somebody else was quicker; rclone says so where there are none at all
+            if problem.response.get("Error", {}).get("Code") != "NoSuchUpload":
+                raise
 
     def _keeps_versions(self, client: Any) -> bool:
         """Whether the bucket keeps what is deleted; a server that does not know of versions keeps none."""
