@@ -7,6 +7,6 @@ pictures into docs/images.
 
 The layers, each importing those above it only: ``stations`` (queues), ``assumptions`` (what others publish),
 ``demands`` (what one job asks for), ``job`` (its graph), ``simulation`` (a fleet under arrivals), ``paper``
-(the same by arithmetic), ``costs``, ``scenarios``, ``tables`` and ``pictures``; ``measuring`` and ``validating``
-need the product.
+(the same by arithmetic), ``costs``, ``scenarios``, ``tables`` and ``pictures``. ``measuring`` and
+``validating`` run the product.
 """

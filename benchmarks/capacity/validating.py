@@ -1,0 +1,115 @@
+"""The simulation against the product: the same jobs at one, two and four places of this machine."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import time
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from statistics import fmean
+from typing import Any
+
+from autodub.testing.loopback.profile import PROFILES
+from benchmarks.capacity import place
+from benchmarks.capacity.demands import demand
+from benchmarks.capacity.measuring import OUT, _processor
+from benchmarks.capacity.place import Place
+from benchmarks.capacity.simulation import Fleet, World, batch
+
+VALIDATED = Path(__file__).with_name("validated.json")
+PROFILE = "modern"
+WARM, LINES = 28, (29, 30, 31, 32, 33, 34, 35, 36)
+RUNS = ((1, 4), (2, 6), (4, 8))
+"""Places, and how many jobs come at once."""
+
+
+def main() -> None:
+    """Run the jobs, simulate them, and keep both beside this module."""
+    rows = []
+    for slots, count in RUNS:
+        folder = (OUT / f"validate-{slots}").absolute()
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir(parents=True)
+        with place.running(folder, slots=slots, profile=PROFILE, lines=(WARM, *LINES)) as here:
+            here.desk.until_over([here.submit(WARM)])
+            before = _slowness()
+            found = _measured(here, LINES[:count])
+            found["slowness"] = round((before + _slowness()) / 2, 2)
+        rows.append({"slots": slots, "jobs": count, **found, **_simulated(slots, count, found)})
+        print(json.dumps(rows[-1]), flush=True)
+    told = {
+        "command": "python -m benchmarks.capacity validate",
+        "date": datetime.now(UTC).date().isoformat(),
+        "machine": {"processor": _processor(), "cores": os.cpu_count()},
+        "profile": PROFILE,
+        "rows": rows,
+    }
+    VALIDATED.write_text(json.dumps(told, indent=1) + "\n", encoding="utf-8")
+
+
+def _measured(here: Place, lines: Sequence[int]) -> dict[str, Any]:
+    began = time.monotonic()
+    jobs = [here.submit(number) for number in lines]
+    here.desk.until_over(jobs)
+    wall = time.monotonic() - began
+    took, stages = [], []
+    for job in jobs:
+        events = here.desk.events(job)
+        at = {event["kind"]: event["at"] for event in reversed(events)}
+        if "job.completed" not in at:
+            raise SystemExit(f"a job failed: {here.desk.job(job)['error']}")
+        took.append(at["job.completed"] - at["job.started"])
+        stages.append(_stages(events))
+    return {
+        "minutes": round(fmean(here.link(number)["seconds"] for number in lines) / 60, 4),
+        "measured_s": round(wall, 1),
+        "measured_job_s": round(fmean(took), 1),
+        "stages_s": {
+            name: round(fmean(one.get(name, 0.0) for one in stages), 2) for name in dict.fromkeys(stages[0])
+        },
+    }
+
+
+def _stages(events: list[dict[str, Any]]) -> dict[str, float]:
+    begun: dict[str, float] = {}
+    found: dict[str, float] = {}
+    for event in events:
+        if event["kind"] == "stage.started":
+            begun.setdefault(event["stage"], event["at"])
+        elif event["kind"] == "stage.finished":
+            found[event["stage"]] = event["at"] - begun[event["stage"]]
+    return found
+
+
+def _simulated(slots: int, count: int, found: dict[str, Any]) -> dict[str, Any]:
+    minutes = found["minutes"]
+    fleet = Fleet(
+        slots=slots, cores=os.cpu_count() or 1, gpus=0, slowness=found["slowness"], beside=beside(minutes)
+    )
+    world = World(fleet, minutes=minutes, profile=PROFILES[PROFILE], variation=0.0, files=1 / minutes)
+    took = batch(world, jobs=count)
+    return {
+        "simulated_s": round(took, 1),
+        "simulated_job_s": round(fmean(job.ended - job.began for job in world.done), 1),
+        "simulated_by_measured": round(took / found["measured_s"], 2),
+    }
+
+
+def beside(minutes: float) -> float:
+    """CPU seconds of database, server and clouds, where all of them are on the worker's machine."""
+    from benchmarks.capacity.demands import measured
+
+    short = measured()["short"]
+    wanted = demand(minutes)
+    return float(wanted.database + wanted.answering + short["cpu_s"]["clouds"] * minutes / short["minutes"])
+
+
+def _slowness() -> float:
+    """Wall by CPU seconds of a program that only computes, beside whatever else this machine does now."""
+    wall, cpu = time.monotonic(), time.thread_time()
+    while time.thread_time() - cpu < 2.0:
+        sum(range(10_000))
+    return (time.monotonic() - wall) / (time.thread_time() - cpu)
