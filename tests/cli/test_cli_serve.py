@@ -108,6 +108,7 @@ def test_a_newer_releases_database_is_refused(capsys: pytest.CaptureFixture[str]
     schema.upgrade(sql)
     with sql.writing() as connection:
         connection.exec_driver_sql("UPDATE alembic_version SET version_num = '9999'")
+        connection.exec_driver_sql("UPDATE compatibility SET lowest = '9999'")
     sql.close()
     assert "newer Autodub (revision 9999)" in refused(capsys)
 

@@ -7,6 +7,7 @@ import pytest
 from sqlalchemy import func, select
 from sqlalchemy.dialects.sqlite import insert
 
+from autodub.infra import database as indexes
 from autodub.infra.database import SCHEMA, Database, files, identity, rentals
 from autodub.model.errors import OutputProblem
 
@@ -87,6 +88,30 @@ def test_a_newer_index_is_refused(tmp_path):
         _count(database)
     assert "Update" in caught.value.hint
     database.close()
+
+
+def test_a_newer_index_that_lets_this_release_go_on_is_used(tmp_path, monkeypatch):
+    """By who has it open and by who opens it later, until a release comes that changes more than it adds."""
+    ours = Database(tmp_path / "index.sqlite")
+    assert _count(ours) == 0
+    monkeypatch.setattr(indexes, "SCHEMA", SCHEMA + 1)
+    newer = Database(tmp_path / "index.sqlite")
+    assert _count(newer) == 0
+    monkeypatch.undo()
+    later = Database(tmp_path / "index.sqlite")
+    assert _count(later) == 0
+    assert ours.is_ours()
+    monkeypatch.setattr(indexes, "SCHEMA", SCHEMA + 2)
+    monkeypatch.setattr(indexes, "LOWEST", SCHEMA + 2)
+    newest = Database(tmp_path / "index.sqlite")
+    assert _count(newest) == 0
+    monkeypatch.undo()
+    assert not ours.is_ours()
+    last = Database(tmp_path / "index.sqlite")
+    with pytest.raises(OutputProblem, match="newer Autodub"):
+        _count(last)
+    for one in (ours, newer, later, newest, last):
+        one.close()
 
 
 def test_an_index_damaged_in_the_middle_is_a_sentence(tmp_path):

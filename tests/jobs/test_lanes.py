@@ -61,10 +61,10 @@ def test_depth_and_wait_are_known_for_each_resource(desk: Desk) -> None:
     desk.clock.pass_(9.0)
     bound(desk, "gpu")
     empty = Lane(0, 0, 0.0)
-    assert numbers.lanes() == {"net": empty, "cpu": empty, "gpu": Lane(2, 0, 10.0)}
+    assert numbers.lanes() == {"net": empty, "cpu": empty, "gpu": Lane(2, 0, 10.0, unserved=2)}
     desk.claims.next("w", resources=("gpu",))
     desk.clock.pass_(4.0)
-    assert numbers.lanes()["gpu"] == Lane(1, 1, 4.0)
+    assert numbers.lanes()["gpu"] == Lane(1, 1, 4.0, unserved=1)
 
 
 def test_how_long_jobs_waited_is_counted(desk: Desk) -> None:

@@ -47,6 +47,7 @@ def test_a_database_of_a_later_release_is_refused(tmp_path: Path) -> None:
     schema.upgrade(sql)
     with sql.writing() as connection:
         connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+        connection.execute(text("UPDATE compatibility SET lowest = '9999'"))
     with pytest.raises(Unavailable, match="newer Autodub"):
         schema.upgrade(sql)
     assert schema.revision(sql) == "9999"

@@ -85,7 +85,9 @@ def test_it_is_not_ready_without_its_database(
     assert client.get("/ready").status_code == 503
     assert client.get("/health").status_code == 200
     told = client.get("/health/details").get_json()
-    assert told["database"] == {"kind": "sqlite", "ms": None, "revision": None, "is_current": None}
+    assert told["database"] == {
+        "kind": "sqlite", "ms": None, "revision": None, "is_current": None, "is_usable": None,
+    }  # fmt: skip
     assert told["queue"] is None
     assert told["trouble"] == ["The database does not answer."]
 
@@ -95,6 +97,7 @@ def test_it_is_not_ready_with_another_releases_database(client: FlaskClient, pla
     employ(platform)
     with platform.sql.writing() as connection:
         connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+        connection.execute(text("UPDATE compatibility SET lowest = '9999'"))
     answer = client.get("/ready")
     assert answer.status_code == 503
     assert "another release" in answer.get_json()["title"]

@@ -19,6 +19,10 @@ from autodub.model.errors import AutodubError, BadOption
 from autodub.pipeline import catalogue
 
 _PACKAGES = ("alembic", "argon2", "flask", "flask_limiter", "flask_openapi3", "gunicorn", "prometheus_client")
+_STANDING = {
+    "current": "", "behind": ", of an older release; the next start brings it up to date",
+    "newer": ", of a newer release that lets this one go on", "excluded": ", of a newer release",
+}  # fmt: skip
 _FILES = 400
 """Open files besides those of requests: databases, the store, programs and their pipes."""
 
@@ -93,12 +97,17 @@ def _database(settings: Settings, server: ServerSettings) -> Iterator[Check]:
         return
     try:
         found = schema.revision(sql)
-        is_current = schema.is_current(sql)
+        standing = schema.standing(sql)
         kind = "PostgreSQL" if sql.is_postgres else "SQLite"
-        state = "" if is_current else ", empty" if found is None else ", of another release"
-        yield Check("database", "ok", f"{kind}, revision {found or 'none'}{state}")
-        if is_current:
+        state = ", empty" if found is None else _STANDING[standing]
+        told = f"{kind}, revision {found or 'none'}{state}"
+        if standing == "excluded":
+            yield Check("database", "warning", told, "Update Autodub here as well.")
+        else:
+            yield Check("database", "ok", told)
+        if standing in ("current", "newer"):
             yield from _accounts(sql, server)
+            yield from _queues(sql, server)
     except AutodubError as problem:
         yield Check("database", "warning", problem.message, problem.hint)
     except SQLAlchemyError as problem:
@@ -106,6 +115,21 @@ def _database(settings: Settings, server: ServerSettings) -> Iterator[Check]:
         yield Check("database", "warning", said, "Is it one of Autodub? Try a backup.")
     finally:
         sql.close()
+
+
+def _queues(sql: object, server: ServerSettings) -> Iterator[Check]:
+    """Whether jobs wait that nobody takes."""
+    from autodub.jobs.metrics import Numbers
+
+    lanes = Numbers(sql, lease=server.lease).lanes()  # type: ignore[arg-type]
+    for name, lane in lanes.items():
+        if lane.unserved:
+            said = f"jobs that wait although no worker takes them: {lane.unserved}"
+            fix = f"autodub worker --queues {name}"
+            if lane.slots:
+                said += " (a newer release submitted them)"
+                fix = "Start a worker of that release."
+            yield Check(f"queue {name}", "warning", said, fix)
 
 
 def _broker(server: ServerSettings) -> Iterator[Check]:

@@ -108,8 +108,7 @@ def _resources(queues: str | None) -> tuple[str, ...]:
 
 def _until(asked: SimpleQueue[None], platform: Platform, parent: int | None) -> int:
     """Wait for the reason to stop; the exit code it makes."""
-    from autodub.jobs import schema
-    from autodub.model.errors import Unavailable
+    from autodub.model.errors import AutodubError
 
     looked = time.monotonic()
     while not _is_asked(asked):
@@ -120,8 +119,8 @@ def _until(asked: SimpleQueue[None], platform: Platform, parent: int | None) -> 
             continue
         looked = time.monotonic()
         try:
-            is_ours = schema.is_current(platform.sql)
-        except Unavailable:
+            is_ours = platform.is_ours()
+        except AutodubError:
             continue  # it is asked again, and nothing can be claimed meanwhile
         if not is_ours:
             log.error("another release of Autodub has changed the database, and this worker ends")

@@ -157,6 +157,10 @@ class Store:
         if self._shared is not None:
             return self._shared.lock(f"flight {key}")
         return FileLock(self.flights / f"{key}.lock")
+    def is_ours(self) -> bool:
+        """Whether no newer release has changed the index so that this one must leave it alone."""
+        return self._database.is_ours()
+
 
     def get(self, key: str) -> Answer | None:
         """The kept answer, or None when there is none that is whole: row intact, every file there."""

@@ -26,7 +26,10 @@ from sqlalchemy import (
     Table,
     Text,
     create_engine,
+    delete,
     event,
+    insert,
+    select,
 )
 from sqlalchemy.dialects.sqlite import Insert
 from sqlalchemy.exc import DatabaseError, OperationalError
@@ -36,11 +39,14 @@ from autodub.infra.blobs import writing
 from autodub.model.errors import OutputProblem
 
 T = TypeVar("T")
-SCHEMA = 3
-"""Version of the tables below; a data directory of a later one is refused, not guessed at.
+SCHEMA = 4
+"""Version of the tables below. Those of a later one are used where it says so (``LOWEST``).
 
-1: answers, files. 2: rentals as well. 3: who uses what (uses, pins, parts, and columns for it). What is
-missing is added, what is there stays; answers from before are nobody's."""
+1: answers, files. 2: rentals as well. 3: who uses what (uses, pins, parts, and columns for it). 4: who may
+use the tables. What is missing is added, what is there stays; answers from before are nobody's."""
+LOWEST = 4
+"""The earliest version whose releases may use these tables. Raised to SCHEMA by a change that they would
+spoil, or not understand; one that only adds something leaves it."""
 
 metadata = MetaData()
 
@@ -146,6 +152,24 @@ rentals = Table(
 )
 
 
+compatibility = Table("compatibility", metadata, Column("lowest", BigInteger, primary_key=True))
+"""One row: the earliest version whose releases may use the tables, wherever they lie."""
+
+
+def may_use(connection: Connection, found: int, ours: int) -> bool:
+    """Whether releases of the version ``ours`` may use tables of the version ``found``."""
+    if found <= ours:
+        return found == ours
+    lowest = connection.execute(select(compatibility.c.lowest)).scalar()
+    return lowest is not None and int(lowest) <= ours
+
+
+def allow(connection: Connection, lowest: int) -> None:
+    """Say from which version on releases may use the tables."""
+    connection.execute(delete(compatibility))
+    connection.execute(insert(compatibility).values(lowest=lowest))
+
+
 class Database:
     """Connections to one SQLite file, opened on first use; every thread may use it."""
 
@@ -168,6 +192,11 @@ class Database:
 
     def alone(self, connection: Connection, key: str) -> None:
         """Keep everybody else who asks for this key out until the transaction ends: here they are anyhow."""
+
+    def is_ours(self) -> bool:
+        """Whether no newer release has changed the tables so that this one must leave them alone."""
+        with self.reading() as connection:
+            return _may_use(connection)
 
     def place(self, path: Path) -> str:
         """A path of this machine, as the index names it."""
@@ -222,17 +251,18 @@ class Database:
     def _prepare(self, engine: Engine) -> None:
         """Make the tables once; refuse those of a later release."""
         with engine.connect() as connection:
-            version = connection.exec_driver_sql("PRAGMA user_version").scalar_one()
-            if version == SCHEMA:
+            if _may_use(connection):
                 return
+            version = _version(connection)
             if version > SCHEMA:
                 raise OutputProblem(
                     f"The index {self._path} was made by a newer Autodub (format {version}).",
                     hint="Update Autodub, or choose another data directory with --data-dir.",
                 )
             connection.exec_driver_sql("BEGIN IMMEDIATE")
-            if connection.exec_driver_sql("PRAGMA user_version").scalar_one() < SCHEMA:  # nobody was faster
+            if _version(connection) < SCHEMA:  # nobody was faster
                 _upgrade(connection)
+                allow(connection, LOWEST)
                 connection.exec_driver_sql(f"PRAGMA user_version = {SCHEMA}")
             connection.exec_driver_sql("COMMIT")
 
@@ -265,6 +295,17 @@ class Database:
             f"The data directory's index {self._path} cannot be used ({error.orig}).",
             hint="Make the folder writable, or choose another with --data-dir or AUTODUB_DATA_DIR.",
         )
+
+
+def _may_use(connection: Connection) -> bool:
+    found = _version(connection)
+    if found > SCHEMA and not connection.dialect.has_table(connection, compatibility.name):
+        return False  # not even that is known of it
+    return may_use(connection, found, SCHEMA)
+
+
+def _version(connection: Connection) -> int:
+    return int(connection.exec_driver_sql("PRAGMA user_version").scalar_one())
 
 
 def _upgrade(connection: Connection) -> None:

@@ -36,7 +36,12 @@ from autodub.infra.storage import NotThere
 
 SCHEMA = "autodub_store"
 """The schema all of it lies in, so that it may share a database with the platform."""
-FORMAT = 1
+FORMAT = 2
+"""Version of the tables of a shared store. Those of a later one are used where it says so (``LOWEST``).
+
+1: what there is. 2: who may use it."""
+LOWEST = 2
+"""The earliest version whose releases may use these tables, as in ``database``."""
 _MAKING = 0x6175746F_64756200  # the number of the lock under which tables are made
 _NO_SUCH_ROW = "23503"  # PostgreSQL: a foreign key names what is not there
 _metadata = MetaData()
@@ -118,6 +123,8 @@ END $$;
 CREATE TRIGGER parts_follow AFTER INSERT OR DELETE OR UPDATE OF blobs ON HERE.answers
   FOR EACH ROW EXECUTE FUNCTION HERE.follow();
 """.replace("HERE.", f"{SCHEMA}.")
+_STEPS = {1: f"CREATE TABLE {SCHEMA}.compatibility (lowest BIGINT NOT NULL PRIMARY KEY)"}
+"""Version -> what makes the next one of its tables."""
 
 
 class PgIndex(Sql):
@@ -146,6 +153,12 @@ class PgIndex(Sql):
         else:
             connection.execute(text("SELECT pg_advisory_xact_lock(hashtextextended(:key, 0))"), {"key": what})
 
+    def is_ours(self) -> bool:
+        """Whether no newer release has changed the tables so that this one must leave them alone."""
+        with self.reading() as connection:
+            there = connection.execute(_about.select()).scalar_one()
+            return database.may_use(connection, there, FORMAT)
+
     def place(self, path: Path) -> str:
         """A path of this machine, as the index names it."""
         return f"{self._home} {path}"
@@ -173,7 +186,10 @@ class PgIndex(Sql):
         return engine
 
     def _prepare(self, engine: Engine) -> None:
-        """Make the tables once, whoever comes first; refuse those of a later release."""
+        """Make the tables once, or bring them to this release, whoever comes first.
+
+        Those of a later release are refused where it does not let this one go on.
+        """
         with engine.begin() as connection:
             super().alone(connection, _MAKING)
             found = connection.execute(
@@ -185,10 +201,18 @@ class PgIndex(Sql):
                 _metadata.create_all(connection)
                 connection.exec_driver_sql(_EXTRAS)
                 connection.execute(_about.insert().values(format=FORMAT))
+                database.allow(connection, LOWEST)
                 return
             there = connection.execute(_about.select()).scalar_one()
-        if there != FORMAT:
+            if there < FORMAT:
+                for number in range(there, FORMAT):
+                    connection.exec_driver_sql(_STEPS[number])
+                connection.execute(_about.update().values(format=FORMAT))
+                database.allow(connection, LOWEST)
+                return
+            is_ours = database.may_use(connection, there, FORMAT)
+        if not is_ours:
             raise DatabaseAway(
-                f"The store in {self.name} was made by another release of Autodub (format {there}).",
-                hint="Run the same release everywhere, or choose another database.",
+                f"The store in {self.name} was made by a newer Autodub (format {there}).",
+                hint="Update Autodub, or choose another database.",
             )

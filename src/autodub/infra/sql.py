@@ -35,6 +35,8 @@ _POOL, _MORE = 8, 40
 """Connections kept open, and how many more may be opened for a moment."""
 _AGAIN = ("40001", "40P01")
 """What PostgreSQL says when transactions got in each other's way: the loser begins anew."""
+_OTHERS = ("42P01", "42703")
+"""What PostgreSQL says of a table or column that is not there, as where a newer release has changed them."""
 _TRIES = 5
 _TOGETHER = 500
 _REACHING = {
@@ -188,6 +190,11 @@ class Sql:
         except DBAPIError as error:
             if getattr(error.orig, "sqlstate", None) in _AGAIN or error.connection_invalidated:
                 raise Unavailable("The database asked to begin anew.") from error
+            if getattr(error.orig, "sqlstate", None) in _OTHERS:
+                raise DatabaseAway(
+                    f"The database {self.name} has other tables ({_first_line(error)}).",
+                    hint="Has a newer release changed them? Update Autodub here as well.",
+                ) from error
             raise
 
 

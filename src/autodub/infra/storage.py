@@ -75,6 +75,10 @@ class Index(Protocol):
         """Keep everybody else who asks for this key out until the transaction ends."""
         ...
 
+    def is_ours(self) -> bool:
+        """Whether no newer release has changed the tables so that this one must leave them alone."""
+        ...
+
     def place(self, path: Path) -> str:
         """A path of this machine, as the index names it."""
         ...

@@ -23,7 +23,7 @@ from autodub.jobs.content import Content
 from autodub.jobs.feasible import Feasible, Given
 from autodub.jobs.quotas import Quotas
 from autodub.jobs.records import Actor, Job, Resource
-from autodub.jobs.spec import UNSENT, JobSpec
+from autodub.jobs.spec import UNSENT, JobSpec, asked
 from autodub.jobs.tables import glossaries, jobs, uploads
 from autodub.model.errors import (
     BadOption,
@@ -86,8 +86,11 @@ class Admission:
         return found
 
     def possible(self, actor: Actor, job: Job) -> None:
-        """Raise RequestError for a job that could not be made now: an engine it needs may be gone."""
-        self._feasible.examine(JobSpec.model_validate(job.spec), Given(), is_admin=actor.is_admin)
+        """Raise RequestError for a job that could not be made now: an engine it needs may be gone.
+
+        Conflict for one that a newer release submitted.
+        """
+        self._feasible.examine(asked(job), Given(), is_admin=actor.is_admin)
 
     def resource(self, spec: JobSpec) -> Resource:
         """What binds such a job."""

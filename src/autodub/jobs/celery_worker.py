@@ -26,7 +26,7 @@ from autodub.jobs.celery_queue import NAMES, TASK, app_of
 from autodub.jobs.platform import Platform
 from autodub.jobs.sweeper import Sweeper
 from autodub.jobs.worker import Worker
-from autodub.model.errors import Unavailable
+from autodub.model.errors import AutodubError, Unavailable
 
 log = logging.getLogger("autodub.worker")
 _PATIENCE = 8.0
@@ -149,6 +149,10 @@ class _Crew:
         while True:
             try:
                 return Platform(self._settings, self._server)
+            except schema.Excluded as problem:  # and never will: the others end as well
+                log.error("%s", problem.message)  # noqa: TRY400 - a sentence says it all
+                os.kill(os.getppid(), signal.SIGTERM)
+                os._exit(1)
             except Unavailable as problem:
                 log.warning("the worker cannot begin yet: %s", problem.message)
                 time.sleep(_PAUSE)
@@ -173,8 +177,8 @@ class _Crew:
 
 def _is_taken_over(platform: Platform) -> bool:
     try:
-        return not schema.is_current(platform.sql)
-    except Unavailable:
+        return not platform.is_ours()
+    except AutodubError:
         return False  # it is asked again, and nothing can be claimed meanwhile
 
 

@@ -17,10 +17,12 @@ from sqlalchemy import ColumnElement, Connection, Row, and_, false, func, or_, s
 
 from autodub.infra.server_settings import ServerSettings
 from autodub.infra.sql import Sql
-from autodub.jobs import events, metrics
+from autodub.jobs import events, metrics, schema
+from autodub.jobs import spec as specs
 from autodub.jobs.ending import count, failure_text, over
 from autodub.jobs.records import RESOURCES, Failure, Job, State, job_of
 from autodub.jobs.tables import jobs, users
+from autodub.model.errors import Unavailable
 from autodub.model.job import Event
 
 _LOCK = 4_203
@@ -47,9 +49,9 @@ class Claims:
 
         Users take turns: among those below their limit the one with the fewest jobs running goes first, and
         among equals the one whose last job began longest ago. Within a user's jobs priority decides, then
-        age.
+        age. A job that only newer releases know how to do is left to their workers.
         """
-        queued = [jobs.c.state == "queued"]
+        queued = [jobs.c.state == "queued", jobs.c.format <= specs.FORMAT]
         if set(resources) < set(RESOURCES):
             queued.append(jobs.c.resource.in_(resources))
         with self._sql.reading() as connection:  # most looks find nothing, and keep nobody out
@@ -59,16 +61,16 @@ class Claims:
 
     def _next(self, connection: Connection, worker: str, queued: Sequence[ColumnElement[bool]]) -> Job | None:
         self._sql.alone(connection, _LOCK)
+        if not schema.is_open(connection):
+            raise Unavailable("The database is a newer release's.", hint="Update Autodub here as well.")
         busy = _busy(connection)
         if sum(busy.values()) >= self._settings.running:
             return None
         waiting = select(jobs.c.owner).where(*queued).distinct().subquery()
-        began = jobs.alias()
-        last = select(func.max(began.c.started)).where(began.c.owner == waiting.c.owner).scalar_subquery()
         free = [
-            (busy.get(row.owner, 0), row.last or 0.0, row.owner)
+            (busy.get(row.owner, 0), row.turn or 0.0, row.owner)
             for row in connection.execute(
-                select(waiting.c.owner, users.c.running, last.label("last"))
+                select(waiting.c.owner, users.c.running, users.c.turn)
                 .join(users, users.c.id == waiting.c.owner)
                 .where(users.c.active)
             )
@@ -87,8 +89,10 @@ class Claims:
     def ready(self, *, most: int) -> Mapping[str, list[str]]:
         """Resource -> jobs that might begin now, ``most`` of each at most, those that wait longest first.
 
-        What its owner's limit keeps back, or that of all machines together, is left out; only reads.
+        What its owner's limit keeps back, or that of all machines together, is left out, and what only newer
+        releases can do: a worker that asks this would take their messages for nothing. Only reads.
         """
+        queued = (jobs.c.state == "queued", jobs.c.format <= specs.FORMAT)
         found: dict[str, list[str]] = {}
         with self._sql.reading() as connection:
             busy = _busy(connection)
@@ -96,7 +100,7 @@ class Claims:
             waiting = (
                 select(jobs.c.owner, users.c.running)
                 .join(users, users.c.id == jobs.c.owner)
-                .where(jobs.c.state == "queued", users.c.active)
+                .where(*queued, users.c.active)
                 .distinct()
             )
             rows: list[tuple[float, str, str]] = []
@@ -105,7 +109,7 @@ class Claims:
                 if free > 0:
                     for bound in RESOURCES:
                         wanted = select(jobs.c.queued, jobs.c.id).where(
-                            jobs.c.state == "queued", jobs.c.owner == owner, jobs.c.resource == bound
+                            *queued, jobs.c.owner == owner, jobs.c.resource == bound
                         )
                         first = connection.execute(wanted.order_by(jobs.c.queued).limit(free))
                         rows += [(row.queued, row.id, bound) for row in first]
@@ -113,6 +117,12 @@ class Claims:
             if len(found.setdefault(resource, [])) < min(most, left):
                 found[resource].append(job)
         return found
+
+    def newer(self) -> int:
+        """Jobs in the queue that only workers of a newer release know how to do; only reads."""
+        wanted = select(func.count()).where(jobs.c.state == "queued", jobs.c.format > specs.FORMAT)
+        with self._sql.reading() as connection:
+            return int(connection.execute(wanted).scalar_one())
 
     def _take(self, connection: Connection, job: str, worker: str) -> Job | None:
         now = self._clock()
@@ -125,6 +135,7 @@ class Claims:
         if taken is None:  # cancelled at this moment
             return None
         begun = job_of(connection.execute(select(jobs).where(jobs.c.id == job)).one())
+        connection.execute(update(users).where(users.c.id == begun.owner).values(turn=now))
         metrics.waited(connection, begun.resource, max(0.0, now - begun.queued))
         return begun
 

@@ -12,11 +12,12 @@ import time
 from bisect import bisect_left
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
-from sqlalchemy import Connection, func, select
+from sqlalchemy import ColumnElement, Connection, func, select
 
 from autodub.infra.sql import Sql
-from autodub.jobs.records import RESOURCES
+from autodub.jobs.records import RESOURCES, Job, Resource
 from autodub.jobs.tables import counters, events, jobs, workers
 from autodub.model.job import Event
 
@@ -65,6 +66,30 @@ class Lane:
     processing: int
     oldest: float
     """Seconds that the first in the queue has waited."""
+    slots: int = 0
+    """Places of the workers that serve it; one that serves several resources counts for each."""
+    unserved: int = 0
+    """Jobs in the queue that no worker takes, however long they wait."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """What a job in the queue waits for in vain as long as nobody does something."""
+
+    reason: Literal["no_worker", "newer_release"]
+    """``no_worker``: none serves what binds it. ``newer_release``: those that do are of an older release than
+    who submitted it."""
+    resource: Resource
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Serving:
+    """A worker that was seen lately."""
+
+    resources: frozenset[str]
+    slots: int
+    format: int
 
 
 class Numbers:
@@ -86,9 +111,7 @@ class Numbers:
         waiting = select(jobs.c.state, func.count(), func.min(jobs.c.queued)).where(
             jobs.c.state.in_(("queued", "processing"))
         )
-        seen = select(func.count(), func.coalesce(func.sum(workers.c.slots), 0)).where(
-            workers.c.seen > now - self._stale
-        )
+        seen = select(func.count(), func.coalesce(func.sum(workers.c.slots), 0)).where(self._is_seen())
         with self._sql.reading() as connection:
             states = {row[0]: row for row in connection.execute(waiting.group_by(jobs.c.state))}
             count, slots = connection.execute(seen).one()
@@ -102,20 +125,52 @@ class Numbers:
         )
 
     def lanes(self) -> Mapping[str, Lane]:
-        """The queue of each resource; all are there. Raises Unavailable."""
+        """The queue of each resource, and who serves it; all are there. Raises Unavailable."""
         now = self._clock()
-        asked = select(jobs.c.resource, jobs.c.state, func.count(), func.min(jobs.c.queued)).where(
+        kind = (jobs.c.resource, jobs.c.state, jobs.c.format)
+        asked = select(*kind, func.count().label("many"), func.min(jobs.c.queued).label("since")).where(
             jobs.c.state.in_(("queued", "processing"))
         )
         with self._sql.reading() as connection:
-            rows = connection.execute(asked.group_by(jobs.c.resource, jobs.c.state)).all()
-        found = {(row[0], row[1]): (int(row[2]), float(row[3])) for row in rows}
+            rows = connection.execute(asked.group_by(*kind)).all()
+            serving = self._serving(connection)
         lanes: dict[str, Lane] = {}
         for resource in RESOURCES:
-            queued, since = found.get((resource, "queued"), (0, now))
-            processing, _ = found.get((resource, "processing"), (0, now))
-            lanes[resource] = Lane(queued, processing, max(0.0, now - since))
+            queued = [row for row in rows if (row.resource, row.state) == (resource, "queued")]
+            running = [row for row in rows if (row.resource, row.state) == (resource, "processing")]
+            knows = [one for one in serving if resource in one.resources]
+            newest = max((one.format for one in knows), default=0)
+            lanes[resource] = Lane(
+                queued=sum(row.many for row in queued),
+                processing=sum(row.many for row in running),
+                oldest=max(0.0, now - min((row.since for row in queued), default=now)),
+                slots=sum(one.slots for one in knows),
+                unserved=sum(row.many for row in queued if row.format > newest),
+            )
         return lanes
+
+    def wait(self, job: Job) -> Wait | None:
+        """Why a job in the queue will not begin by itself; None where it will. Raises Unavailable."""
+        if job.state != "queued":
+            return None
+        with self._sql.reading() as connection:
+            knows = [one for one in self._serving(connection) if job.resource in one.resources]
+        if not knows:
+            return Wait("no_worker", job.resource, f"It waits for a worker that serves {job.resource}.")
+        if max(one.format for one in knows) < job.format:
+            return Wait("newer_release", job.resource, "It waits for a worker of a newer release of Autodub.")
+        return None
+
+    def _serving(self, connection: Connection) -> list[_Serving]:
+        wanted = select(workers.c.resources, workers.c.slots, workers.c.format).where(self._is_seen())
+        return [
+            _Serving(frozenset(row.resources.split()), row.slots, row.format)
+            for row in connection.execute(wanted)
+        ]
+
+    def _is_seen(self) -> ColumnElement[bool]:
+        """Of a worker that has said lately that it is there."""
+        return workers.c.seen > self._clock() - self._stale
 
     def run(self, job: str) -> dict[str, object]:
         """What a job's last attempt took by stage, and its calls by engine; seconds. Raises Unavailable."""

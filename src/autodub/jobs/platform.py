@@ -57,7 +57,7 @@ class Platform:
     """Everything a server, a worker or a command needs of the platform."""
 
     def __init__(self, settings: Settings, server: ServerSettings) -> None:
-        """Open the database, migrating it where that is due. Raises Unavailable, OutputProblem."""
+        """Open the database, migrating it where that is due. Raises Unavailable (Excluded), OutputProblem."""
         self.settings, self.server = settings, server
         address = server.database.get_secret_value()
         private.folder(settings.data_dir)
@@ -136,6 +136,13 @@ class Platform:
     def folder(self, job: str) -> Path:
         """A job's own folder: what it is given as files. Its results are in the store."""
         return self.settings.data_dir / "jobs" / job
+
+    def is_ours(self) -> bool:
+        """Whether no newer release has changed database or store so that this one must leave them alone.
+
+        Raises Unavailable, OutputProblem.
+        """
+        return schema.is_usable(self.sql) and self.store.is_ours()
 
     def has_room(self) -> bool:
         """Whether the disk has room for another job."""

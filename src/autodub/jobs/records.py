@@ -95,6 +95,8 @@ class Job:
     """``traceparent`` of the request that submitted it, where traces are on."""
     resource: Resource = "cpu"
     """What binds it."""
+    format: int = 1
+    """What a worker must know to carry it out; see :data:`autodub.jobs.spec.FORMAT`."""
 
     @property
     def is_over(self) -> bool:
@@ -132,7 +134,7 @@ def job_of(row: Row[Any]) -> Job:
         message=row.message, error=Failure(**json.loads(row.error)) if row.error else None,
         result=json.loads(row.result) if row.result else None, revision=row.revision, made=row.made,
         duration=row.duration, spent=Decimal(row.spent), events=row.events, trace=row.trace or "",
-        resource=row.resource,
+        resource=row.resource, format=row.format,
     )  # fmt: skip
 
 

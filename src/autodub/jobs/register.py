@@ -17,6 +17,8 @@ from sqlalchemy import delete, exists, select
 
 from autodub.infra.locks import FileLock
 from autodub.infra.sql import Sql
+from autodub.jobs import spec as specs
+from autodub.jobs.records import RESOURCES
 from autodub.jobs.tables import jobs, workers
 
 SILENT = 600.0
@@ -30,19 +32,22 @@ class Register:
     def __init__(self, sql: Sql, folder: Path, *, clock: Callable[[], float] = time.time) -> None:
         self._sql, self._folder, self._clock = sql, folder, clock
 
-    def enter(self, worker: str, *, slots: int) -> FileLock:
-        """Put a worker on the list; the lock is to be held until it leaves."""
+    def enter(self, worker: str, *, slots: int, resources: Sequence[str] = RESOURCES) -> FileLock:
+        """Put a worker on the list, with what may bind its jobs; the lock is to be held until it leaves."""
         self._folder.mkdir(parents=True, exist_ok=True)
         lock = FileLock(self._mark(worker))
         while not lock.take():  # somebody looks at it this instant, to see whether we live
             time.sleep(_INSTANT)
-        self.seen(worker, slots=slots)
+        self.seen(worker, slots=slots, resources=resources)
         return lock
 
-    def seen(self, worker: str, *, slots: int) -> None:
+    def seen(self, worker: str, *, slots: int, resources: Sequence[str] = RESOURCES) -> None:
         """Say that a worker is there."""
         now = self._clock()
-        row = {"id": worker, "host": _host(), "process": os.getpid(), "slots": slots}
+        row = {
+            "id": worker, "host": _host(), "process": os.getpid(), "slots": slots,
+            "resources": " ".join(resources), "format": specs.FORMAT,
+        }  # fmt: skip
         add = self._sql.insert(workers).values(**row, started=now, seen=now)
         with self._sql.writing() as connection:
             connection.execute(add.on_conflict_do_update(index_elements=["id"], set_={"seen": now}))

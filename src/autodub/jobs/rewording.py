@@ -25,7 +25,7 @@ from autodub.jobs.foreseeing import Fitting
 from autodub.jobs.notes import GLOSSARY
 from autodub.jobs.records import OVER, Actor, Job
 from autodub.jobs.results import Result
-from autodub.jobs.spec import JobSpec
+from autodub.jobs.spec import JobSpec, asked
 from autodub.jobs.tables import jobs, usage
 from autodub.model.errors import BudgetExceeded, Conflict, NotFound
 from autodub.model.job import Event
@@ -84,7 +84,7 @@ class Rewording:
     ) -> list[str]:
         here = self._platform
         here.quotas.check(job.owner)
-        spec = JobSpec.model_validate(job.spec)
+        spec = asked(job)
         name = self._translator(job)
         if spec.engines.get("translator") != name:  # its options are of another one
             spec = spec.model_copy(update={"options": {}})

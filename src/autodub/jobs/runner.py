@@ -23,7 +23,7 @@ from autodub.jobs.platform import Platform
 from autodub.jobs.recorder import PATIENCE, Recorder
 from autodub.jobs.records import Failure, Job, State
 from autodub.jobs.results import Result, of_dub, of_estimate
-from autodub.jobs.spec import JobSpec
+from autodub.jobs.spec import JobSpec, asked
 from autodub.jobs.tables import glossaries, jobs, projects, uploads
 from autodub.model.errors import AutodubError, Gone, NotFound, Unavailable, UnsupportedSource
 from autodub.model.job import Event, Listener
@@ -116,7 +116,7 @@ class Runner:
         return self._platform.signing.signed(job.id, of_dub(made), listener)
 
     def _request(self, job: Job) -> DubRequest:
-        spec = JobSpec.model_validate(job.spec)
+        spec = asked(job)
         folder = self._platform.folder(job.id)
         folder.mkdir(parents=True, exist_ok=True)
         with self._platform.sql.reading() as connection:

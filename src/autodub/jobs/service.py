@@ -21,7 +21,7 @@ from autodub.jobs.admission import Admission
 from autodub.jobs.doorbell import Queue
 from autodub.jobs.ending import count, over
 from autodub.jobs.records import Actor, Job, State, job_of
-from autodub.jobs.spec import JobSpec
+from autodub.jobs.spec import JobSpec, format_of
 from autodub.jobs.tables import batches, jobs
 from autodub.model.errors import Conflict, NotFound
 from autodub.model.job import Event
@@ -124,7 +124,7 @@ class Jobs:
         connection.execute(
             insert(jobs).values(
                 id=job, owner=actor.id, batch=batch, idempotency=key, asked=asked, kind=kind, state="queued",
-                resource=self._admission.resource(spec),
+                resource=self._admission.resource(spec), format=format_of(spec),
                 priority=spec.priority, title=self._admission.title(connection, spec), spec=text, created=now,
                 queued=now, updated=now, attempt=0, crashes=0, stopping="", progress=0.0, stage="",
                 message="", revision=0, made=0, spent=0, events=0, seen="{}",

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from decimal import Decimal
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
+from autodub.jobs.records import Job
+from autodub.model.errors import Conflict
 from autodub.model.request import ROLES, DubRequest
 from autodub.model.speech import Style
 
@@ -16,6 +19,14 @@ Id = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{1,40}$")]
 Role = Literal[
     "downloader", "detector", "separator", "transcriber", "diarizer", "translator", "synthesizer", "cloner"
 ]
+FORMAT = 1
+"""The newest form of what a job's row asks for that this release knows. Raised by a release whose jobs older
+workers would not understand: those leave them in the queue for newer ones."""
+SINCE: Mapping[str, int] = {}
+"""Field -> the format that it came with, where that is newer than 1: a job that asks for none of these can be
+done by older workers, too."""
+UPWARD: Mapping[int, Callable[[dict[str, Any]], dict[str, Any]]] = {}
+"""Format -> what makes the next one of it, where a field was renamed or means something else."""
 UNSENT = "unsent"
 """Id of an upload that is still to be sent, in a request that is only checked."""
 assert set(Role.__args__) == set(ROLES)  # type: ignore[attr-defined]
@@ -115,6 +126,23 @@ class JobSpec(BaseModel):
             style=Style(self.tone, self.formality, self.instructions), terms=tuple(self.terms),
             captions=self.captions, loudness=self.loudness, title=title,
         )  # fmt: skip
+
+
+def format_of(spec: JobSpec) -> int:
+    """What a worker must know to carry it out: the lowest format that can say it."""
+    return max((SINCE.get(name, 1) for name in spec.model_dump(exclude_defaults=True)), default=1)
+
+
+def asked(job: Job) -> JobSpec:
+    """What a job is to do, also where an older release wrote it. Raises Conflict for a newer release's."""
+    if job.format > FORMAT:
+        raise Conflict(
+            "This job was submitted by a newer release of Autodub.", hint="Update Autodub here as well."
+        )
+    found = dict(job.spec)
+    for number in range(job.format, FORMAT):
+        found = UPWARD[number](found) if number in UPWARD else found
+    return JobSpec.model_validate(found)
 
 
 def _ms(seconds: float | None) -> int | None:

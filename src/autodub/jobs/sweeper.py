@@ -41,6 +41,7 @@ class Sweeper:
         self._register = Register(platform.sql, platform.alive, clock=clock)
         self._returning = Returning(platform)
         self._searched = float("-inf")
+        self._newer = 0
         self._late: dict[str, tuple[float, float]] = {}
         """Job -> its lease, which has run out, and since when we know."""
         self._woken = threading.Event()
@@ -89,7 +90,7 @@ class Sweeper:
                 platform.hooks.sweep, platform.sessions.sweep, platform.uploads.sweep, platform.erasing.expire
             )
         ]  # fmt: skip
-        parts += [self.erase, platform.privacy.sweep, self._remind]
+        parts += [self.erase, platform.privacy.sweep, self._remind, self._tell]
         if now - self._searched >= _SELDOM:
             self._searched = now
             parts += [platform.erasing.search, platform.uploads.search]
@@ -123,6 +124,13 @@ class Sweeper:
             self._platform.queue.ring()
             self._remind()
         return again
+
+    def _tell(self) -> None:
+        """Say once that jobs wait which workers of this release leave to newer ones."""
+        newer = self._platform.claims.newer()
+        if newer and not self._newer:
+            log.warning("jobs wait that only workers of a newer release can do", extra={"jobs": newer})
+        self._newer = newer
 
     def _remind(self) -> None:
         """A message to workers may have been lost, or nobody was there to take it."""

@@ -1,6 +1,8 @@
 """The platform's tables. Times are seconds since 1970 (UTC), money US dollars, JSON is kept as text.
 
-Every change of this module needs a migration in ``migrations/versions``; a test compares the two.
+Every change of this module needs a migration in ``migrations/versions``; a test compares the two. One that
+older releases need not know of (new tables, columns with a default) says so: ``additive = True``. Any other,
+and one that makes values mean something else, shuts them out of the database.
 """
 
 from __future__ import annotations
@@ -55,6 +57,7 @@ users = Table(
     Column("dollars", MONEY, nullable=True),
     Column("running", Integer, nullable=True),  # jobs at once; None = the setting's
     Column("leaving", Float, nullable=True),  # since when everything of this user is being erased
+    Column("turn", Float, nullable=True),  # when a job of theirs last began, also one that is gone
 )
 
 sessions = Table(  # of browsers
@@ -106,6 +109,7 @@ jobs = Table(
     Column("priority", Integer, nullable=False),
     Column("title", String(300), nullable=False),
     Column("spec", Text, nullable=False),  # JSON of autodub.jobs.spec.JobSpec
+    Column("format", Integer, nullable=False, server_default="1"),  # what a worker must know to do it
     Column("created", Float, nullable=False),
     Column("queued", Float, nullable=False),  # when it last entered the queue
     Column("started", Float, nullable=True),
@@ -136,7 +140,6 @@ jobs = Table(
     UniqueConstraint("owner", "idempotency"),
     Index("ix_jobs_claim", "state", "owner", "priority", "queued"),
     Index("ix_jobs_list", "owner", "created"),
-    Index("ix_jobs_turn", "owner", "started"),
     Index("ix_jobs_news", "owner", "updated"),
     Index("ix_jobs_stopping", "stopping"),
     Index("ix_jobs_holder", "holder"),
@@ -194,6 +197,8 @@ workers = Table(
     Column("slots", Integer, nullable=False),
     Column("started", Float, nullable=False),
     Column("seen", Float, nullable=False),
+    Column("resources", String(100), nullable=False, server_default="net cpu gpu"),  # what it serves
+    Column("format", Integer, nullable=False, server_default="1"),  # the newest of jobs that it knows
 )
 
 uploads = Table(
@@ -318,6 +323,12 @@ audit_addresses = Table(  # where from; may be forgotten without breaking the ch
 
 counters = Table(  # metrics that outlive a process
     "counters",
+compatibility = Table(  # one row: who may use the database
+    "compatibility",
+    metadata,
+    Column("lowest", String(32), primary_key=True),  # the revision that a release must know
+)
+
     metadata,
     Column("name", String(100), primary_key=True),
     Column("labels", String(300), primary_key=True),

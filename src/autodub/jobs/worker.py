@@ -88,7 +88,7 @@ class Worker:
         be signed and cannot be.
         """
         self._platform.signing.check()
-        self._alive = self._register.enter(self.id, slots=self._slots)
+        self._alive = self._register.enter(self.id, slots=self._slots, resources=self._resources)
         if self._sweeper is not None:
             self._sweeper.reclaim()
             self._sweeper.start()
@@ -260,4 +260,4 @@ class Worker:
                 is_running = (running.job.id, running.job.attempt) in self._running
                 if is_running and (known is None or known.attempt != running.job.attempt):
                     running.ask("lost")
-        self._register.seen(self.id, slots=self._slots)
+        self._register.seen(self.id, slots=self._slots, resources=self._resources)

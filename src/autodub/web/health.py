@@ -52,7 +52,7 @@ class EngineHealth(BaseModel):
     """One engine."""
 
     engine: str = Field(description="role.name")
-    state: str = Field(description="ready, needs key, needs download, not installed")
+    state: str = Field(description="ready, needs key, needs download, needs worker, not installed")
     detail: str = Field(description="Only where it is not ready.")
 
 
@@ -61,8 +61,14 @@ class Details(BaseModel):
 
     version: str
     trouble: list[str] = Field(description="Why it is not ready; empty when it is.")
-    database: dict[str, Any] = Field(description="kind, milliseconds of a question, revision, is_current")
-    queue: dict[str, Any] | None = Field(description="queued, processing, oldest (seconds), workers, slots")
+    database: dict[str, Any] = Field(
+        description="kind, milliseconds of a question, revision, is_current, is_usable (also "
+        "where a newer release has added to it)"
+    )
+    queue: dict[str, Any] | None = Field(
+        description="queued, processing, oldest (seconds), workers, slots; resources: net, cpu, gpu -> the "
+        "same of what each binds, and unserved: jobs that wait although no worker takes them"
+    )
     broker: dict[str, Any] | None = Field(
         description="kind, milliseconds of a question (null: it does not answer), waiting: messages by "
         "resource. null: there is none"
@@ -127,7 +133,7 @@ def trouble(here: Platform) -> list[str]:
     elif not here.has_room():
         found.append("The disk has no room for another job.")
     try:
-        if not schema.is_current(here.sql):
+        if not schema.is_usable(here.sql):
             found.append("The database belongs to another release.")
         elif here.server.slots and not here.numbers.queue().workers:
             found.append("No worker runs.")
@@ -135,7 +141,9 @@ def trouble(here: Platform) -> list[str]:
         found.append("The database does not answer.")
     try:
         here.store.ping()
-    except Unavailable:
+        if not here.store.is_ours():
+            found.append("The store belongs to another release.")
+    except AutodubError:
         found.append("The store does not answer.")
     return found
 
@@ -204,9 +212,13 @@ def _database(here: Platform) -> dict[str, Any]:
     try:
         here.sql.ping()
         told["ms"] = round((time.monotonic() - began) * 1000, 2)
-        return told | {"revision": schema.revision(here.sql), "is_current": schema.is_current(here.sql)}
+        standing = schema.standing(here.sql)
+        return told | {
+            "revision": schema.revision(here.sql), "is_current": standing == "current",
+            "is_usable": standing in ("current", "newer"),
+        }  # fmt: skip
     except Unavailable:
-        return told | {"ms": None, "revision": None, "is_current": None}
+        return told | {"ms": None, "revision": None, "is_current": None, "is_usable": None}
 
 
 def _broker(here: Platform) -> dict[str, Any] | None:
@@ -249,9 +261,17 @@ def _trouble(settings: Settings) -> str:
 def _queue(here: Platform) -> dict[str, Any] | None:
     try:
         found: Queue = here.numbers.queue()
+        lanes = here.numbers.lanes()
     except Unavailable:
         return None
     return {
         "queued": found.queued, "processing": found.processing, "oldest": round(found.oldest, 1),
         "workers": found.workers, "slots": found.slots,
+        "resources": {
+            resource: {
+                "queued": lane.queued, "processing": lane.processing, "oldest": round(lane.oldest, 1),
+                "slots": lane.slots, "unserved": lane.unserved,
+            }
+            for resource, lane in lanes.items()
+        },
     }  # fmt: skip

@@ -8,6 +8,7 @@ from flask import Response, request
 from flask_openapi3 import APIBlueprint, Tag
 from pydantic import BaseModel, Field
 
+from autodub.jobs.records import Job
 from autodub.jobs.spec import JobSpec
 from autodub.model.errors import BadOption
 from autodub.web import shapes
@@ -63,7 +64,7 @@ def idempotency() -> str | None:
 def submit(body: JobSpec) -> Response:
     """Queue a dub. With an `Idempotency-Key` header the same request gives the same job again (200)."""
     job, is_new = platform().jobs.submit(actor(), body, idempotency=idempotency())
-    answer = shapes.sent(shapes.of_job(job), status=201 if is_new else 200)
+    answer = shapes.sent(_told(job), status=201 if is_new else 200)
     answer.headers["Location"] = f"/api/v1/jobs/{job.id}"
     return answer
 
@@ -84,7 +85,7 @@ def listed(query: ListQuery) -> Response:
 @needs("read")
 def look(path: JobPath) -> Response:
     """A job as it stands."""
-    return shapes.sent(shapes.of_job(platform().jobs.get(actor(), path.job)))
+    return shapes.sent(_told(platform().jobs.get(actor(), path.job)))
 
 
 @blueprint.post("/jobs/<job>/cancel", responses={200: shapes.JobShape}, summary="Stop a job")
@@ -98,7 +99,7 @@ def cancel(path: JobPath) -> Response:
 @needs("jobs")
 def retry(path: JobPath) -> Response:
     """Queue a job that failed or was cancelled again; it goes on from what was kept."""
-    return shapes.sent(shapes.of_job(platform().jobs.retry(actor(), path.job)))
+    return shapes.sent(_told(platform().jobs.retry(actor(), path.job)))
 
 
 @blueprint.delete("/jobs/<job>", responses={202: shapes.JobShape}, summary="Delete a job")
@@ -106,3 +107,8 @@ def retry(path: JobPath) -> Response:
 def delete(path: JobPath) -> Response:
     """Remove it with everything of it, as soon as nobody works on it."""
     return shapes.sent(shapes.of_job(platform().jobs.delete(actor(), path.job)), status=202)
+
+
+def _told(job: Job) -> shapes.JobShape:
+    """A job, with what it waits for where it is in the queue."""
+    return shapes.of_job(job, platform().numbers.wait(job))

@@ -128,11 +128,23 @@ class _Kept:
             "Wait of the first that each resource binds.",
             labels=["resource"],
         )
+        places = GaugeMetricFamily(
+            "autodub_resource_slots",
+            "Jobs that workers which serve a resource can run at once.",
+            labels=["resource"],
+        )
+        unserved = GaugeMetricFamily(
+            "autodub_resource_unserved_jobs",
+            "Jobs that wait and that no worker takes: none serves what binds them, or knows their form.",
+            labels=["resource"],
+        )
         for resource, lane in lanes.items():
             bound.add_metric([resource, "queued"], lane.queued)
             bound.add_metric([resource, "processing"], lane.processing)
             waits.add_metric([resource], lane.oldest)
-        yield from (bound, waits)
+            places.add_metric([resource], lane.slots)
+            unserved.add_metric([resource], lane.unserved)
+        yield from (bound, waits, places, unserved)
         yield _gauge("autodub_workers", "Workers seen lately, on all machines.", queue.workers)
         yield _gauge("autodub_worker_slots", "Jobs that they can run at once.", queue.slots)
         yield from families(numbers)

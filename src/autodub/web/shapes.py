@@ -7,6 +7,7 @@ from typing import Any, Literal
 from flask import Response
 from pydantic import BaseModel, Field
 
+from autodub.jobs.metrics import Wait
 from autodub.jobs.owing import outline
 from autodub.jobs.records import Happening, Job
 
@@ -17,6 +18,17 @@ class Failed(BaseModel):
     code: str
     message: str
     hint: str = ""
+
+
+class Waits(BaseModel):
+    """What a job in the queue waits for."""
+
+    reason: Literal["no_worker", "newer_release"] = Field(
+        description="`no_worker`: no worker serves the resource. `newer_release`: those that do are of an "
+        "older release than the server that took the job."
+    )
+    resource: Literal["net", "cpu", "gpu"] = Field(description="What binds the job.")
+    message: str
 
 
 class JobBrief(BaseModel):
@@ -66,6 +78,11 @@ class JobShape(JobBrief):
 
     figures: dict[str, Any] = Field(description="Metric -> value, of the receipt.")
     estimate: dict[str, Any] | None
+    waits: Waits | None = Field(
+        None,
+        description="What a job in the queue waits for that does not come by itself; null where it only "
+        "waits for its turn. Told by `GET /jobs/{job}` and by what queues a job.",
+    )
 
 
 class EventShape(BaseModel):
@@ -86,11 +103,14 @@ def brief_of_job(job: Job) -> JobBrief:
     return JobBrief(**outline(job))
 
 
-def of_job(job: Job) -> JobShape:
+def of_job(job: Job, wait: Wait | None = None) -> JobShape:
     """A job, as it is sent."""
     result = job.result or {}
+    waits = None
+    if wait is not None:
+        waits = Waits(reason=wait.reason, resource=wait.resource, message=wait.message)
     return JobShape(
-        **outline(job), figures=result.get("figures", {}), estimate=result.get("estimate")
+        **outline(job), figures=result.get("figures", {}), estimate=result.get("estimate"), waits=waits
     )  # fmt: skip
 
 

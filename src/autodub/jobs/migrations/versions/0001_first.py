@@ -5,6 +5,7 @@ from alembic import op
 
 revision = "0001"
 down_revision = None
+additive = False
 
 _REFUSED = "BEGIN SELECT RAISE(ABORT, 'the audit is append-only'); END"
 _REPLACES = "WHEN EXISTS (SELECT 1 FROM audit WHERE number = NEW.number)"  # it asks no trigger of deletions
