@@ -20,7 +20,7 @@ from autodub.cli.common import data_dir_option, emit, json_option
 def command(context: click.Context, *, data_dir: Path | None, as_json: bool) -> int:
     """List the engines by role, and how to make the others ready.
 
-    The state is one of ready, needs key, needs download and not installed.
+    The state is one of ready, needs key, needs download, needs worker and not installed.
     """
     if context.invoked_subcommand is not None:
         return 0

@@ -12,7 +12,10 @@ from autodub.pipeline.catalogue import EngineState
 if TYPE_CHECKING:
     from rich.console import Console
 
-STYLES = {"ready": "green", "needs key": "yellow", "needs download": "yellow", "not installed": "red"}
+STYLES = {
+    "ready": "green", "needs key": "yellow", "needs download": "yellow", "needs worker": "yellow",
+    "not installed": "red",
+}  # fmt: skip
 """Colour of each state."""
 
 

@@ -43,6 +43,7 @@ def command(
     if target is None:
         raise click.UsageError("Give the language with --to, or --rented, or --forget.")
     from autodub.cli import progress
+    from autodub.gateway import remote
     from autodub.gateway.cancel import Cancel
     from autodub.gateway.work import CallWork
     from autodub.model.language import Language
@@ -52,7 +53,10 @@ def command(
     settings = calls.settings(data_dir=data_dir)
     name = catalogue.speaker(settings, language, name=synthesizer)
     with calls.store(data_dir=data_dir) as store, progress.shown(sys.stderr, quiet=True) as view:
-        work = CallWork(store.blobs, cancel=Cancel(), listener=view, stage="voices")
+        elsewhere = remote.caller(store)
+        work = CallWork(
+            store.blobs, cancel=Cancel(), listener=view, stage="voices", elsewhere=elsewhere
+        )  # fmt: skip
         try:
             voices = catalogue.voices(settings, language, name, work)
         finally:

@@ -78,10 +78,16 @@ def load(role: str, name: str) -> type[Any]:
 def build(role: str, name: str, options: Mapping[str, str], context: EngineContext) -> Any:
     """The engine, ready to be called, with options as the user typed them.
 
-    Raises UnknownEngine, EngineCannot, and BadOption naming the option and what may be given.
+    Raises UnknownEngine, EngineCannot, and BadOption naming the option and what may be given; Unavailable
+    where it lives elsewhere and nobody can be asked there.
     """
     engine = load(role, name)
-    return engine(parse(engine, f"{role}.{name}", options), context)
+    parsed = parse(engine, f"{role}.{name}", options)
+    if context.elsewhere is not None and context.elsewhere.has(role, name):
+        from autodub.engines import remote
+
+        return remote.build(engine, parsed, options, context.elsewhere)
+    return engine(parsed, context)
 
 
 def parse(engine: type[Engine], title: str, options: Mapping[str, str]) -> EngineOptions:

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import ClassVar, Literal, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol, runtime_checkable
 
 from pydantic import BaseModel, ConfigDict
 
@@ -34,6 +34,9 @@ from autodub.model.calls import (
 )
 from autodub.model.media import Blob, Source, Stems
 from autodub.model.speech import Speech, Transcript, Translations, Turns, Voice, Voices
+
+if TYPE_CHECKING:
+    from autodub.engines.remote import Elsewhere, Remote
 
 
 class EngineOptions(BaseModel):
@@ -84,13 +87,15 @@ class Info:
     """Setting that holds the engine's key, such as ``DEEPGRAM_API_KEY``; empty = it needs none."""
     characters: int | None = None
     """Synthesizer: longest text of one call."""
+    elsewhere: bool = False
+    """Whether workers on other machines make its calls; the other facts are then those of theirs."""
 
 
 @dataclass(frozen=True, slots=True)
 class Readiness:
     """Whether an engine can run here."""
 
-    state: Literal["ready", "needs key", "needs download", "not installed"]
+    state: Literal["ready", "needs key", "needs download", "needs worker", "not installed"]
     detail: str
     fix: str = ""
     """The one command, or the one sentence, that makes it ready."""
@@ -142,6 +147,13 @@ class Work(Protocol):
 
     def lost(self, identity: str, handle: str) -> None:
         """Report that the handle is not known to the provider any more: the next ``rent`` makes another."""
+        ...
+
+    def elsewhere(self, engine: Remote, verb: str, request: object) -> Any:
+        """The answer to a call that a worker on another machine makes; waits for it.
+
+        Raises what the engine raises there, and Unavailable where no worker serves it any more.
+        """
         ...
 
 
@@ -325,3 +337,5 @@ class EngineContext:
     """Addresses by setting name, such as ``OPENAI_BASE_URL``; left out = the provider's own."""
     fetching: Fetching = Fetching()
     """What may be fetched from the network as a source."""
+    elsewhere: Elsewhere | None = None
+    """Engines that workers on other machines serve; None where all are here."""

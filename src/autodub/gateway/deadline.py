@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from autodub.engines.roles import Info
 from autodub.gateway.keys import values
 from autodub.gateway.work import CallWork
 from autodub.model.calls import Synthesize, Translate
@@ -26,6 +27,7 @@ _FIXED = {  # verb -> (seconds to begin with, seconds per second of programme)
     "list_voices": (60.0, 0.0),
 }
 _OTHER = (1800.0, 20.0)
+_QUEUE = 24 * 3600.0  # seconds that a call may wait for a worker elsewhere
 _REMOTE = {  # the same where the work is done elsewhere: an upload and a wait
     "transcribe": (900.0, 0.5),
     "diarize": (900.0, 0.5),
@@ -54,6 +56,18 @@ def remote(verb: str, request: object) -> float:
     if isinstance(request, Synthesize):
         return 90.0 + 0.2 * len(request.text)
     return _by_length(_REMOTE[verb], request) if verb in _REMOTE else deadline(verb, request)
+
+
+def waiting(verb: str, request: object) -> float:
+    """As ``deadline``, for calls that wait for a worker elsewhere, which has the other deadline itself."""
+    return _QUEUE + 2 * deadline(verb, request)
+
+
+def of(info: Info) -> Callable[[str, object], float]:
+    """The deadline that an engine's calls have."""
+    if info.elsewhere:
+        return waiting
+    return remote if info.resource == "net" else deadline
 
 
 def _by_length(rule: tuple[float, float], request: object) -> float:

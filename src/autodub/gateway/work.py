@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from autodub.engines.roles import Work
 from autodub.gateway.cancel import Cancel
@@ -15,6 +15,10 @@ from autodub.infra.storage import BlobStore
 from autodub.model.errors import Cancelled, Gone
 from autodub.model.job import Event, Listener
 from autodub.model.media import Blob
+
+if TYPE_CHECKING:
+    from autodub.engines.remote import Remote
+    from autodub.gateway.remote import Caller
 
 
 class Lease(Protocol):
@@ -41,6 +45,7 @@ class CallWork:
         clock: Callable[[], float] = time.monotonic,
         lease: Lease | None = None,
         allow: Callable[[int], None] = lambda _lanes: None,
+        elsewhere: Caller | None = None,
     ) -> None:
         self._blobs = blobs
         self._cancel = cancel
@@ -55,6 +60,7 @@ class CallWork:
         self._usage: dict[str, float] = {}
         self._lease = lease
         self._allow = allow
+        self._elsewhere = elsewhere
         self._references: list[str] = []
         self.has_lost = False
         """True once something rented turned out to be gone, so that asking again may go better."""
@@ -137,6 +143,13 @@ class CallWork:
         """The provider does not know the handle any more."""
         self._at_account().lost(identity, handle)
         self.has_lost = True
+
+    def elsewhere(self, engine: Remote, verb: str, request: object) -> Any:
+        """The answer to a call that a worker on another machine makes."""
+        self.check()
+        if self._elsewhere is None:
+            raise TypeError("this call is not made for a store, so nobody elsewhere can answer it")
+        return self._elsewhere(engine, verb, request, self)
 
     def _at_account(self) -> Lease:
         if self._lease is None:

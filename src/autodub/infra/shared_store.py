@@ -15,6 +15,8 @@ from pathlib import Path
 from autodub.infra import private
 from autodub.infra.blobs import beginning
 from autodub.infra.cache import Cache
+from autodub.infra.pg_bell import Bell
+from autodub.infra.pg_calls import CallBoard
 from autodub.infra.pg_index import PgIndex
 from autodub.infra.places import Folder, Places
 from autodub.infra.s3_places import S3
@@ -57,6 +59,7 @@ class SharedStore:
             with beginning(folder):
                 cache = Cache(folder / "cache", scratch.session, bound=settings.cache, patience=patience)
             self.blobs = SharedBlobs(self.index, self._process.there, self._session, scratch, cache)
+            self.calls = CallBoard(self.index, self._session, self._process.bell)
             self._process.users.add(self.blobs)
             unfinished.pop_all()
 
@@ -92,6 +95,7 @@ class _Process:
         self.index = PgIndex(settings.store_database.get_secret_value(), folder, home)
         self.there = places_of(settings)
         self.sessions = Sessions(self.index, home, folder / "tmp")
+        self.bell = Bell(self.index)
         self.users: set[SharedBlobs] = set()
         self.count = 0
         self._forget = forget
@@ -109,6 +113,7 @@ class _Process:
         if is_last:
             self._over.set()
             self._thread.join(_PATIENCE)
+            self.bell.close()
             self.sessions.close()
             self.index.close()
 

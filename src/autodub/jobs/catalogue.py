@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from autodub.gateway import remote
 from autodub.gateway.cancel import Cancel
 from autodub.gateway.gateway import nobody
 from autodub.gateway.store import Store
@@ -58,7 +59,10 @@ class Catalogue:
         self, target: Language, synthesizer: str | None, options: Mapping[str, str]
     ) -> tuple[str, tuple[Voice, ...]]:
         name = catalogue.speaker(self._settings, target, name=synthesizer)
-        work = CallWork(self._store.blobs, cancel=Cancel(), listener=nobody, stage="voices")
+        work = CallWork(
+            self._store.blobs, cancel=Cancel(), listener=nobody, stage="voices",
+            elsewhere=remote.caller(self._store),
+        )  # fmt: skip
         try:
             return name, catalogue.voices(self._settings, target, name, work, options=options)
         finally:

@@ -121,7 +121,9 @@ class Feasible:
             except AutodubError:  # whoever works on it will say so
                 needed.add("cpu")
                 continue
-            if role != "separator" or info.needs_weights:  # one without is done in no time
+            if info.elsewhere:  # a worker for calls has what it needs; the job only waits
+                needed.add("net")
+            elif role != "separator" or info.needs_weights:  # one without is done in no time
                 needed.add("gpu" if info.needs_weights and not self._looks else info.resource)
         return needed
 

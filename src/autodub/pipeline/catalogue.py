@@ -10,7 +10,7 @@ from autodub.engines.context import engine_context
 from autodub.engines.roles import EngineContext, Readiness, Work
 from autodub.infra.settings import Settings
 from autodub.model.calls import ListVoices
-from autodub.model.errors import AutodubError, EngineCannot
+from autodub.model.errors import AutodubError, EngineCannot, Unavailable
 from autodub.model.language import Language
 from autodub.model.request import ROLES
 from autodub.model.speech import Voice, Voices
@@ -110,7 +110,10 @@ def _state(role: str, name: str, context: EngineContext) -> EngineState:
         lost = Readiness("not installed", problem.message, problem.hint)
         return EngineState(role, name, "", "", (), lost)
     try:
-        readiness = registry.build(role, name, {}, context).readiness()
+        engine = registry.build(role, name, {}, context)
+        info, readiness = engine.describe(), engine.readiness()
+    except Unavailable as problem:  # it is elsewhere, and nobody can be asked there
+        readiness = Readiness("needs worker", problem.message, problem.hint)
     except AutodubError as problem:
         readiness = Readiness("not installed", problem.message, problem.hint)
     languages = None if info.languages is None else tuple(sorted(info.languages))

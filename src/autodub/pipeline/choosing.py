@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 from autodub.engines import registry
 from autodub.engines.roles import EngineContext, Info, Stocked
-from autodub.model.errors import AutodubError, BadOption, EngineCannot
+from autodub.model.errors import AutodubError, BadOption, EngineCannot, Unavailable
 from autodub.model.language import Language
 from autodub.model.request import ROLES, DubRequest
 
@@ -217,6 +217,8 @@ def choose(
             wrong.append(problem)
             passed.append(f"{candidate} does not take the options given")
             continue
+        except Unavailable:  # it lives elsewhere, and nobody can be asked: no reason to make do with less
+            raise
         except AutodubError as problem:
             passed.append(f"{candidate}: {problem.message.rstrip('.')}")
             continue

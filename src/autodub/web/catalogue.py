@@ -76,7 +76,7 @@ class EngineShape(BaseModel):
     name: str
     version: str
     summary: str
-    state: str = Field(description="ready, needs key, needs download, not installed")
+    state: str = Field(description="ready, needs key, needs download, needs worker, not installed")
     detail: str = Field(description="Why; only for admins.")
     fix: str = Field(description="What makes it ready; only for admins.")
     languages: list[str] | None = Field(description="Primary language subtags; null: any.")
