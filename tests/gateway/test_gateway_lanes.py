@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from autodub.gateway.lanes import Lanes
+from autodub.gateway.lanes import Lanes, Turn
 from autodub.model.errors import Cancelled
 
 
@@ -111,7 +111,7 @@ def test_being_told_how_long_to_wait_holds_for_all(clock):
     with lanes.enter("e", 5, _free) as ticket:
         change = lanes.refused(ticket, 30.0)
     assert change.pause == 30.0
-    with lanes.enter("e", 5, _free, job="another", wait=clock.sleep):
+    with lanes.enter("e", 5, _free, job=Turn("another"), wait=clock.sleep):
         pass
     assert clock.slept == [30.0]
     with lanes.enter("other pool", 5, _free, wait=clock.sleep):
@@ -146,15 +146,16 @@ def test_jobs_take_turns():
     """A job with many calls waiting does not keep out one that has a single call."""
     lanes, order, ready = Lanes(), [], threading.Semaphore(0)
     hold = threading.Event()
+    big, small = Turn(job="big"), Turn(job="small")
 
     def call(job):
         with lanes.enter("e", 2, lambda: ready.release(), job=job):
-            order.append(job)
+            order.append(job.job)
             hold.wait(10)
 
-    with lanes.enter("e", 2, _free, job="big"), lanes.enter("e", 2, _free, job="big"):
+    with lanes.enter("e", 2, _free, job=big), lanes.enter("e", 2, _free, job=big):
         threads = []
-        for job in ["big"] * 6 + ["small"]:
+        for job in [big] * 6 + [small]:
             thread = threading.Thread(target=call, args=(job,))
             thread.start()
             threads.append(thread)

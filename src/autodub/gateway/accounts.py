@@ -1,18 +1,25 @@
-"""What is learnt about the accounts that engines work for, shared by every job of a process."""
+"""What is learnt about the accounts that engines work for: by all jobs of a process, or of many processes."""
 
 from __future__ import annotations
 
+import os
+import threading
 import time
 from collections.abc import Callable
 from typing import Any
 
 from autodub.engines.roles import Accounted
 from autodub.gateway.breaker import Breaker
+from autodub.gateway.gates import Circuits, Gates
 from autodub.gateway.lanes import Lanes
+from autodub.infra.settings import Settings
 
 
 class Accounts:
-    """Circuit breaker and gates by account. Safe for many threads."""
+    """Circuit breaker and gates by account, this process's own. Safe for many threads."""
+
+    breaker: Circuits
+    lanes: Gates
 
     def __init__(
         self,
@@ -27,6 +34,32 @@ class Accounts:
 
 EVERYBODY = Accounts()
 """Those of this process: two dubs side by side share what they learn about an account."""
+
+
+def accounts_of(settings: Settings) -> Accounts:
+    """Those of the settings: shared in Redis, or this process's own. Raises BadOption."""
+    address = settings.provider_limits.get_secret_value()
+    if not is_shared(settings):
+        return EVERYBODY
+    with _opening:
+        place = (os.getpid(), address)  # threads and connections do not survive a fork
+        if place not in _shared:
+            from autodub.gateway.shared_accounts import SharedAccounts
+            from autodub.infra.redis_limits import RedisLimits
+
+            _shared[place] = SharedAccounts(RedisLimits(settings.provider_limits))
+        return _shared[place]
+
+
+def is_shared(settings: Settings) -> bool:
+    """Whether limits are shared with other processes."""
+    return settings.provider_limits.get_secret_value() not in ("", LOCAL)
+
+
+_opening = threading.Lock()
+_shared: dict[tuple[int, str], Accounts] = {}
+LOCAL = "memory://"
+"""The setting where each process is to be by itself, whatever broker there is."""
 
 
 def account_of(engine: Any) -> str:

@@ -44,7 +44,7 @@ def refusal(error: BaseException | None) -> bool:
     return isinstance(error, NoCredit) or (isinstance(error, Refused) and error.whole_account)
 
 
-def _silent(error: BaseException | None) -> bool:
+def silent(error: BaseException | None) -> bool:
     """Whether an error says nothing about the key: no answer, or one that anybody gets."""
     return isinstance(error, (Unreachable, Busy))
 
@@ -101,7 +101,7 @@ class Breaker:
                         return Leave(account, is_probe=True)
                     # While somebody tries, his answer is waited for: the account may work again.
                     if not is_new and not state.probing:
-                        raise self._open(account, state)
+                        raise refusing(account, state.reason, state.refusal)
                 self._changed.wait(_GLANCE)
             check()
 
@@ -115,10 +115,10 @@ class Breaker:
             state.trying -= leave.is_trial
             state.probing = state.probing and not leave.is_probe
             was_open = state.opened is not None
-            if refusal(error) or (leave.is_probe and _silent(error)):
+            if refusal(error) or (leave.is_probe and silent(error)):
                 assert isinstance(error, AutodubError)
                 self._shut(state, error)
-            elif error is None or (isinstance(error, EngineError) and not _silent(error)):
+            elif error is None or (isinstance(error, EngineError) and not silent(error)):
                 state.proven = True
                 state.failures, state.opened, state.reason = 0, None, ""
             self._changed.notify_all()
@@ -131,7 +131,7 @@ class Breaker:
             was_open = state.opened is not None
             if error is None:
                 state.failures = 0
-            elif _silent(error):
+            elif silent(error):
                 assert isinstance(error, AutodubError)
                 state.failures += 1
                 if state.failures >= self._threshold:
@@ -157,14 +157,13 @@ class Breaker:
         state.reason = error.message
         state.refusal = error if isinstance(error, (NoCredit, Refused)) else None
 
-    @staticmethod
-    def _open(account: str, state: _State) -> AutodubError:
-        """What to tell who comes to a closed door: an error of its own, for each has its own traceback."""
-        known = state.refusal
-        if known is not None:
-            return type(known)(known.message, hint=known.hint, engine=known.engine)
-        provider = account.partition(":")[0]
-        return CircuitOpen(
-            f"{provider} is not asked any more, because it kept failing: {state.reason}",
-            hint="Choose another engine, or run the same command again later: finished work is kept.",
-        )
+
+def refusing(account: str, reason: str, known: NoCredit | Refused | None) -> AutodubError:
+    """What to tell who comes to a closed door: an error of its own, for each has its own traceback."""
+    if known is not None:
+        return type(known)(known.message, hint=known.hint, engine=known.engine)
+    provider = account.partition(":")[0]
+    return CircuitOpen(
+        f"{provider} is not asked any more, because it kept failing: {reason}",
+        hint="Choose another engine, or run the same command again later: finished work is kept.",
+    )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,14 +14,14 @@ from autodub.gateway.attempt import Call, settled
 from autodub.gateway.breaker import refusal
 from autodub.gateway.cancel import Cancel
 from autodub.gateway.deadline import Run, within
-from autodub.gateway.lanes import Change, Ticket
+from autodub.gateway.lanes import Change, Ticket, Turn
 from autodub.gateway.meter import Meter
 from autodub.gateway.tenant import Tenant
 from autodub.gateway.work import CallWork
 from autodub.infra.storage import BlobStore
 from autodub.model.calls import Forget
 from autodub.model.errors import Busy, CircuitOpen, EngineCannot, EngineError, Unreachable
-from autodub.model.job import Listener
+from autodub.model.job import Event, Listener
 
 T = TypeVar("T")
 
@@ -60,7 +61,7 @@ class Door:
         *,
         data_dir: Path,
         logs: Path,
-        job: object,
+        turn: Turn,
         tenant: Tenant,
         meter: Meter,
         listener: Listener,
@@ -73,7 +74,8 @@ class Door:
     ) -> None:
         self._blobs = blobs
         self._data_dir, self._logs = data_dir, logs
-        self._job = job
+        self._turn = turn
+        self._sharing, self._is_apart = threading.Lock(), False
         self._tenant = tenant
         self._meter = meter
         self._listener = listener
@@ -96,10 +98,11 @@ class Door:
         self._cancel.check()
         tries.has_lost = False
         with accounts.lanes.enter(
-            call.pool, call.info.lanes, self._cancel.check, job=self._job, wait=self._sleep
+            call.pool, call.info.lanes, self._cancel.check, job=self._turn, wait=self._sleep
         ) as ticket:
+            self._share(ticket)
             leave = accounts.breaker.guard(
-                call.place, job=self._job, check=self._cancel.check, is_trial=bool(call.account)
+                call.place, job=self._turn, check=self._cancel.check, is_trial=bool(call.account)
             )
             failure: BaseException | None = None
             try:
@@ -120,13 +123,29 @@ class Door:
                 self._gate(call, change, is_wider=failure is None)
         return result
 
+    def _share(self, ticket: Ticket) -> None:
+        """Say when limits that many should share are a share of them only, and when that is over."""
+        with self._sharing:
+            if bool(ticket.apart) == self._is_apart:
+                return
+            self._is_apart = bool(ticket.apart)
+        if ticket.apart:
+            message = f"Fewer calls go out at once ({ticket.apart})"
+            self._listener(
+                Event("degraded", message=message, data={"what": "limits", "reason": ticket.apart})
+            )
+        else:
+            self._listener(
+                Event("limits.shared", message="Limits of accounts are shared with other machines again.")
+            )
+
     def look(self, call: Call, accounts: Accounts) -> None:
         """Have an account looked at before anything is asked of it. Raises what it is refused with."""
         if not isinstance(call.engine, Examined) or accounts.breaker.is_proven(call.place):
             return
         try:
             leave = accounts.breaker.guard(
-                call.place, job=self._job, check=self._cancel.check, is_trial=True
+                call.place, job=self._turn, check=self._cancel.check, is_trial=True
             )  # fmt: skip
         except CircuitOpen:
             return  # it only failed lately: the call that needs it sees for itself

@@ -19,12 +19,13 @@ from autodub.dubbing.prices import PriceTable
 from autodub.engines.roles import Forgetful, Quoting
 from autodub.gateway import deadline as deadlines
 from autodub.gateway import keys
-from autodub.gateway.accounts import EVERYBODY, Accounts, account_of, pool_of
+from autodub.gateway.accounts import Accounts, account_of, pool_of
 from autodub.gateway.attempt import Call, Known, examined
 from autodub.gateway.budget import Budget
 from autodub.gateway.cancel import Cancel
 from autodub.gateway.door import Door, Tries
 from autodub.gateway.flight import Flights
+from autodub.gateway.lanes import Turn
 from autodub.gateway.meter import CallCount, Meter
 from autodub.gateway.purchase import Purchase
 from autodub.gateway.rentals import Rental
@@ -52,8 +53,9 @@ def nobody(_event: Event) -> None:
 class Gateway:
     """Calls engines for one job. Safe for many threads.
 
-    ``accounts`` is what is known about accounts and their limits; by default the process's own, so that
-    jobs side by side share it (engines without an account are each job's own affair). ``redact`` takes
+    ``accounts`` is what is known about accounts and their limits; by default the store's, so that jobs
+    side by side share it (engines without an account are each job's own affair). At them users take turns;
+    ``user`` is whose the job is. ``redact`` takes
     keys out of whatever an engine says when it fails; ``deadline`` gives the seconds a call may take.
     After a request to stop, an engine of this machine has ``grace`` seconds to tidy up, one elsewhere
     ``net_grace``. ``cap`` is what the job may spend, US dollars, by ``prices``.
@@ -76,6 +78,7 @@ class Gateway:
         redact: Callable[[str], str] = scrub,
         prices: PriceTable | None = None,
         cap: Decimal | None = None,
+        user: str = "",
     ) -> None:
         self.store = store
         self.cancel = cancel or Cancel()
@@ -83,7 +86,7 @@ class Gateway:
         self._sleep = sleep or self.cancel.wait
         self._chance = chance
         self._retry = retry or RetryPolicy()
-        self._accounts = accounts or EVERYBODY
+        self._accounts = accounts or store.accounts
         self._own = accounts or Accounts(clock=clock)
         self._deadline = deadline
         self._redact = redact
@@ -96,7 +99,7 @@ class Gateway:
             store.blobs,
             data_dir=store.data_dir,
             logs=store.logs,
-            job=self,
+            turn=Turn(user),
             tenant=self._tenant,
             meter=self._meter,
             listener=listener,

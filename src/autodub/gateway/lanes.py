@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import secrets
 import threading
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -19,15 +20,36 @@ _WIDER, _CLOSER = 1.25, 0.97  # what a refusal and an answer do to the distance
 _CLOSEST, _FARTHEST = 0.005, 10.0  # seconds between two starts
 
 
+@dataclass(frozen=True, slots=True, eq=False, weakref_slot=True)
+class Turn:
+    """Whose call it is: users take turns, and of each user the jobs. The same object all through a job."""
+
+    user: str = ""
+    """Empty where nobody is known: then a job is its own user."""
+    job: str = field(default_factory=lambda: secrets.token_hex(8))
+    """A name that no other job has, here or on another machine."""
+
+    @property
+    def who(self) -> str:
+        """What stands for the user."""
+        return self.user or self.job
+
+
+NOBODY = Turn()
+"""Where there is no job."""
+
+
 @dataclass(slots=True, eq=False)
 class Ticket:
     """One call's place in a gate."""
 
     pool: str
-    job: object
+    job: Turn
     order: int
     epoch: int = 0
     """How often the gate had been narrowed when the call began: those of one burst share it."""
+    apart: str = ""
+    """Why the gate is this process's share of what many should share; empty where it is not."""
 
 
 @dataclass(slots=True)
@@ -44,12 +66,24 @@ class _Pool:
     resumes: float = float("-inf")
     interval: float = 0.0
     starts: deque[float] = field(default_factory=lambda: deque(maxlen=20))
-    jobs: dict[object, int] = field(default_factory=dict)
+    users: Counter[str] = field(default_factory=Counter)
+    jobs: Counter[str] = field(default_factory=Counter)
     queue: list[Ticket] = field(default_factory=list)
 
     def first(self) -> Ticket:
-        """Whose turn it is: of the job with the fewest calls under way, who has waited longest."""
-        return min(self.queue, key=lambda ticket: (self.jobs.get(ticket.job, 0), ticket.order))
+        """Whose turn it is: of the user, then the job with the fewest calls under way, who waited longest."""
+        return min(
+            self.queue, key=lambda one: (self.users[one.job.who], self.jobs[one.job.job], one.order)
+        )  # fmt: skip
+
+    def count(self, turn: Turn, change: int) -> None:
+        """A call of a job begins, or ends."""
+        self.busy += change
+        self.peak = max(self.peak, self.busy)
+        for counted, name in ((self.users, turn.who), (self.jobs, turn.job)):
+            counted[name] += change
+            if not counted[name]:
+                del counted[name]
 
     def pause(self, now: float) -> float:
         """Seconds before another call may begin."""
@@ -73,8 +107,9 @@ class Lanes:
 
     A pool starts as wide as its engine says, and may be told the account's true limit (``allow``), which
     it never exceeds. Refusals of calls that were under way together count once. When the account says for
-    how long to wait, nobody begins meanwhile, and calls keep a distance that is learnt. Jobs take turns.
-    Share one between the jobs of a process: the limit belongs to the machine or the account.
+    how long to wait, nobody begins meanwhile, and calls keep a distance that is learnt. Users take turns,
+    and so do their jobs. Share one between the jobs of a process: the limit belongs to the machine or the
+    account.
     """
 
     def __init__(self, *, clock: Callable[[], float] = time.monotonic) -> None:
@@ -90,16 +125,28 @@ class Lanes:
         lanes: int,
         check: Callable[[], None],
         *,
-        job: object = None,
+        job: Turn = NOBODY,
         wait: Callable[[float], None] = time.sleep,
     ) -> Iterator[Ticket]:
         """Hold a lane for a block; ``check`` is called while waiting and may raise, and so may ``wait``."""
+        ticket = self.take(pool, lanes, check, job=job, wait=wait)
+        try:
+            yield ticket
+        finally:
+            self.free(ticket)
+
+    def take(
+        self,
+        pool: str,
+        lanes: int,
+        check: Callable[[], None],
+        *,
+        job: Turn = NOBODY,
+        wait: Callable[[float], None] = time.sleep,
+    ) -> Ticket:
+        """A lane, to be freed; as ``enter``."""
+        state, ticket = self._come(pool, lanes, job)
         with self._changed:
-            state = self._pools.setdefault(pool, _Pool(max(1, lanes), max(1, lanes)))
-            if not state.is_told and lanes > state.ceiling:
-                self._raise(state, lanes)
-            self._order += 1
-            ticket = Ticket(pool, job, self._order)
             state.queue.append(ticket)
         try:
             while (pause := self._try(state, ticket)) is not None:
@@ -111,15 +158,29 @@ class Lanes:
                 state.queue.remove(ticket)
                 self._changed.notify_all()
             raise
-        try:
-            yield ticket
-        finally:
-            with self._changed:
-                state.busy -= 1
-                state.jobs[job] -= 1
-                if not state.jobs[job]:
-                    del state.jobs[job]
-                self._changed.notify_all()
+        return ticket
+
+    def hold(self, pool: str, lanes: int, *, job: Turn) -> Ticket:
+        """A lane for a call that is under way already, whether or not there is room; to be freed."""
+        state, ticket = self._come(pool, lanes, job)
+        with self._changed:
+            state.count(job, 1)
+            ticket.epoch = state.epoch
+        return ticket
+
+    def free(self, ticket: Ticket) -> None:
+        """The call is over."""
+        with self._changed:
+            self._pools[ticket.pool].count(ticket.job, -1)
+            self._changed.notify_all()
+
+    def _come(self, pool: str, lanes: int, job: Turn) -> tuple[_Pool, Ticket]:
+        with self._changed:
+            state = self._pools.setdefault(pool, _Pool(max(1, lanes), max(1, lanes)))
+            if not state.is_told and lanes > state.ceiling:
+                self._raise(state, lanes)
+            self._order += 1
+            return state, Ticket(pool, job, self._order)
 
     def _try(self, state: _Pool, ticket: Ticket) -> float | None:
         """None when the call may begin now, otherwise the seconds to wait (0: look again)."""
@@ -133,9 +194,7 @@ class Lanes:
             if pause > 0:
                 return pause
             state.queue.remove(ticket)
-            state.busy += 1
-            state.peak = max(state.peak, state.busy)
-            state.jobs[ticket.job] = state.jobs.get(ticket.job, 0) + 1
+            state.count(ticket.job, 1)
             state.starts.append(now)
             ticket.epoch = state.epoch
             self._changed.notify_all()

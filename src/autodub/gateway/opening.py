@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
+from autodub.gateway.accounts import accounts_of
 from autodub.gateway.store import Store
 from autodub.infra.settings import Settings
 
@@ -24,6 +25,14 @@ def open_store(
     ``patience``: seconds for which the path of a file from elsewhere is good; None: until it is closed.
     Raises OutputProblem; Unavailable and BadOption where it is shared.
     """
+    store = _open(settings, owner=owner, clock=clock, patience=patience)
+    store.accounts = accounts_of(settings)
+    return store
+
+
+def _open(
+    settings: Settings, *, owner: str | None, clock: Callable[[], float], patience: float | None
+) -> Store:
     if not settings.store_database.get_secret_value():
         return Store(settings.data_dir, owner=owner, clock=clock)
     from autodub.infra.shared_store import SharedStore

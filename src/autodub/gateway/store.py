@@ -17,6 +17,7 @@ from typing import Any, Protocol
 
 from sqlalchemy import Connection, Row, Table, bindparam, delete, select, union, update
 
+from autodub.gateway.accounts import EVERYBODY
 from autodub.gateway.ownership import Ledger
 from autodub.gateway.releasing import Released, collect, release
 from autodub.gateway.rentals import Rentals
@@ -136,6 +137,7 @@ class Store:
         """Where engines that crash leave details, maybe with words of a dub: an owner's go with the owner."""
         self._ledger = Ledger(self._database, self.blobs.holding, owner)
         self._clock = clock
+        self.accounts = EVERYBODY
         self._used: set[str] = set()  # by this object: never pruned under its user's feet
 
     def ping(self) -> None:

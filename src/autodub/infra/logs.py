@@ -78,9 +78,10 @@ def written(
 
 
 def hiding(settings: Settings, server: ServerSettings) -> Callable[[str], str]:
-    """What takes keys, the passwords of database and broker and this machine's folders out of a text."""
+    """What takes keys, the passwords of databases and broker and this machine's folders out of a text."""
     secrets: list[str] = []
-    for address in (server.database.get_secret_value(), server.broker.get_secret_value()):
+    for given in (server.database, server.broker, settings.store_database, settings.provider_limits):
+        address = given.get_secret_value()
         password = urlsplit(address).password or "" if "://" in address else ""
         secrets += (address, password, unquote(password))
     folders = {str(settings.data_dir): "<data>", str(settings.models_dir): "<models>"}

@@ -180,6 +180,8 @@ _NEAR = 0.75
 """How alike a name and a setting are for one to be taken for the other; what both begin with aside."""
 _ADDRESS = re.compile(r"https?://(\[[0-9a-f:.]+\]|[^\s/@?#\[\]:]+)(:\d{1,5})?(/[^\s?#]*)?", re.IGNORECASE)
 _BROKER = re.compile(r"(rediss?|sentinel|amqps?|memory)://", re.IGNORECASE)
+_SHARES = re.compile(r"rediss?://", re.IGNORECASE)
+"""Brokers that limits can be shared at."""
 _LISTS = ("origins", "prohibited", "hook_addresses")
 
 
@@ -221,6 +223,13 @@ def load(
             f"The setting {first.where} ({origins.get(name, 'default')}) {first.why}.",
             hint=ServerSettings.model_fields[name].description or "",
         ) from None
+
+
+def limited(settings: Settings, server: ServerSettings) -> Settings:
+    """The settings as a server's processes use them: limits are shared at the broker, if nowhere else."""
+    if settings.provider_limits.get_secret_value() or not _SHARES.match(server.broker.get_secret_value()):
+        return settings
+    return settings.model_copy(update={"provider_limits": server.broker})
 
 
 def address(value: str) -> str:

@@ -36,6 +36,8 @@ _VARIABLES = {
     "store_database": "AUTODUB_STORE_DATABASE",
     "blobs": "AUTODUB_BLOBS",
     "cache": "AUTODUB_CACHE",
+    "provider_limits": "AUTODUB_PROVIDER_LIMITS",
+    "remote_engines": "AUTODUB_REMOTE_ENGINES",
     "server_url": "AUTODUB_SERVER",
     "server_key": "AUTODUB_KEY",
 }
@@ -48,6 +50,8 @@ _NUMBERS = {
     "cache": "It is in bytes: 20000000000 is 20 GB.",
 }
 """Unit of a setting, and an example."""
+_HIDDEN = ("secrets", "server_key", "store_database", "provider_limits")
+"""Settings that others should not read in the file."""
 _CONFIG = "AUTODUB_CONFIG"
 KNOWN = (*_VARIABLES.values(), _CONFIG, "AUTODUB_DEBUG")
 """Variables that mean something to every command; a server knows more."""
@@ -94,6 +98,16 @@ class Settings(BaseModel):
     )
     cache: int = Field(
         default=20 * 10**9, ge=0, description="Bytes of files from S3 that are kept on this machine."
+    )
+    remote_engines: tuple[str, ...] = Field(
+        default=(),
+        description="Engines whose calls workers on other machines make (`autodub worker --calls`): demucs, "
+        "or separator.demucs. Needs `store_database`.",
+    )
+    provider_limits: SecretStr = Field(
+        default=SecretStr(""),
+        description="redis://:password@host/0, where all machines share what providers' accounts allow; "
+        "empty: the broker where that is Redis; memory://: each process for itself.",
     )
     server_url: str = Field(
         default="http://127.0.0.1:5000", description="The server that autodub jobs talks to."
@@ -182,28 +196,43 @@ def load(
         **_store(values, origins),
         **_server(values, origins),
         config_file=chosen,
-        exposed=any(table.get(name) for name in ("secrets", "server_key", "store_database"))
-        and _is_open(chosen),
+        exposed=any(table.get(name) for name in _HIDDEN) and _is_open(chosen),
         origins=origins,
         unknown=tuple(unknown),
     )
 
 
 def _store(values: Mapping[str, Any], origins: Mapping[str, str]) -> dict[str, Any]:
-    """Where kept answers and files lie, as far as it was said."""
+    """Where kept answers, files and limits lie, as far as it was said."""
     found: dict[str, Any] = {}
     if "store_database" in values:
         found["store_database"] = SecretStr(str(values["store_database"]).strip())
     if "blobs" in values:
         place = str(values["blobs"]).strip()
         found["blobs"] = place if not place or "://" in place else str(_folder("blobs", place, origins))
+    if "provider_limits" in values:
+        place = str(values["provider_limits"]).strip()
+        if place and not re.match(r"(?i)(rediss?://|memory://$)", place):
+            raise BadOption(
+                f"provider_limits is no place for limits ({origins['provider_limits']}).",
+                hint="It looks like redis://:password@host/0, or is memory://.",
+            )
+        found["provider_limits"] = SecretStr(place)
     if found.get("blobs") and not found.get("store_database"):
         raise BadOption(
             f"blobs is set ({origins['blobs']}) and store_database is not.",
             hint="Machines that share files ask a PostgreSQL who needs them: set store_database, too.",
         )
     cache = _number("cache", values.get("cache"), origins, least=0)
-    return found if cache is None else found | {"cache": cache}
+    if cache is not None:
+        found["cache"] = cache
+    remote = _list("remote_engines", values.get("remote_engines"), origins)
+    if remote and not found.get("store_database"):
+        raise BadOption(
+            f"remote_engines is set ({origins['remote_engines']}) and store_database is not.",
+            hint="Calls to other machines go through a store that all share: set store_database, too.",
+        )
+    return found | {"remote_engines": remote or ()}
 
 
 def _server(values: Mapping[str, Any], origins: Mapping[str, str]) -> dict[str, Any]:

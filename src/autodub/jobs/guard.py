@@ -35,6 +35,11 @@ class Guard:
         """The rules, and the statement: a dub with clones that was made on another one is made again here."""
         return "/".join(filter(None, (self._platform.content.identity, self._consent)))
 
+    @property
+    def user(self) -> str:
+        """Whose job it is."""
+        return self._job.owner
+
     def lasts(self, seconds: float) -> None:
         """Set its minutes aside. Raises QuotaExceeded."""
         self._platform.quotas.reserve(self._job, seconds)

@@ -58,6 +58,7 @@ class Platform:
 
     def __init__(self, settings: Settings, server: ServerSettings) -> None:
         """Open the database, migrating it where that is due. Raises Unavailable (Excluded), OutputProblem."""
+        settings = server_settings.limited(settings, server)
         self.settings, self.server = settings, server
         address = server.database.get_secret_value()
         private.folder(settings.data_dir)

@@ -124,8 +124,9 @@ def running(
     with contextlib.ExitStack() as unfinished:
         unfinished.callback(store.close)
         door = spending.gateway(
-            store, request, settings, listener=listener, cancel=stop, is_elsewhere=owner is not None
-        )
+            store, request, settings, listener=listener, cancel=stop, is_elsewhere=owner is not None,
+            user=policy.user if policy is not None else "",
+        )  # fmt: skip
         run = Run(door, listener, policy=policy)
         unfinished.pop_all()
     try:

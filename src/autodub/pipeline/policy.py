@@ -24,6 +24,11 @@ class Policy(Protocol):
         """What makes these rules others: a finished dub is found again only under those it was made by."""
         ...
 
+    @property
+    def user(self) -> str:
+        """Whose dub it is: users take turns at providers' accounts; empty where nobody is known."""
+        ...
+
     def lasts(self, seconds: float) -> None:
         """So long a programme is to be dubbed; nothing is spent on it yet. Raises QuotaExceeded."""
         ...
@@ -48,7 +53,7 @@ class Policy(Protocol):
 class Anything:
     """The policy that asks for nothing."""
 
-    identity = ""
+    identity = user = ""
 
     def lasts(self, seconds: float) -> None: ...
 

@@ -30,8 +30,9 @@ def gateway(
     listener: Listener,
     cancel: Cancel,
     is_elsewhere: bool = False,
+    user: str = "",
 ) -> Gateway:
-    """The door to the engines of one dub, with its budget. Raises BadOption for a bad price table."""
+    """The door to the engines of one user's dub, with its budget. Raises BadOption for a bad price table."""
     return Gateway(
         store,
         listener=listener,
@@ -39,6 +40,7 @@ def gateway(
         redact=discreet(request, settings, is_elsewhere=is_elsewhere),
         prices=price_list.table(settings.prices),
         cap=request.budget,
+        user=user,
     )
 
 

@@ -1,0 +1,117 @@
+"""Redis as the memory that limits are shared in: one script for all that is decided, and what is told.
+
+Requires ``redis``. Nothing secret goes there: accounts are named by a digest of their key.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Sequence
+from importlib.resources import files
+from typing import Any, Protocol
+
+from pydantic import SecretStr
+
+from autodub.model.errors import BadOption, Unavailable
+
+PREFIX = "autodub:limits:"
+"""All keys and channels begin with this."""
+_TIMEOUT = 2.0
+"""Seconds that Redis has to take a connection, and to answer."""
+_EAR = 0.5
+"""Seconds for which what is told is waited for at a time."""
+Reply = list[Any]
+Question = Sequence[str | int]
+
+
+class Memory(Protocol):
+    """What is decided for all processes, and told to them. Raises Unavailable."""
+
+    def ask(self, *question: str | int) -> Reply: ...
+
+    def ask_all(self, questions: Sequence[Question]) -> list[Reply]: ...
+
+    def listen(self, me: str, heard: Callable[[Sequence[str]], None], over: threading.Event) -> None: ...
+
+    def close(self) -> None: ...
+
+
+class RedisLimits:
+    """A memory in Redis. Safe for many threads."""
+
+    def __init__(self, address: SecretStr, *, timeout: float = _TIMEOUT) -> None:
+        """Raise BadOption where the client is not installed, or the address cannot be read."""
+        try:
+            import redis
+            from redis.backoff import NoBackoff
+            from redis.retry import Retry
+        except ModuleNotFoundError as missing:
+            raise BadOption(
+                "The package for limits shared in Redis is not installed.",
+                hint="Install it: pip install 'autodub[cluster]'",
+            ) from missing
+        try:
+            self._redis: Any = redis.Redis.from_url(
+                address.get_secret_value(), decode_responses=True, socket_timeout=timeout,
+                socket_connect_timeout=timeout, socket_keepalive=True,
+                # Once, at once: the connection may be one from before Redis was started anew.
+                retry=Retry(NoBackoff(), 1),
+            )  # fmt: skip
+        except ValueError as problem:  # never the value: it may hold a password
+            raise BadOption(
+                "The address of provider_limits cannot be read.",
+                hint="It looks like redis://:password@host/0.",
+            ) from problem
+        self._failures = (redis.RedisError, OSError)
+        script = files("autodub.infra").joinpath("redis_limits.lua").read_text("utf-8")
+        self._script = self._redis.register_script(script)
+
+    def ask(self, *question: str | int) -> Reply:
+        """The answer to a verb, the process that asks, and what belongs to it. Raises Unavailable."""
+        try:
+            found: Reply = self._script(keys=[PREFIX], args=question)
+        except self._failures as problem:
+            raise _away(problem) from None
+        return found
+
+    def ask_all(self, questions: Sequence[Question]) -> list[Reply]:
+        """The answers to several, in one round trip. Raises Unavailable."""
+        try:
+            with self._redis.pipeline(transaction=False) as pipeline:
+                for question in questions:
+                    self._script(keys=[PREFIX], args=question, client=pipeline)
+                found: list[Reply] = pipeline.execute()
+        except self._failures as problem:
+            raise _away(problem) from None
+        return found
+
+    def listen(self, me: str, heard: Callable[[Sequence[str]], None], over: threading.Event) -> None:
+        """Hand on what is told to all, and to the process ``me``, until ``over``. Raises Unavailable.
+
+        The first that is heard is ``("listening",)``.
+        """
+        try:
+            with self._redis.pubsub() as ear:
+                ear.subscribe(f"{PREFIX}all", f"{PREFIX}to:{me}")
+                subscribed = 0
+                while not over.is_set():
+                    told = ear.get_message(timeout=_EAR)
+                    if told is not None and told["type"] == "subscribe":
+                        subscribed += 1
+                        if subscribed == 2:
+                            heard(("listening",))
+                    elif told is not None and told["type"] == "message":
+                        heard(told["data"].split("\t"))
+        except self._failures as problem:
+            raise _away(problem) from None
+
+    def close(self) -> None:
+        """Let go of its connections."""
+        self._redis.close()
+
+
+def _away(problem: BaseException) -> Unavailable:
+    return Unavailable(
+        f"Redis does not answer for the limits of providers' accounts ({type(problem).__name__}).",
+        hint="Is it running, and reached from here (provider_limits)?",
+    )
