@@ -1,6 +1,8 @@
 """The index: transactions, threads, damage and versions."""
 
 import sqlite3
+import subprocess
+import sys
 import threading
 
 import pytest
@@ -192,3 +194,22 @@ def test_a_new_index_may_be_opened_by_many_at_once(tmp_path):
         for database in databases:
             database.close()
         assert problems == []
+
+
+def test_who_opens_it_once_more_takes_nothing_from_who_has_it_open(tmp_path):
+    """Another process that ends must not remove the log that this one still reads and writes."""
+    ours = Database(tmp_path / "index.sqlite")
+    assert _count(ours) == 0
+    once_more = Database(tmp_path / "index.sqlite")
+    assert _count(once_more) == 0
+    once_more.close()
+    elsewhere = (
+        "import sqlite3, sys; index = sqlite3.connect(sys.argv[1]); "
+        "index.execute('INSERT INTO files VALUES (?, 1, 2, 3, ?, NULL)', (sys.argv[2], 'd')); "
+        "index.commit(); index.close()"
+    )
+    for count, name in enumerate(("first", "second"), 1):
+        subprocess.run([sys.executable, "-c", elsewhere, tmp_path / "index.sqlite", name], check=True)
+        assert _count(ours) == count
+    assert (tmp_path / "index.sqlite-wal").exists()
+    ours.close()

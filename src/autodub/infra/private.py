@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from pathlib import Path
 
 
@@ -12,8 +13,13 @@ def folder(path: Path) -> None:
 
 
 def file(path: Path) -> None:
-    """Make an empty file, or leave one that is there. What SQLite puts beside it has the same rights."""
-    os.close(os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600))
+    """Make an empty file, or leave one that is there. What SQLite puts beside it has the same rights.
+
+    One that is there is not even opened: to close it again would drop the locks that SQLite has on it in this
+    process, and another one that ends would remove the write-ahead log under its feet.
+    """
+    with suppress(FileExistsError):
+        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR | os.O_CLOEXEC, 0o600))
 
 
 def from_now_on() -> None:
