@@ -106,12 +106,16 @@ class House:
         """One more platform, as another process of the server would have."""
         return Platform(self.known, server_settings.load(self.known, environ={}, given=self.given))
 
-    def start(self, *, queues: str = "net,cpu,gpu", slots: int = 2) -> Crew:
-        """A worker, which is at work when this returns."""
+    def start(
+        self, *, queues: str = "net,cpu,gpu", slots: int = 2, release: Path | None = None
+    ) -> Crew:  # fmt: skip
+        """A worker, which is at work when this returns; of the ``release`` with these migrations."""
         env = {
             server_settings.VARIABLES[name]: str(value) for name, value in self.given.items() if value != ""
         }
         env |= {"AUTODUB_DATA_DIR": str(self.known.data_dir), "HOME": str(self._folder)}
+        if release is not None:
+            env["NEWER_RELEASE"] = str(release)
         arguments = ("--queues", queues, "--concurrency", str(slots))
         crew = Crew(self, self._starter.start(env, self.control, *arguments))
         self._crews.append(crew)

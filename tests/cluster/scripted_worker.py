@@ -2,7 +2,8 @@
 
 Run as a program it imports everything once and then starts a worker for each line of its standard input:
 a JSON object of ``env``, ``folder`` and ``arguments``. It answers with the process's number, and writes the
-exit code of each into ``folder/exit-PID``.
+exit code of each into ``folder/exit-PID``. Where ``env`` has ``NEWER_RELEASE``, a folder of migrations, the
+worker is of the release that they belong to.
 """
 
 from __future__ import annotations
@@ -26,6 +27,10 @@ from autodub.jobs.results import Result
 from autodub.jobs.sweeper import Sweeper
 from autodub.model.errors import UnsupportedSource
 
+sys.path.append(str(Path(__file__).parents[1] / "jobs"))
+
+import releases
+
 
 def patches(folder: Path) -> list[tuple[object, str, Any]]:
     """What is put in the place of making dubs, and of patience.
@@ -48,6 +53,7 @@ def patches(folder: Path) -> list[tuple[object, str, Any]]:
         (runner, "make", make), (runner, "of_dub", lambda made: made.result),
         (runner.exports, "note", lambda *_: None), (Sweeper, "every", 0.3), (celery_queue, "_AWAY", 0.2),
         (celery_worker, "_PATIENCE", 1.0), (embedded, "_PATIENCE", 1.0), (worker, "_IDLE", 0.2),
+        (celery_worker, "_RELEASE", 0.5), (embedded, "_RELEASE", 0.5),
     ]  # fmt: skip
 
 
@@ -64,7 +70,8 @@ def main() -> None:
             os.dup2(2, 1)  # what is answered there is ours alone
             os.environ |= asked["env"]
             folder = Path(asked["folder"])
-            for place, name, value in patches(folder):
+            newer = asked["env"].get("NEWER_RELEASE")
+            for place, name, value in (*patches(folder), *(releases.patches(Path(newer)) if newer else ())):
                 setattr(place, name, value)
             code = 1
             try:
