@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from decimal import Decimal
 from typing import Any
@@ -41,3 +42,23 @@ def test_the_client_counts_in_whole_numbers(app: Flask, platform: Platform) -> N
         total = server.usage().total
     assert isinstance(total["attempts"], int)
     assert isinstance(total["seconds"], float)
+
+
+def test_engines_are_told_with_what_they_consumed(client: FlaskClient, platform: Platform) -> None:
+    """For one user and for all; money as everywhere."""
+    row: dict[str, Any] = {"id": "1", "owner": "local", "job": "gone", "at": time.time(), "seconds": 1.0}
+    uses = [
+        {
+            "engine": "translator.openai",
+            "made": 2,
+            "kept": 1,
+            "dollars": "0.000111",
+            "units": {"tokens_in": 9},
+        }
+    ]
+    row |= {"dollars": Decimal("0.000111"), "compute": 0.1, "engines": json.dumps(uses)}
+    with platform.sql.writing() as connection:
+        connection.execute(insert(usage).values(**row))
+    told = {"engine": "translator.openai", "made": 2, "kept": 1, "dollars": 0.0001, "units": {"tokens_in": 9}}
+    assert client.get("/api/v1/usage").get_json()["engines"] == [told]
+    assert client.get("/api/v1/usage?owner=*").get_json()["engines"] == [told]

@@ -295,6 +295,7 @@ class Usage(Told):
     days: tuple[Mapping[str, Any], ...] = ()
     jobs: tuple[Mapping[str, Any], ...] = ()
     users: tuple[Mapping[str, Any], ...] = ()
+    engines: tuple[Mapping[str, Any], ...] = ()
 
 
 class Key(Told):

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import secrets
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from decimal import Decimal
 from typing import Any
 
 from sqlalchemy import Connection, case, func, insert, select
 
 from autodub.infra.server_settings import ServerSettings
+from autodub.jobs import engine_use
 from autodub.jobs.records import Failure, State
 from autodub.jobs.tables import jobs, usage
 
@@ -43,12 +44,13 @@ def failure_text(why: Failure) -> str:
 
 
 def count(
-    connection: Connection, job: str, owner: str, *, at: float, seconds: float = 0.0, compute: float = 0.0
-) -> None:
+    connection: Connection, job: str, owner: str, *, at: float, seconds: float = 0.0, compute: float = 0.0,
+    costs: Iterable[Mapping[str, Any]] = (),
+) -> None:  # fmt: skip
     """Put what a job consumed, and nobody has counted yet, on its owner's account; wherever it ends.
 
     Money of attempts that died with their worker is counted by the next one, or by who ends the job instead.
-    A programme that is made again after an edit uses up its minutes once.
+    A programme that is made again after an edit uses up its minutes once. ``costs`` are a receipt's.
     """
     spent = connection.execute(select(jobs.c.spent).where(jobs.c.id == job)).scalar_one()
     counted = select(func.sum(usage.c.dollars), func.max(usage.c.seconds)).where(usage.c.job == job)
@@ -56,9 +58,10 @@ def count(
     fresh = Decimal(spent) - Decimal(dollars or 0)
     if not (fresh or seconds or compute):
         return
+    engines, told = engine_use.since(connection, job, costs)
     connection.execute(
         insert(usage).values(
             id=secrets.token_hex(16), owner=owner, job=job, at=at, seconds=0.0 if most else seconds,
-            dollars=fresh, compute=compute,
+            dollars=fresh, compute=compute, engines=engines, told=told,
         )
     )  # fmt: skip

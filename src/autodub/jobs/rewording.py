@@ -21,6 +21,7 @@ from autodub.infra import price_list
 from autodub.jobs import audit, events
 from autodub.jobs.affordable import TooLittle
 from autodub.jobs.deriving import PATIENCE, Check, Derived
+from autodub.jobs.engine_use import Uses
 from autodub.jobs.foreseeing import Fitting
 from autodub.jobs.notes import GLOSSARY
 from autodub.jobs.records import OVER, Actor, Job
@@ -107,7 +108,7 @@ class Rewording:
         finally:  # also an answer of no use was paid for
             dollars = gateway.bill().total
             gateway.close()
-            self._charge(actor, job, line, Decimal(dollars), count=len(texts))
+            self._charge(actor, job, line, Decimal(dollars), count=len(texts), engine=name)
         return list(texts)
 
     def _budget(self, job: Job, spec: JobSpec) -> Decimal | None:
@@ -135,16 +136,21 @@ class Rewording:
         text = self._platform.notes.read(job.id, GLOSSARY)
         return () if text is None else parse(text.removeprefix("\ufeff"), target=target)
 
-    def _charge(self, actor: Actor, job: Job, line: str, dollars: Decimal, *, count: int) -> None:
+    def _charge(
+        self, actor: Actor, job: Job, line: str, dollars: Decimal, *, count: int, engine: str
+    ) -> None:
         """Tell of it, and put what it cost on the owner's account."""
         now = self._clock()
+        uses = Uses()
+        uses.call({"role": "translator", "engine": engine, "dollars": dollars}, is_answer=bool(count))
         told = Event("job.reworded", data={"line": line, "count": count, "dollars": float(dollars)})
 
         def work(connection: Connection) -> None:
             idle = [jobs.c.state != "processing"]  # a running job's own count would take no notice
             number = events.change(connection, job.id, told, at=now, where=idle, spent=jobs.c.spent + dollars)
             if dollars:
-                row = {"owner": job.owner, "at": now, "seconds": 0.0, "dollars": dollars, "compute": 0.0}
+                row = {"owner": job.owner, "at": now, "seconds": 0.0, "dollars": dollars, "compute": 0.0,
+                       "engines": uses.text()}  # fmt: skip
                 of = job.id if number is not None else secrets.token_hex(16)
                 connection.execute(insert(usage).values(id=secrets.token_hex(16), job=of, **row))
             audit.record(

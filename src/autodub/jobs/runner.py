@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from decimal import Decimal
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from sqlalchemy import Connection, insert, select, update
 
@@ -179,7 +179,8 @@ class Runner:
 
     def _completed(self, job: Job, result: Result, recorder: Recorder, began: float) -> None:
         seconds = result.seconds if job.kind == "dub" else 0.0  # an estimate uses up no minutes
-        project = self._text(result)
+        project = self._text(result, "project")
+        costs = json.loads(self._text(result, "receipt") or "{}").get("costs", [])
         wall = time.monotonic() - began
         values = {
             "result": result.model_dump_json(), "progress": 1.0, "message": result.summary, "stage": "",
@@ -187,7 +188,7 @@ class Runner:
         }  # fmt: skip
 
         def beside(connection: Connection) -> None:
-            self._count(connection, job, seconds, began)
+            self._count(connection, job, seconds, began, costs)
             if project is not None:
                 self._revise(connection, job, project)
 
@@ -213,8 +214,8 @@ class Runner:
         else:
             connection.execute(update(jobs).where(same).values(made=job.revision))
 
-    def _text(self, result: Result) -> str | None:
-        item = result.files.get("project")
+    def _text(self, result: Result, name: str) -> str | None:
+        item = result.files.get(name)
         return None if item is None else self._platform.store.blobs.path(item.blob).read_text("utf-8")
 
     def _failed(self, job: Job, why: Failure, began: float) -> None:
@@ -250,9 +251,12 @@ class Runner:
             )
         )
 
-    def _count(self, connection: Connection, job: Job, seconds: float, began: float) -> None:
+    def _count(
+        self, connection: Connection, job: Job, seconds: float, began: float,
+        costs: Iterable[Mapping[str, Any]] = (),
+    ) -> None:  # fmt: skip
         compute = time.monotonic() - began
-        count(connection, job.id, job.owner, at=self._clock(), seconds=seconds, compute=compute)
+        count(connection, job.id, job.owner, at=self._clock(), seconds=seconds, compute=compute, costs=costs)
 
     def _close(self, recorder: Recorder) -> None:
         recorder.close(patience=self._patience)

@@ -266,6 +266,8 @@ usage = Table(  # what a finished attempt consumed; rows stay when the job goes
     Column("seconds", Float, nullable=False),  # of programme dubbed
     Column("dollars", MONEY, nullable=False),
     Column("compute", Float, nullable=False),  # wall seconds of a slot
+    Column("engines", Text, nullable=False, server_default="[]"),  # JSON: what each engine did
+    Column("told", BigInteger, nullable=False, server_default="0"),  # number of the last event in it
 )
 
 hooks = Table(
@@ -321,14 +323,14 @@ audit_addresses = Table(  # where from; may be forgotten without breaking the ch
     Column("salt", String(32), nullable=False),
 )
 
-counters = Table(  # metrics that outlive a process
-    "counters",
 compatibility = Table(  # one row: who may use the database
     "compatibility",
     metadata,
     Column("lowest", String(32), primary_key=True),  # the revision that a release must know
 )
 
+counters = Table(  # metrics that outlive a process
+    "counters",
     metadata,
     Column("name", String(100), primary_key=True),
     Column("labels", String(300), primary_key=True),

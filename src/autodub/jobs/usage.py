@@ -1,4 +1,4 @@
-"""What users have consumed: a month in all, by day and by job. Figures stay when jobs are deleted."""
+"""What users have consumed in a month: by day, by job, by engine. Figures stay when jobs are deleted."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from typing import Any
 from sqlalchemy import and_, func, select
 
 from autodub.infra.sql import Sql
+from autodub.jobs.engine_use import EngineUse, Uses
 from autodub.jobs.quotas import Month, Quotas
 from autodub.jobs.records import Actor
 from autodub.jobs.tables import jobs, usage, users
@@ -48,6 +49,8 @@ class Account:
     days: tuple[Amount, ...]
     jobs: tuple[Amount, ...]
     """Newest first."""
+    engines: tuple[EngineUse, ...]
+    """The dearest first. Their money is less than that of the days where older releases counted."""
 
 
 class Consumption:
@@ -69,25 +72,28 @@ class Consumption:
             .order_by(func.max(usage.c.at).desc())
             .limit(_JOBS)
         )
-        rows = select(usage.c.at, usage.c.seconds, usage.c.dollars, usage.c.compute).where(whole)
+        rows = select(usage.c.at, usage.c.seconds, usage.c.dollars, usage.c.compute, usage.c.engines)
         days: dict[str, Amount] = {}
+        uses = Uses()
         with self._sql.reading() as connection:
             found = tuple(
                 _amount(row, row.job, row.title or "", row.kind or "") for row in connection.execute(by_job)
             )
-            for at, seconds, dollars, compute in connection.execute(rows.order_by(usage.c.at)):
+            for at, seconds, dollars, compute, engines in connection.execute(
+                rows.where(whole).order_by(usage.c.at)
+            ):
+                uses.add(engines)
                 day = time.strftime("%Y-%m-%d", time.gmtime(at))
                 one = days.get(day, Amount(day, 0.0, Decimal(0), 0.0, 0))
                 days[day] = Amount(
                     day, one.seconds + seconds, one.dollars + Decimal(dollars), one.compute + compute,
                     one.attempts + 1,
                 )  # fmt: skip
-        return Account(self._quotas.month(who), tuple(days.values()), found)
+        return Account(self._quotas.month(who), tuple(days.values()), found, uses.ordered())
 
     def users(self, actor: Actor, *, month: str | None = None) -> list[Amount]:
         """Every user's month, the most money first. Raises Forbidden for others than admins."""
-        if not actor.is_admin:
-            raise Forbidden("Only an admin may see everybody's usage.", hint="Leave owner out to see yours.")
+        self._whole(actor)
         begins, ends = self._bounds(month)
         wanted = (
             select(users.c.id, users.c.name, *_SUMS)
@@ -98,6 +104,21 @@ class Consumption:
         )
         with self._sql.reading() as connection:
             return [_amount(row, row.id, row.name) for row in connection.execute(wanted)]
+
+    def engines(self, actor: Actor, *, month: str | None = None) -> tuple[EngineUse, ...]:
+        """What engines did for all users, the dearest first. Raises Forbidden for others than admins."""
+        self._whole(actor)
+        begins, ends = self._bounds(month)
+        wanted = select(usage.c.engines).where(usage.c.at >= begins, usage.c.at < ends)
+        uses = Uses()
+        with self._sql.reading() as connection:
+            for text in connection.execute(wanted).scalars():
+                uses.add(text)
+        return uses.ordered()
+
+    def _whole(self, actor: Actor) -> None:
+        if not actor.is_admin:
+            raise Forbidden("Only an admin may see everybody's usage.", hint="Leave owner out to see yours.")
 
     def _who(self, actor: Actor, owner: str | None) -> str:
         if owner is None or owner == actor.id:

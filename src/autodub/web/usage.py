@@ -10,6 +10,7 @@ from flask import Response, jsonify
 from flask_openapi3 import APIBlueprint, Tag
 from pydantic import BaseModel, Field
 
+from autodub.jobs.engine_use import EngineUse
 from autodub.jobs.usage import Account, Amount
 from autodub.web.identity import actor, needs, platform
 from autodub.web.problems import Problem
@@ -64,6 +65,16 @@ class UserUsage(AmountShape):
     name: str
 
 
+class EngineUsage(BaseModel):
+    """What one engine did."""
+
+    engine: str = Field(description="Role and name.", json_schema_extra={"example": "translator.openai"})
+    made: int = Field(description="Calls that it answered.")
+    kept: int = Field(description="Calls answered from earlier work: they cost nothing.")
+    dollars: float = Field(description="To a hundredth of a cent.")
+    units: dict[str, float] = Field(description="What finished dubs consumed of it, such as characters.")
+
+
 class QuotaShape(BaseModel):
     """What may be consumed in this calendar month, whichever month is looked at."""
 
@@ -84,6 +95,10 @@ class UsageShape(BaseModel):
     days: list[DayShape]
     jobs: list[JobUsage] = Field(description="Newest first, at most 500.")
     users: list[UserUsage]
+    engines: list[EngineUsage] = Field(
+        description="The dearest first. Together they may have cost less than the total: what an older "
+        "release counted has no engine."
+    )
 
 
 @blueprint.get("/usage", responses={200: UsageShape}, summary="Look at usage")
@@ -96,6 +111,7 @@ def usage(query: UsageQuery) -> Response:
         found = UsageShape(
             total=_total(users), quota=None, days=[], jobs=[],
             users=[UserUsage(user=one.of, name=one.name, **_amount(one)) for one in users],
+            engines=_engines(here.engines(asking, month=query.month)),
         )  # fmt: skip
     else:
         found = _account(here.account(asking, owner=query.owner, month=query.month))
@@ -116,8 +132,18 @@ def _account(account: Account) -> UsageShape:
         ),
         days=[DayShape(day=one.of, **_amount(one)) for one in account.days],
         jobs=[JobUsage(job=one.of, title=one.name, kind=one.kind, **_amount(one)) for one in account.jobs],
-        users=[],
+        users=[], engines=_engines(account.engines),
     )  # fmt: skip
+
+
+def _engines(uses: Sequence[EngineUse]) -> list[EngineUsage]:
+    return [
+        EngineUsage(
+            engine=one.engine, made=one.made, kept=one.kept, dollars=_dollars(one.dollars),
+            units={unit: _seconds(amount) for unit, amount in one.units.items()},
+        )
+        for one in uses
+    ]  # fmt: skip
 
 
 def _total(amounts: Sequence[Amount]) -> AmountShape:
