@@ -1,6 +1,6 @@
 // Short words about what has just happened: `toast.good(t('jobs.deleted'))`, `toast.problem(thrown)`.
 import { problemOf } from '../api/problem';
-import { t, tOr } from '../i18n/index.svelte';
+import { told } from '../i18n/told';
 
 export interface Toast {
   id: number;
@@ -24,8 +24,9 @@ class Toasts {
   info = (text: string, more?: More): number => this.show('info', text, more);
   /** Anything that was thrown. */
   problem = (thrown: unknown): number => {
-    const { code, message, hint } = problemOf(thrown);
-    return this.show('bad', tOr(`common.problem.${code}`, message || t('common.problem.unknown')), { hint });
+    const problem = problemOf(thrown);
+    const { text, also } = told(problem);
+    return this.show('bad', text, { hint: [also, problem.hint].filter(Boolean).join(' ') });
   };
   close = (id: number): void => {
     this.all = this.all.filter((one) => one.id !== id);

@@ -50,7 +50,7 @@ export function wordsOf(event: JobEvent): string {
       });
     case 'engine.chosen':
       return t('job.log.engine', {
-        role: tOr(`job.role.${text('role')}`, text('role')),
+        role: tOr(`common.role.${text('role')}`, text('role')),
         engine: text('engine'),
       });
     case 'call.finished':

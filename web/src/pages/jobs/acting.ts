@@ -2,6 +2,7 @@
 import { api, connection, jobsLive, problemOf, type ApiProblem, type JobRow } from '../../api';
 import { ask, toast } from '../../design';
 import { t } from '../../i18n/index.svelte';
+import { toldLine } from '../../i18n/told';
 
 export type Act = 'cancel' | 'retry' | 'delete';
 type Row = Pick<JobRow, 'id' | 'title' | 'state' | 'stopping' | 'progress'>;
@@ -111,7 +112,7 @@ export async function carryOut(
   if (done && (act === 'delete' || able.length > 1)) toast.good(t(`jobs.done.${act}`, { count: done }));
   const [first] = problems;
   if (first && able.length > 1) {
-    toast.show('bad', t('jobs.done.not', { count: problems.length }), { hint: first.message });
+    toast.show('bad', t('jobs.done.not', { count: problems.length }), { hint: toldLine(first) });
   } else if (first) toast.problem(first);
   return done > 0;
 }

@@ -1,5 +1,6 @@
 // Refusals in the reader's words, where we have some; else in the server's.
 import { fmt, t, tOr, type Key } from '../../i18n/index.svelte';
+import { toldLine } from '../../i18n/told';
 import type { Checking, Missing } from './checking.svelte';
 import type { Place, Refusal } from './refusals';
 
@@ -31,7 +32,8 @@ const NAMES: Record<Place, Key> = {
 export function refusalText(refusal: Refusal): string {
   const between = /^Must be a (?:whole )?number from (\S+) to (\S+)\.$/.exec(refusal.text);
   if (between) return t('newdub.between.numbers', { low: between[1]!, high: between[2]! });
-  return tOr(`newdub.refused.${refusal.code}`, refusal.text);
+  const { code, text } = refusal;
+  return tOr(`newdub.refused.${code}`, '') || toldLine({ code, message: text });
 }
 
 /** A refusal in a list of them: with the field, or the language, it is about. */

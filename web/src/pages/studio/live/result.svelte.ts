@@ -3,6 +3,7 @@ import { untrack } from 'svelte';
 import type { JobLive } from '../../../api';
 import { toast } from '../../../design';
 import { t } from '../../../i18n/index.svelte';
+import { toldLine } from '../../../i18n/told';
 import { soundsIn } from '../state/shift';
 import type { Desk } from './desk.svelte';
 import type { Remaking } from './remaking.svelte';
@@ -54,7 +55,9 @@ export function resultOf(which: () => JobLive, desk: Desk, remaking: Remaking): 
       studio.edges = report.edges;
       if (!isFirst && job?.state === 'completed') remaking.done();
       else if (!isFirst && job?.state === 'failed')
-        toast.show('bad', t('studio.regenerateFailed'), { hint: job.error?.message });
+        toast.show('bad', t('studio.regenerateFailed'), {
+          hint: job.error ? toldLine(job.error) : undefined,
+        });
     } catch (thrown) {
       if (!signal.aborted) toast.problem(thrown);
     }

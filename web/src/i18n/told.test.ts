@@ -1,0 +1,28 @@
+import { afterEach, describe, expect, it } from 'vitest';
+import en from './en/index';
+import es from './es/index';
+import { locale } from './index.svelte';
+import { told, toldLine } from './told';
+
+afterEach(() => locale.use('en', en));
+const refusal = { code: 'unsupported_source', message: 'notes.txt is no video.' };
+
+describe('what the server refuses', () => {
+  it('is said as the server says it, in English', () => {
+    locale.use('en', en);
+    expect(told(refusal)).toEqual({ text: refusal.message, also: '' });
+  });
+  it('is said by its code in another language, with the sentence of the server beside', () => {
+    locale.use('es', es);
+    expect(told(refusal).text).not.toBe(refusal.message);
+    expect(toldLine(refusal)).toMatch(/^Esta fuente .+ notes\.txt is no video\.$/);
+  });
+  it('has its own words where every refusal of a kind is alike, and the server‘s for codes nobody knows', () => {
+    locale.use('es', es);
+    expect(told({ code: 'not_found', message: 'no job 7' }).also).toBe('');
+    expect(told({ code: 'new_one', message: 'Something new.' })).toEqual({
+      text: 'Something new.',
+      also: '',
+    });
+  });
+});
