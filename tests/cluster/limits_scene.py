@@ -79,7 +79,7 @@ class World:
         return next(self._next)
 
 
-def world(redis: Redis | None, *, lease: float = 20.0, cooldown: float = 60.0) -> Iterator[World]:
+def world(redis: Redis | None, *, lease: float = 60.0, cooldown: float = 60.0) -> Iterator[World]:
     """One process by itself, or three that share; closed at the end."""
     if redis is None:
         yield World(Accounts(cooldown=cooldown))
@@ -91,7 +91,7 @@ def world(redis: Redis | None, *, lease: float = 20.0, cooldown: float = 60.0) -
         one.close()
 
 
-def shared(redis: Redis, *, lease: float = 20.0, cooldown: float = 60.0) -> SharedAccounts:
+def shared(redis: Redis, *, lease: float = 60.0, cooldown: float = 60.0) -> SharedAccounts:
     """A process of its own."""
     memory = RedisLimits(SecretStr(redis.address))
     return SharedAccounts(memory, lease=lease, cooldown=cooldown)

@@ -18,7 +18,7 @@ from autodub.infra.redis_limits import Memory, Question, Reply
 from autodub.model.errors import Unavailable
 
 log = logging.getLogger("autodub.limits")
-LEASE = 20.0
+LEASE = 15.0
 """Seconds for which a silent process is believed in."""
 _RETRY = 0.5
 """Seconds between two looks for a memory that is away; well below the three that a new one waits for all."""
@@ -218,6 +218,8 @@ class Membership:
     def _heard(self, told: Sequence[str]) -> None:
         if told[0] == "join":  # the memory was emptied
             self._wake.set()
+        elif told[0] == "members":
+            self._known = max(self._known, int(told[1]))
         for holder in self.holders:
             holder.heard(told)
 

@@ -241,10 +241,12 @@ end
 
 local verbs = {}
 
--- join LEASE KNOWN: be a member (again); KNOWN: how many there were when last seen.
+-- join LEASE KNOWN: be a member (again), and have all know how many there are now; KNOWN: how many there were
+-- when last seen.
 function verbs.join(lease, known)
   redis.call('ZREMRANGEBYSCORE', prefix .. 'members', '-inf', text(now))
   redis.call('ZADD', prefix .. 'members', text(now + tonumber(lease)), me)
+  redis.call('PUBLISH', prefix .. 'all', 'members\t' .. members())
   local era, expected = prefix .. 'era', tonumber(known)
   if redis.call('EXISTS', era) == 0 then
     expected = math.max(expected, redis.call('PUBLISH', prefix .. 'all', 'join'))
