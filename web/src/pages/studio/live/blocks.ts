@@ -1,6 +1,7 @@
 // Lines as the timeline draws them.
 import type { Block } from './painting';
-import type { Shown, Studio } from './studio.svelte';
+import type { Shown } from './shown';
+import type { Studio } from './studio.svelte';
 
 function block(studio: Studio, line: Shown, span: { start: number; end: number }): Block {
   return {

@@ -7,7 +7,8 @@ import type { View } from '../state/geometry';
 import { rateOf } from '../state/risk';
 import type { Act } from '../state/shortcuts';
 import { Player, type Side } from './player.svelte';
-import type { Shown, Studio } from './studio.svelte';
+import type { Shown } from './shown';
+import type { Studio } from './studio.svelte';
 
 export type Panel = 'line' | 'problems' | 'find' | 'voices' | 'history';
 /** Seconds that are heard in front of a line and after it. */
@@ -130,16 +131,16 @@ export class Desk {
       case 'split':
         return this.split();
       case 'merge':
-        return studio.merge();
+        return studio.deeds.merge();
       case 'add':
-        if (studio.add(time)) void this.edit();
+        if (studio.deeds.add(time)) void this.edit();
         return;
       case 'remove':
-        return studio.remove();
+        return studio.deeds.remove();
       case 'lock':
-        return studio.lock();
+        return studio.deeds.lock();
       case 'keep':
-        return studio.keep();
+        return studio.deeds.keep();
       case 'startHere':
       case 'endHere':
         return this.edgeHere(act === 'startHere' ? 'start' : 'end');
@@ -180,8 +181,9 @@ export class Desk {
     const { writing, player } = this;
     if (writing && document.activeElement === writing) {
       const { selectionStart: caret } = writing;
-      this.studio.split(caret > 0 && caret < writing.value.length ? { caret } : {});
-    } else this.studio.split(player.time > line.start && player.time < line.end ? { at: player.time } : {});
+      this.studio.deeds.split(caret > 0 && caret < writing.value.length ? { caret } : {});
+    } else
+      this.studio.deeds.split(player.time > line.start && player.time < line.end ? { at: player.time } : {});
   }
   edgeHere(edge: 'start' | 'end'): void {
     const { line } = this.studio;

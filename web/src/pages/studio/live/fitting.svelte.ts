@@ -2,23 +2,25 @@
 import { api, isAborted, problemOf, type Schemas } from '../../../api';
 import type { Line } from '../state/document';
 import { isWhole } from '../state/operations';
-import type { Shown } from './studio.svelte';
+import type { Shown } from './shown';
 import { guess, tempo, wordOf, type FitWord } from '../state/predict';
+import { rateOf } from '../state/risk';
 
 export type Fit = Schemas['FitShape'];
 export interface Foreseen {
+  /** How long it would sound. */
   seconds: number;
   rate: number;
   /** How it fits. */
   word: FitWord;
-  /** Whether it was guessed here. */
+  /** Whether it was guessed here, because the server cannot tell. */
   isGuess: boolean;
 }
 /** Older servers tell nothing: then nobody asks again. */
 let isTold = true;
 
 export const foreseen = (fit: Fit): Foreseen => ({
-  seconds: fit.seconds,
+  seconds: fit.end - fit.start,
   rate: fit.rate,
   word: wordOf(
     fit.rate,
@@ -26,12 +28,23 @@ export const foreseen = (fit: Fit): Foreseen => ({
   ),
   isGuess: false,
 });
+/** How a line is heard, where it is heard as it stands. */
+function heard(line: Shown, text: string): Foreseen | null {
+  if (!line.sound || line.stale || text !== line.text) return null;
+  const { start, end, flags } = line.sound;
+  const rate = rateOf(line.sound);
+  return { seconds: end - start, rate, word: wordOf(rate, flags), isGuess: false };
+}
 
 export class Fitting {
   fit = $state.raw<Foreseen | null>(null);
+  /** Whether something better than `fit` is on its way. */
+  isAsking = $state(false);
   wordings = $state.raw<readonly Fit[]>([]);
   isLoading = $state(false);
   #asked = '';
+  #line = '';
+  #guess: () => void = () => undefined;
   #stop: AbortController | undefined;
   #timer: ReturnType<typeof setTimeout> | undefined;
   #loaded = '';
@@ -40,18 +53,28 @@ export class Fitting {
 
   constructor(readonly job: string) {}
 
-  /** Foresee how a text would fit a line: at once by guessing, better in a moment. */
+  /**
+   * Foresee how a text would fit a line. Until the server has answered what was known of the line stays; only what
+   * the server cannot tell is guessed.
+   */
   foresee(line: Shown, text: string, lines: readonly Line[]): void {
     const { id, start, end, speaker } = line;
     const asked = JSON.stringify([id, start, end, speaker, text, line.isKnown, line.isDirty]);
     if (asked === this.#asked) return;
     this.#asked = asked;
     this.#end();
-    const guessed = guess(text, tempo(lines, speaker), end - start);
-    this.fit = guessed && { ...guessed, word: wordOf(guessed.rate), isGuess: true };
+    const known = heard(line, text);
+    if (known) this.fit = known;
+    else if (id !== this.#line) this.fit = null;
+    this.#line = id;
+    this.#guess = (): void => {
+      const guessed = guess(text, tempo(lines, speaker), end - start);
+      this.fit = guessed && { ...guessed, word: wordOf(guessed.rate), isGuess: true };
+    };
     // A line that the server does not have yet it cannot foresee.
-    if (!isTold || !text || !isWhole(line, true) || !line.isKnown) return;
-    this.#timer = setTimeout(() => void this.#ask(line.id, text), 180);
+    this.isAsking = isTold && !!text && isWhole(line, true) && line.isKnown;
+    if (this.isAsking) this.#timer = setTimeout(() => void this.#ask(line.id, text), 180);
+    else if (!known) this.#guess();
   }
   async #ask(line: string, text: string): Promise<void> {
     const { signal } = (this.#stop = new AbortController());
@@ -62,7 +85,11 @@ export class Fitting {
         signal,
       });
       this.fit = foreseen(found.fit);
+      this.isAsking = false;
     } catch (thrown) {
+      if (signal.aborted) return;
+      this.isAsking = false;
+      this.#guess();
       this.#failed(thrown);
     }
   }

@@ -1,39 +1,18 @@
 // The studio of one dub: its text as it is edited, what is chosen, and everything that can be done.
 import { connection, problemOf, type ApiProblem } from '../../../api';
-import { toast } from '../../../design';
 import { t } from '../../../i18n/index.svelte';
 import * as commands from '../state/commands';
 import type { Change, Deed } from '../state/commands';
-import {
-  inOrder,
-  type Clash,
-  type Doc,
-  type Fields,
-  type Line,
-  type Transcript,
-  type Voice,
-} from '../state/document';
-import { colours, natural, newId } from '../state/names';
+import { inOrder, type Clash, type Doc, type Fields, type Transcript } from '../state/document';
+import { colours, natural } from '../state/names';
 import { next, problems, type Measured, type Problem } from '../state/risk';
 import { Saving, type Refusal, type SaveState } from '../state/saving';
-import { soundsIn, type Sound, type Sounds } from '../state/shift';
+import { soundsIn, type Sounds } from '../state/shift';
 import { UndoStack } from '../state/undo';
+import { Deeds } from './deeds';
 import { putBack, restore, serverOf } from './server';
 import { sessionShelf, shelfOf } from './shelves';
-
-/** A line as it is shown. */
-export interface Shown extends Line {
-  /** From 1, in order of time. */
-  number: number;
-  /** Where it sounds in the dub as it is. */
-  sound: Sound | null;
-  /** Whether the server does not have it yet. */
-  isDirty: boolean;
-  /** Whether the server has it at all. */
-  isKnown: boolean;
-  isLocked: boolean;
-  refusal: string | undefined;
-}
+import { shown, type Shown } from './shown';
 
 export class Studio {
   doc = $state.raw<Doc>() as Doc;
@@ -52,6 +31,7 @@ export class Studio {
   canRedo = $state<Deed | null>(null);
   /** What was done last, for whoever cannot see it. */
   said = $state('');
+  readonly deeds = new Deeds(this);
   #saving: Saving;
   #stack = new UndoStack();
   #kept: ReturnType<typeof sessionShelf>;
@@ -81,7 +61,16 @@ export class Studio {
   readonly order: readonly string[] = $derived.by(() => inOrder(this.doc.lines));
   readonly lines: readonly Shown[] = $derived.by(() => {
     const known = new Map(this.transcript.lines.map((line) => [line.id, line]));
-    return this.order.map((id, index) => this.#shown(id, index + 1, known.get(id)));
+    return this.order.map((id, index) =>
+      shown(this.doc, id, {
+        known: known.get(id),
+        number: index + 1,
+        sound: this.sounds[id] ?? null,
+        isDirty: this.#saving.isDirty(id),
+        isMade: this.#saving.made.has(id),
+        refusal: this.refused.get(id)?.problem,
+      }),
+    );
   });
   readonly byId: ReadonlyMap<string, Shown> = $derived.by(
     () => new Map(this.lines.map((line) => [line.id, line])),
@@ -114,28 +103,6 @@ export class Studio {
   get #goneLines(): number {
     const sounding = new Set(Object.keys(this.sounds));
     return this.transcript.removed.filter((one) => sounding.has(one.id)).length;
-  }
-
-  #shown(id: string, number: number, known: Line | undefined): Shown {
-    const fields = this.doc.lines.get(id)!;
-    const isDirty = this.#saving.isDirty(id);
-    return {
-      id,
-      note: known?.note ?? '',
-      timing: known?.timing ?? null,
-      edited: known?.edited ?? true,
-      added: known ? known.added : !this.#saving.made.has(id),
-      locked: known?.locked ?? null,
-      made: known?.made ?? null,
-      ...fields,
-      stale: isDirty || (known?.stale ?? true),
-      number,
-      sound: this.sounds[id] ?? null,
-      isDirty,
-      isKnown: !!known,
-      isLocked: this.doc.locked.has(id),
-      refusal: this.refused.get(id)?.problem.message,
-    };
   }
 
   /** Take over what saving knows. */
@@ -225,77 +192,12 @@ export class Studio {
     return this.problemOf.get(to) ?? null;
   }
 
-  split(cut: commands.Cut): void {
-    const { line } = this;
-    if (!line || this.#isHeld(line)) return;
-    const name = newId(this.doc.lines);
-    if (!this.do('split', (doc) => commands.split(doc, line.id, cut, name)))
-      toast.info(t('studio.cannotSplit'), { hint: t('studio.cannotSplitHint') });
-    else this.say(t('studio.splitDone'));
-  }
-  merge(): void {
-    const { line } = this;
-    if (!line) return;
-    const heard = (id: string): string | undefined => this.byId.get(id)?.made?.speaker;
-    const why = commands.whyNotMerge(this.doc, line.id, heard);
-    if (why) toast.info(t('studio.cannotMerge'), { hint: t(`studio.cannotMerge.${why}`) });
-    else if (this.do('merge', (doc) => commands.join(doc, line.id))) this.say(t('studio.mergeDone'));
-  }
-  add(at: number): string | null {
-    const room = commands.roomAt(this.doc, at, this.seconds || at + 2);
-    const speaker = this.line?.speaker ?? this.speakers[0] ?? 'S1';
-    const id = newId(this.doc.lines);
-    const fields = { ...room, speaker, source: '', text: '', keep_original: false };
-    if (!this.do('add', (doc) => commands.add(doc, id, fields))) return null;
-    this.selected = id;
-    return id;
-  }
-  remove(): void {
-    const { line } = this;
-    if (!line || this.#isHeld(line)) return;
-    const at = this.order.indexOf(line.id);
-    this.do('remove', (doc) => commands.remove(doc, line.id));
-    this.selected = this.order[Math.min(at, this.order.length - 1)] ?? null;
-    toast.info(t('studio.removed', { line: line.number }), {
-      action: this.offer,
-    });
-  }
-  lock(): void {
-    const { line } = this;
-    if (!line) return;
-    const isLocked = !line.isLocked;
-    this.do(isLocked ? 'lock' : 'unlock', (doc) => commands.withLock(doc, line.id, isLocked));
-    this.say(t(isLocked ? 'studio.lockedNow' : 'studio.unlockedNow', { line: line.number }));
-  }
-  keep(): void {
-    const { line } = this;
-    if (line && !this.#isHeld(line)) this.set(line.id, { keep_original: !line.keep_original }, 'keep');
-  }
-  /** Put back what was made of the line by itself. */
-  reset(): void {
-    const { line } = this;
-    if (!line?.made || this.#isHeld(line)) return;
-    const { text, source, speaker, start, end, keep_original } = line.made;
-    this.set(line.id, { text, source, speaker, start, end, keep_original }, 'reset');
-  }
-  voice(speaker: string, values: Partial<Voice>, run: string | null = null): void {
-    this.do('voice', (doc) => commands.withVoice(doc, speaker, values), run);
-  }
-  #isHeld(line: Shown): boolean {
-    if (!line.isLocked) return false;
-    toast.info(t('studio.isLocked', { line: line.number }), {
-      hint: t('studio.isLockedHint'),
-      action: { label: t('studio.unlock'), run: () => this.lock() },
-    });
-    return true;
-  }
-
   /** Put one's own words in the place of what somebody else wrote. */
   insist(clash: Clash): void {
     const isField = !['gone', 'kept', 'voice'].includes(clash.what);
     if (isField) this.set(clash.line, { [clash.what]: clash.mine }, 'text');
     else if (clash.what === 'kept') this.do('remove', (doc) => commands.remove(doc, clash.line));
-    else if (clash.what === 'voice') this.voice(clash.line, { voice: String(clash.mine) });
+    else if (clash.what === 'voice') this.deeds.voice(clash.line, { voice: String(clash.mine) });
     this.forget(clash);
   }
   forget(clash: Clash): void {
