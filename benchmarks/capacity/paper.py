@@ -42,7 +42,7 @@ def shares(
             profile.recognition[0] + profile.recognition[1] * seconds,
         ),
         "OpenAI lanes": (fleet.workers * TRANSLATIONS, worded),
-        "ElevenLabs": (fleet.accounts * fleet.lanes, wanted.spoken * spoken * crowded),
+        "ElevenLabs": (min(fleet.accounts, fleet.workers) * fleet.lanes, wanted.spoken * spoken * crowded),
         "database": (fleet.database, wanted.database),
     }
     if fleet.gpus:

@@ -66,15 +66,18 @@ class Place:
         """A job that dubs a clip by its link."""
         return self.desk.submit(source=self.link(lines)["url"], **WISHES)
 
+    def worker(self) -> int:
+        """The process that runs the jobs."""
+        return next(pid for pid in self.server.tree() if b"\0worker\0" in _words(pid))
+
     def counts(self) -> Counts:
         """Everything that is counted, once PostgreSQL has caught up."""
         time.sleep(_SETTLED)
-        workers = [pid for pid in self.server.tree() if b"\0worker\0" in _words(pid)]
         with urllib.request.urlopen(self._told["control"] + "state") as answer:
             asked = json.load(answer)["requests"]
         commits, postmaster = self._database()
         return Counts(
-            time.monotonic(), sum(_cpu_and_memory(pid)[0] for pid in workers[:1]),
+            time.monotonic(), _cpu_and_memory(self.worker())[0],
             self.server.answering_seconds(), _cpu_and_memory(postmaster)[0], _cpu_and_memory(self._world)[0],
             commits, _machine(), self._blobs(), tallying.read(self._tally), asked,
         )  # fmt: skip

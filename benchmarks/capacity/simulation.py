@@ -66,7 +66,8 @@ class World:
         self.openai = [Station(env, TRANSLATIONS) for _ in range(fleet.workers)]
         self.links = [Flow(env, known["worker"]["link_mbit"] * 1e6) for _ in range(fleet.workers)]
         self.gpu = Station(env, fleet.gpus) if fleet.gpus else None
-        self.speech = [Station(env, fleet.lanes, crowding=profile.crowding) for _ in range(fleet.accounts)]
+        accounts = range(min(fleet.accounts, fleet.workers))  # a worker has one
+        self.speech = [Station(env, fleet.lanes, crowding=profile.crowding) for _ in accounts]
         self.deepgram = Station(env, known["deepgram"]["concurrency"] * fleet.projects)
         self.database = Flow(env, fleet.database)
         self.began, self.started, self.ended = 0.0, 0, 0
@@ -149,7 +150,7 @@ def capacity(world: World, *, jobs: int) -> Outcome:
     """Under more work than there is room for: as soon as a job ends another one comes.
 
     The first ones come one after another, so that they are not all at the same step. What ends before each
-    place has ended two is not counted; then ``jobs`` are, or two for each place.
+    place has ended one is not counted; then ``jobs`` are, or one for each place.
     """
     places = world.places.count
     world.then = world.submit
@@ -162,9 +163,9 @@ def capacity(world: World, *, jobs: int) -> Outcome:
                 yield world.env.timeout(apart)
 
     world.env.process(come())
-    _until(world, 2 * places)
+    _until(world, places)
     world.clear()
-    _until(world, max(jobs, 2 * places))
+    _until(world, max(jobs, places))
     return _outcome(world)
 
 
@@ -181,6 +182,27 @@ def under(world: World, *, rate: float, warm: float, window: float) -> Outcome:
     world.env.run(until=warm)
     world.clear()
     world.env.run(until=warm + window)
+    return _outcome(world)
+
+
+def day(world: World, *, videos: float, hours: Sequence[float]) -> Outcome:
+    """A day of about so many videos, ``hours`` being each hour's share, and who still waits at its end."""
+    chance = random.Random(world.seed)
+
+    def arrivals() -> Generator[simpy.Event, Any, None]:
+        for number, share in enumerate(hours):
+            end = (number + 1) * DAY / len(hours)
+            rate = videos * share / sum(hours) / (DAY / len(hours))
+            while rate:
+                soon = chance.expovariate(rate)
+                if world.env.now + soon > end:  # what is left of the gap begins anew with the next rate
+                    break
+                yield world.env.timeout(soon)
+                world.submit()
+            yield world.env.timeout(end - world.env.now)
+
+    world.env.process(arrivals())
+    world.env.run(until=DAY)
     return _outcome(world)
 
 

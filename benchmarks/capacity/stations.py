@@ -20,7 +20,7 @@ class Station:
         """``crowding``: a request takes longer by this fraction for each other one that is being served."""
         if servers < 1:
             raise ValueError(f"a station needs a server, not {servers}")
-        self._env, self.servers, self._crowding = env, servers, crowding
+        self._env, self.servers, self.crowding = env, servers, crowding
         self.busy = 0
         self.waiting = 0
         self._turns: OrderedDict[Hashable, deque[tuple[float, float, Then]]] = OrderedDict()
@@ -55,7 +55,7 @@ class Station:
 
     def _begin(self, seconds: float, asked: float, then: Then) -> None:
         self._count()
-        seconds *= 1 + self._crowding * self.busy
+        seconds *= 1 + self.crowding * self.busy
         self.busy += 1
         self.begun += 1
         self.waited += self._env.now - asked

@@ -2,24 +2,27 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shutil
+import threading
 import time
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from statistics import fmean
-from typing import Any
+from typing import Any, Self
 
 from autodub.testing.loopback.profile import PROFILES
 from benchmarks.capacity import place
-from benchmarks.capacity.demands import demand
+from benchmarks.capacity.demands import demand, measured
 from benchmarks.capacity.measuring import OUT, _processor
 from benchmarks.capacity.place import Place
+from benchmarks.capacity.scenarios import VALIDATED
 from benchmarks.capacity.simulation import Fleet, World, batch
+from benchmarks.server import _tree
 
-VALIDATED = Path(__file__).with_name("validated.json")
 PROFILE = "modern"
 WARM, LINES = 28, (29, 30, 31, 32, 33, 34, 35, 36)
 RUNS = ((1, 4), (2, 6), (4, 8))
@@ -35,9 +38,9 @@ def main() -> None:
         folder.mkdir(parents=True)
         with place.running(folder, slots=slots, profile=PROFILE, lines=(WARM, *LINES)) as here:
             here.desk.until_over([here.submit(WARM)])
-            before = _slowness()
-            found = _measured(here, LINES[:count])
-            found["slowness"] = round((before + _slowness()) / 2, 2)
+            with _Delays(here.worker()) as delays:
+                found = _measured(here, LINES[:count])
+            found["slowness"] = round(delays.slowness, 2)
         rows.append({"slots": slots, "jobs": count, **found, **_simulated(slots, count, found)})
         print(json.dumps(rows[-1]), flush=True)
     told = {
@@ -100,16 +103,47 @@ def _simulated(slots: int, count: int, found: dict[str, Any]) -> dict[str, Any]:
 
 def beside(minutes: float) -> float:
     """CPU seconds of database, server and clouds, where all of them are on the worker's machine."""
-    from benchmarks.capacity.demands import measured
-
     short = measured()["short"]
     wanted = demand(minutes)
     return float(wanted.database + wanted.answering + short["cpu_s"]["clouds"] * minutes / short["minutes"])
 
 
-def _slowness() -> float:
-    """Wall by CPU seconds of a program that only computes, beside whatever else this machine does now."""
-    wall, cpu = time.monotonic(), time.thread_time()
-    while time.thread_time() - cpu < 2.0:
-        sum(range(10_000))
-    return (time.monotonic() - wall) / (time.thread_time() - cpu)
+class _Delays:
+    """How long the worker's threads, and those of its programs, ran and waited for a core while entered."""
+
+    def __init__(self, worker: int) -> None:
+        self._worker = worker
+        self._seen: dict[int, tuple[int, int]] = {}
+        self.ran = self.waited = 0
+        self._over = threading.Event()
+        self._thread = threading.Thread(target=self._watch, daemon=True)
+
+    def __enter__(self) -> Self:
+        self._look()
+        self.ran = self.waited = 0
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._over.set()
+        self._thread.join()
+        self._look()
+
+    @property
+    def slowness(self) -> float:
+        """Seconds until a second of CPU is had."""
+        return (self.ran + self.waited) / self.ran
+
+    def _watch(self) -> None:
+        while not self._over.wait(0.1):
+            self._look()
+
+    def _look(self) -> None:
+        for pid in _tree(self._worker):
+            for task in Path(f"/proc/{pid}/task").glob("*"):
+                with contextlib.suppress(OSError, ValueError):
+                    ran, waited, _ = (int(word) for word in (task / "schedstat").read_text().split())
+                    before = self._seen.get(int(task.name), (0, 0))
+                    self._seen[int(task.name)] = ran, waited
+                    self.ran += ran - before[0]
+                    self.waited += waited - before[1]
