@@ -7,7 +7,7 @@ BENCH ?=
 SERVE ?=
 CLUSTER ?=
 
-.PHONY: help setup demo serve cluster test check bench bench-speed lock clean
+.PHONY: help setup demo serve cluster test check deploy-check bench bench-speed lock clean
 
 help: ## what there is to type
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -29,6 +29,9 @@ test: setup ## format, lint, types, import layers, tests
 
 check: setup ## the same without the tests
 	@scripts/check --no-tests
+
+deploy-check: setup ## hold the files of deploy/ against Helm, Docker Compose, Kubernetes, systemd and nginx
+	@scripts/deploy-check
 
 bench: setup ## measure synchrony, cost and crash safety; BENCH=--quick for the short form
 	@scripts/bench $(BENCH)

@@ -14,7 +14,7 @@ import socket
 import string
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
@@ -35,9 +35,11 @@ class Cluster:
     def __init__(
         self, folder: Path, *, port: int = 0, servers: int = 2, workers: int = 3, slots: int = 1,
         queues: str = "net,cpu,gpu", durable: bool = True, environ: Mapping[str, str] | None = None,
-        route: Route | None = None, say: Callable[[str], None] = print,
+        people: Sequence[str] = (), route: Route | None = None, say: Callable[[str], None] = print,
     ) -> None:  # fmt: skip
         """``port`` 0 takes any that is free; ``environ`` is what servers and workers get besides.
+
+        Where there are ``people``, they alone may use it, each with a key of ``keys``; the first is an admin.
 
         Raises CannotBegin where something is missing, or another cluster has the folder.
         """
@@ -47,7 +49,10 @@ class Cluster:
         self.folder, self._lock = folder, _locked(folder / "lock")
         self.durable, self.slots, self._queues, self._route = durable, slots, queues, route
         self._known = _secrets(folder / "secrets.json")
-        self._extra = dict(environ or {})
+        self._extra = dict(environ or {}) | ({"AUTODUB_ACCOUNTS": "1"} if people else {})
+        self._people = tuple(people)
+        self.keys: dict[str, str] = {}
+        """Name -> key, of this start."""
         self.servers = [f"api-{number}" for number in range(1, servers + 1)]
         self.workers = [f"worker-{number}" for number in range(1, workers + 1)]
         names = ("front", "redis", "postgres", "s3", *self.servers)
@@ -78,6 +83,8 @@ class Cluster:
             parts.redis(self.folder / "redis", ports["redis"], known["redis"]),
             parts.s3(self.folder / "s3", ports["s3"], known["key"], known["secret"]),
         )  # fmt: skip
+        if self._people:
+            self._admit()
         begin(*map(self._server, self.servers), *map(self._worker, self.workers))
         begin(parts.nginx(self.folder / "nginx", ports["front"], [ports[name] for name in self.servers]))
 
@@ -113,6 +120,25 @@ class Cluster:
             "AWS_ACCESS_KEY_ID": self._known["key"], "AWS_SECRET_ACCESS_KEY": self._known["secret"],
             "AWS_REGION": "us-east-1", "AWS_EC2_METADATA_DISABLED": "true", **self._extra,
         }  # fmt: skip
+
+    def _admit(self) -> None:
+        """Have an account for everybody, and make each a key."""
+        from autodub.infra import server_settings, settings
+        from autodub.jobs.platform import LOCAL_ACTOR, Platform
+        from autodub.jobs.records import SCOPES
+
+        environ = self.environment("desk") | {"AUTODUB_BROKER": ""}
+        known = settings.load(environ=environ)
+        platform = Platform(known, server_settings.load(known, environ=environ))
+        try:
+            there = {account.name: account for account in platform.accounts.list(LOCAL_ACTOR)}
+            for number, name in enumerate(self._people):
+                scopes = SCOPES[: None if number == 0 else -1]
+                role: Any = "user" if number else "admin"
+                account = there.get(name) or platform.accounts.create(LOCAL_ACTOR, name, None, role=role)
+                self.keys[name], _ = platform.keys.create(LOCAL_ACTOR, "cluster", scopes, owner=account.id)
+        finally:
+            platform.close()
 
     def _port(self, who: str, service: str) -> int:
         port = self.ports[service]

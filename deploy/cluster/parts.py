@@ -12,6 +12,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from deploy.cluster import sites
 from deploy.cluster.supervisor import CannotBegin, Part, tied
 
 BUCKET = "autodub"
@@ -114,7 +115,7 @@ def s3(folder: Path, port: int, key: str, secret: str) -> Part:
     objects = folder / "objects"
     (objects / BUCKET).mkdir(parents=True, exist_ok=True)  # a bucket is a folder
     argv = [str(_RCLONE), "serve", "s3", "--config", os.devnull, "--addr", f"127.0.0.1:{port}",
-            "--cache-dir", str(folder / "cache"), "--dir-cache-time", "0s", str(objects)]  # fmt: skip
+            "--cache-dir", str(folder / "cache"), str(objects)]  # fmt: skip
     env = _environment() | {"RCLONE_AUTH_KEY": f'"{key},{secret}"'}
 
     def answers(_: int) -> bool:
@@ -140,14 +141,7 @@ def nginx(folder: Path, port: int, servers: Sequence[int]) -> Part:
 
 def nginx_config(folder: Path, port: int, servers: Sequence[int]) -> str:
     """The whole of nginx's settings: the site as it is handed out, for these ports."""
-    site = (Path(__file__).parents[1] / "nginx.conf").read_text()
-    lines = "".join(f"    server 127.0.0.1:{one} fail_timeout=2s;\n" for one in servers)
-    site = replaced(site, "servers", (
-        f"upstream autodub {{\n{lines}    keepalive 32;\n}}\n"
-        f"upstream autodub_uploads {{\n    hash $remote_addr$http_authorization consistent;\n{lines}"
-        "    keepalive 32;\n}\n"
-    ))  # fmt: skip
-    site = replaced(site, "listen", f"    listen 127.0.0.1:{port};\n")
+    site = sites.site([f"127.0.0.1:{one}" for one in servers], f"    listen 127.0.0.1:{port};\n")
     places = "".join(
         f"    {kind}_temp_path {_quoted(folder / kind)};\n"
         for kind in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
@@ -157,15 +151,6 @@ def nginx_config(folder: Path, port: int, servers: Sequence[int]) -> str:
     head = f"daemon off;\nmaster_process off;\n{user}pid {_quoted(folder / 'nginx.pid')};\n"
     head += "error_log stderr warn;\n"
     return f"{head}events {{ worker_connections 2048; }}\nhttp {{\n    access_log off;\n{places}\n{site}}}\n"
-
-
-def replaced(text: str, name: str, by: str) -> str:
-    """A text with what is between ``# <name>`` and ``# </name>`` replaced."""
-    before, _, rest = text.partition(f"# <{name}>")
-    _, found, after = rest.partition(f"# </{name}>\n")
-    if not found:
-        raise ValueError(f"there is no part {name}")
-    return f"{before}\n{by}{after}"
 
 
 def _environment() -> dict[str, str]:

@@ -155,7 +155,8 @@ class Supervisor:
             ending = [one for one in running if one.part.tier == tier]
             for one in ending:
                 one.signal(one.part.stop)
-            _wait(ending)
+            for name in _wait(ending):
+                self._say(f"{name} did not end in time and was killed")
         self._thread.join()
 
     def _run(self) -> None:
@@ -179,16 +180,20 @@ def tied(user: str = "") -> list[str]:
     return [path, *who, "--pdeathsig", "KILL", "--"]
 
 
-def _wait(parts: Sequence[_Running]) -> None:
+def _wait(parts: Sequence[_Running]) -> list[str]:
+    """Wait for their ends; the names of those that had to be killed."""
     end = time.monotonic() + max(one.part.patience for one in parts)
+    killed = []
     for one in parts:
         if one.process is None:
             continue
         try:
             one.process.wait(max(0.1, end - time.monotonic()))
         except subprocess.TimeoutExpired:
+            killed.append(one.part.name)
             one.signal(signal.SIGKILL)
             one.process.wait()
+    return killed
 
 
 def _how(code: int) -> str:

@@ -1,0 +1,65 @@
+{{- define "autodub.labels" -}}
+app.kubernetes.io/name: autodub
+app.kubernetes.io/instance: {{ .Release.Name }}
+app.kubernetes.io/version: {{ .Values.image.tag | quote }}
+app.kubernetes.io/managed-by: {{ .Release.Service }}
+helm.sh/chart: {{ .Chart.Name }}-{{ .Chart.Version }}
+{{- end }}
+
+{{- define "autodub.selector" -}}
+app.kubernetes.io/name: autodub
+app.kubernetes.io/instance: {{ .Release.Name }}
+{{- end }}
+
+{{- define "autodub.account" -}}
+{{ if .Values.serviceAccount.create }}{{ .Release.Name }}-autodub{{ else }}default{{ end }}
+{{- end }}
+
+{{- define "autodub.claim" -}}
+{{ .Values.store.claim.name | default (printf "%s-autodub" .Release.Name) }}
+{{- end }}
+
+{{- /* What pods of ours have in common: a list of (root, grace seconds). */}}
+{{- define "autodub.pod" -}}
+{{- $ := index . 0 }}
+serviceAccountName: {{ include "autodub.account" $ }}
+automountServiceAccountToken: false
+terminationGracePeriodSeconds: {{ index . 1 }}
+securityContext:
+  runAsNonRoot: true
+  runAsUser: 10001
+  runAsGroup: 10001
+  fsGroup: 10001
+  seccompProfile: {type: RuntimeDefault}
+{{- with $.Values.imagePullSecrets }}
+imagePullSecrets: {{ toYaml . | nindent 2 }}
+{{- end }}
+volumes:
+  - name: data
+    emptyDir: {sizeLimit: {{ $.Values.scratch.size }}}
+  - name: tmp
+    emptyDir: {}
+  {{- if not $.Values.store.s3 }}
+  - name: blobs
+    persistentVolumeClaim: {claimName: {{ include "autodub.claim" $ }}}
+  {{- end }}
+{{- end }}
+
+{{- /* What containers of ours have in common. */}}
+{{- define "autodub.container" -}}
+image: "{{ .Values.image.repository }}:{{ .Values.image.tag }}"
+imagePullPolicy: {{ .Values.image.pullPolicy }}
+securityContext:
+  allowPrivilegeEscalation: false
+  readOnlyRootFilesystem: true
+  capabilities: {drop: [ALL]}
+envFrom:
+  - configMapRef: {name: {{ .Release.Name }}-autodub}
+  - secretRef: {name: {{ .Values.secretName }}}
+volumeMounts:
+  - {name: data, mountPath: /var/lib/autodub/data}
+  - {name: tmp, mountPath: /tmp}
+  {{- if not .Values.store.s3 }}
+  - {name: blobs, mountPath: /blobs}
+  {{- end }}
+{{- end }}
