@@ -84,6 +84,17 @@ class Server:
             asked.sendall(b"FLUSHALL\r\n")
             asked.recv(100)
 
+    def contents(self) -> str:
+        """All keys and values as one text."""
+        from redis import Redis
+
+        with Redis(port=self.port, decode_responses=True) as client:
+            read = {
+                "hash": client.hgetall, "zset": lambda key: client.zrange(key, 0, -1),
+                "set": client.smembers, "list": lambda key: client.lrange(key, 0, -1), "string": client.get,
+            }  # fmt: skip
+            return str([(key, read[str(client.type(key))](key)) for key in client.scan_iter()])
+
     def _answers(self) -> bool:
         try:
             with socket.create_connection(("127.0.0.1", self.port), 1.0) as asked:
@@ -209,7 +220,7 @@ def run(order: Order) -> dict[str, Any]:
             order.away(server)
         done = [job for worker in crew for job in worker.result()]
         asked = cloud.asked("elevenlabs", "speech")
-        return _report(order, began, done, cloud, asked)
+        return _report(order, began, done, cloud, asked) | {"the key is in Redis": KEY in server.contents()}
 
 
 def _report(

@@ -1,8 +1,8 @@
 """One worker of the limits' benchmark: jobs that speak lines at one account, through the gateway.
 
 ``python -m benchmarks.limits_worker`` reads its order, a line of JSON, from standard input; says ``ready``;
-waits for another line; carries the jobs out side by side; and answers with a line of JSON. Seconds are those of
-the machine's monotonic clock, which all processes share.
+waits for another line; carries the jobs out side by side; and answers with a line of JSON. Seconds are those
+of the machine's monotonic clock, which all processes share.
 """
 
 from __future__ import annotations

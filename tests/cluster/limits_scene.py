@@ -8,13 +8,15 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from itertools import cycle
 
+import redis as client
 from brokers import Redis
 from pydantic import SecretStr
 
 from autodub.gateway.accounts import Accounts
 from autodub.gateway.lanes import NOBODY, Ticket, Turn
+from autodub.gateway.membership import Outage
 from autodub.gateway.shared_accounts import SharedAccounts
-from autodub.infra.redis_limits import RedisLimits
+from autodub.infra.redis_limits import PREFIX, RedisLimits
 
 ACCOUNT = "cloud:1f0c9a22"
 POOL = f"{ACCOUNT}/speech"
@@ -67,6 +69,10 @@ class Held:
         self._thread.join(LONG)
         assert not self._thread.is_alive()
 
+    def leave(self) -> None:
+        """Its process was killed: it asks nothing any more, and ends as soon as it can."""
+        self._end.set()
+
 
 class World:
     """Accounts, as many processes see them: called, the next process's."""
@@ -95,6 +101,19 @@ def shared(redis: Redis, *, lease: float = 60.0, cooldown: float = 60.0) -> Shar
     """A process of its own."""
     memory = RedisLimits(SecretStr(redis.address))
     return SharedAccounts(memory, lease=lease, cooldown=cooldown)
+
+
+def kill(one: SharedAccounts, redis: Redis) -> None:
+    """A process that is not there any more, without a word, and whose lease has run out."""
+    membership = one.membership
+    membership._outage = Outage("killed", 1)
+    membership._over.set()
+    membership._wake.set()
+    with client.Redis.from_url(redis.address) as asked:
+        asked.publish(f"{PREFIX}to:{membership.id}", "left")
+        for thread in membership._threads:
+            thread.join(LONG)
+        asked.zadd(f"{PREFIX}members", {membership.id: 0})
 
 
 def until(is_so: Callable[[], bool]) -> None:

@@ -165,7 +165,7 @@ class Membership:
                 return
             try:
                 if self._outage is None:
-                    self._beat()
+                    self.beat()
                 else:
                     self._come_back()
             except Unavailable as problem:
@@ -173,7 +173,8 @@ class Membership:
             except Exception:  # without this thread everything would be taken from us
                 log.exception("the lease of the shared limits could not be renewed")
 
-    def _beat(self) -> None:
+    def beat(self) -> None:
+        """Stay a member, and have the memory know what this process holds. Raises Unavailable."""
         joins = self._joins
         found = self._memory.ask("beat", self.id, self._micros)
         if found[0] == "unknown":

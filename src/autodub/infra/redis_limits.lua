@@ -273,7 +273,6 @@ end
 
 -- beat LEASE: stay a member.
 function verbs.beat(lease)
-  if not is_alive(me) then return {'unknown'} end
   redis.call('ZADD', prefix .. 'members', text(now + tonumber(lease)), me)
   return {members()}
 end
@@ -287,7 +286,6 @@ end
 
 -- acquire POOL ACCOUNT TICKET PARTY JOB LANES
 function verbs.acquire(pool, account, ticket, party, job, lanes)
-  if not is_alive(me) then return {'unknown'} end
   local state = load(pool, tonumber(lanes))
   if state.told == 0 and tonumber(lanes) > state.ceiling then
     raise(state, tonumber(lanes))
@@ -402,7 +400,6 @@ end
 
 -- guard ACCOUNT PERMIT JOB IS_TRIAL COOLDOWN: leave to send one request.
 function verbs.guard(account, permit, job, is_trial, cooldown)
-  if not is_alive(me) then return {'unknown'} end
   local circuit, trying = key('circuit', account), key('trying', account)
   local found = redis.call('HMGET', circuit, 'opened', 'proven', 'probe', 'kind', 'reason', 'hint', 'engine')
   if not found[1] then
@@ -501,4 +498,7 @@ function verbs.state()
   return told
 end
 
+-- Whoever is no member, or not any more, becomes one first: this memory may have been emptied.
+local anybody = {join = true, leave = true, ready = true, sync = true, permits = true, state = true}
+if not anybody[verb] and not is_alive(me) then return {'unknown'} end
 return verbs[verb](unpack(ARGV, 3))
