@@ -19,9 +19,9 @@ from autodub.jobs.records import Job
 from autodub.jobs.tables import events
 
 
-@pytest.fixture(params=["sqlite", "postgres", "redis"])
+@pytest.fixture(params=["sqlite", "redis"])
 def rolling(request: pytest.FixtureRequest, tmp_path: Path, place: Path, starter: Starter) -> Iterator[House]:
-    """An installation without workers: with SQLite, with PostgreSQL, and with a broker besides."""
+    """An installation without workers: with SQLite, and with PostgreSQL and a broker."""
     kind, broker, database = request.param, None, ""
     with ExitStack() as stack:
         if kind != "sqlite":

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from sqlalchemy import event
 
+from autodub.jobs import audit, events
 from autodub.jobs.batches import BatchRefused
 from autodub.jobs.platform import LOCAL_ACTOR, Platform
 from autodub.jobs.records import Actor
@@ -42,6 +43,30 @@ def test_every_source_is_dubbed_into_every_language(platform: Platform) -> None:
     assert {(job.spec["tone"], job.priority, job.batch) for job in jobs} == {("playful", 3, batch)}
     found = platform.batches.get(LOCAL_ACTOR, batch)
     assert (found.name, dict(found.counts), found.total, found.progress) == ("Talks", {"queued": 6}, 6, 0.0)
+
+
+def test_a_batch_keeps_the_audit_for_a_moment_only(
+    platform: Platform, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever else has something to record waits for no batch: all of its rows are written at its end."""
+    done: list[str] = []
+    change, alone = events.change, platform.sql.alone
+
+    def changed(*given: Any, **named: Any) -> Any:
+        done.append("job")
+        return change(*given, **named)
+
+    def taken(connection: Any, number: int) -> None:
+        done.append("audit" if number == audit._LOCK else "other")
+        alone(connection, number)
+
+    monkeypatch.setattr(events, "change", changed)
+    monkeypatch.setattr(platform.sql, "alone", taken)
+    _, made, _ = submit(platform, sources=TWO[:1])
+    assert done == ["job"] * 3 + ["audit"]
+    told = [one.subject for one in audit.entries(platform.sql, audit.Filter(action="job.submitted"))]
+    assert told == [f"job:{job.id}" for job in made]
+    assert audit.verify(platform.sql).first_bad is None
 
 
 def test_when_one_job_cannot_be_none_is(platform: Platform) -> None:

@@ -92,6 +92,25 @@ def test_a_user_with_nothing_running_goes_before_one_who_has(desk: Desk) -> None
     assert desk.claims.next("worker").owner == "first"  # type: ignore[union-attr]
 
 
+def test_a_users_turn_outlives_the_users_jobs(desk: Desk) -> None:
+    """Whoever deletes what is finished does not go before those who waited longer."""
+    ann, bob = desk.user("ann"), desk.user("bob")
+    for user in (bob, ann):  # ann's began last
+        job = desk.submit(user)
+        taken = desk.claims.next("w")
+        assert taken is not None
+        assert desk.claims.end(taken, "completed", Event("job.completed"))
+        if user is ann:
+            desk.jobs.delete(ann, job.id)
+            desk.platform.erasing.erase(job.id)
+            assert desk.row(job) is None
+    desk.submit(ann)
+    desk.submit(bob)
+    taken = desk.claims.next("w")
+    assert taken is not None
+    assert taken.owner == bob.id
+
+
 def test_priority_decides_among_one_users_jobs_and_then_age(desk: Desk) -> None:
     """Another user's priority decides nothing."""
     low, old, high, new = (desk.submit(priority=p) for p in (-1, 0, 5, 0))

@@ -12,6 +12,7 @@ import pytest
 from autodub.gateway.store import Store
 from autodub.infra import settings
 from autodub.jobs.deriving import Check, Derived, Deriving, Unfinished
+from autodub.jobs.erasing import erased
 from autodub.model.errors import MediaError, NotFound, Unavailable
 
 OWNER = "a" * 32
@@ -116,6 +117,7 @@ def test_what_is_made_of_something_deleted_meanwhile_does_not_stay(shop: Shop) -
         shop.ask()
     shop.store.collect()
     assert list(shop.store.blobs.files()) == []
+    assert erased(shop.settings.data_dir).exists()  # its traces in the databases' files are to go as well
 
 
 def test_what_was_pruned_is_made_anew(shop: Shop) -> None:

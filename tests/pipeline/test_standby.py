@@ -3,14 +3,25 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from decimal import Decimal
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 
+from autodub.dubbing.cost import Estimate, Expected
+from autodub.dubbing.prices import load
 from autodub.engines import registry
 from autodub.engines.roles import Info
-from autodub.model.errors import CircuitOpen, NoCredit, Refused, TooLong, Unreachable
+from autodub.model.errors import CircuitOpen, NoCredit, QuotaExceeded, Refused, TooLong, Unreachable
+from autodub.model.language import Language
+from autodub.model.request import DubRequest
 from autodub.model.speech import Transcript
+from autodub.pipeline import standby
+from autodub.pipeline.choosing import Chosen
+from autodub.pipeline.plan import Plan
+from autodub.pipeline.policy import Anything
+from autodub.pipeline.run import Run
 from autodub.testing.fakes import FakeCloner, FakeSynthesizer, FakeTranscriber, FakeTranslator
 from autodub.testing.script import Give, Script
 
@@ -202,3 +213,81 @@ def _only(role: str, known: tuple[str, ...]):
     """Only these engines for a role, so that nothing of this machine takes part."""
     real = registry.names
     return lambda asked: known if asked == role else real(asked)
+
+
+TABLE = load(
+    """
+    dated = "2026-01-01"
+    [[price]]
+    engine = "transcriber.paid"
+    unit = "seconds"
+    dollars = "0.01"
+    """
+)
+
+
+class Purse(Anything):
+    """A policy that sets so much aside, or has nothing."""
+
+    def __init__(self, allowed: Decimal | None) -> None:
+        self.allowed, self.asked = allowed, []
+
+    def costs(self, cost: Estimate) -> Decimal | None:
+        """What it was told to."""
+        self.asked.append(cost)
+        if self.allowed is None:
+            raise QuotaExceeded("Nothing is left.", hint="Wait.")
+        return self.allowed
+
+
+def _engine(name: str, *, paid: bool) -> Chosen:
+    return Chosen(None, Info(name, "transcriber", "1", "", paid=paid), "", named=False)
+
+
+def _taken_over(monkeypatch, policy, *, estimate=None):
+    """A free transcriber is down, a paid one stands by: the plan, and the caps that the door was given."""
+    caps: list[Decimal] = []
+    door = SimpleNamespace(prices=TABLE, afford=caps.append)
+    run = Run(cast("Any", door), lambda _: None, policy=policy)
+    run.expected, run.estimate = Expected(60.0, 50.0, 1, "en", "es"), estimate
+    free = {role: _engine("here", paid=False) for role in ("transcriber", "translator", "synthesizer")}
+    none = cast("Any", None)
+    plan = Plan(
+        source=none, spoken=None, start=0, end=None, audio=none, subtitles=None, engines=free, notes=(),
+        target=Language.parse("es"), outputs=none,
+    )  # fmt: skip
+    monkeypatch.setattr(standby, "stand_in", lambda *_, **__: _engine("paid", paid=True))
+    asked = []
+
+    def step(plan):
+        asked.append(plan)
+        if len(asked) == 1:
+            raise Unreachable("no answer", engine="transcriber.here")
+        return "done"
+
+    found, answer = standby.sticky(run, plan, DubRequest("a", "es"), cast("Any", None), step)
+    assert answer == "done"
+    return run, found, caps
+
+
+def test_money_is_set_aside_for_who_costs_some_where_nobody_did_before(monkeypatch):
+    """What it will cost is told, and no more than is allowed is spent."""
+    purse = Purse(Decimal(2))
+    run, plan, caps = _taken_over(monkeypatch, purse)
+    assert plan.engines["transcriber"].info.name == "paid"
+    assert (len(purse.asked), caps) == (1, [Decimal(2)])
+    assert run.estimate is purse.asked[0]
+    assert run.estimate.likely == Decimal("0.60")
+
+
+def test_where_money_is_set_aside_already_no_more_is(monkeypatch):
+    """What was has room for a dearer engine."""
+    purse = Purse(Decimal(2))
+    _, _, caps = _taken_over(monkeypatch, purse, estimate=object())
+    assert (purse.asked, caps) == ([], [])
+
+
+def test_nobody_stands_in_whom_nobody_pays(monkeypatch):
+    """Then the dub ends for the reason it would end for anyhow."""
+    with pytest.raises(Unreachable):
+        _taken_over(monkeypatch, Purse(None))

@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import io
 import subprocess
+import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pytest
 from flask.testing import FlaskClient
 
+from autodub.engines import registry
 from autodub.infra import server_settings, settings
 from autodub.jobs import looking
 from autodub.jobs.platform import LOCAL_ACTOR, Platform
+from autodub.jobs.records import Actor
 from autodub.model.errors import Unavailable
 from autodub.testing.site import Site
 from autodub.web.app import create_app
@@ -103,14 +108,37 @@ def test_links_pass_the_rules_for_downloads(client: FlaskClient, platform: Platf
     assert kind_of("POST", "/api/v1/look") == ""
 
 
-def test_few_links_are_looked_at_at_once(allowed: Platform, site: Site) -> None:
-    """The next one is told to come back, and no thread waits."""
-    for _ in range(looking._AT_ONCE):
-        allowed.looking._seats.acquire()
-    with pytest.raises(Unavailable):
-        allowed.looking.link(site.url("talk"))
-    answer = create_app(allowed).test_client().post("/api/v1/look", json={"source": site.url("talk")})
-    assert answer.status_code == 503
+def test_few_links_are_looked_at_at_once(
+    allowed: Platform, site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The next one is told to come back, and no thread waits; one user takes no more than half the seats."""
+    go, client = threading.Event(), create_app(allowed).test_client()
+    begun, real = threading.Semaphore(0), registry.build
+
+    def slow(*given: Any) -> Any:
+        begun.release()
+        assert go.wait(60)
+        return real(*given)
+
+    def ask(number: int, name: str) -> str:
+        return allowed.looking.link(Actor(name), site.url(f"talk?{number}")).title
+
+    monkeypatch.setattr(looking.registry, "build", slow)
+    with ThreadPoolExecutor(4) as pool:
+        asked = [pool.submit(ask, number, "ann") for number in range(2)]
+        for _ in asked:
+            assert begun.acquire(timeout=60)
+        with pytest.raises(Unavailable):
+            ask(2, "ann")
+        asked += [pool.submit(ask, number, "bob") for number in (3, 4)]
+        for _ in range(2):
+            assert begun.acquire(timeout=60)
+        with pytest.raises(Unavailable):
+            ask(5, "cid")
+        assert client.post("/api/v1/look", json={"source": site.url("talk")}).status_code == 503
+        go.set()
+        assert {one.result(60) for one in asked} == {"Eine Rede"}
+    assert ask(6, "ann") == "Eine Rede"
 
 
 def test_an_upload_is_told_in_the_same_shape(

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import replace
 from decimal import Decimal
 from types import SimpleNamespace
@@ -162,6 +165,38 @@ def test_money_that_is_not_there_is_not_spent(desk: Desk, money: dict[str, Any])
             connection.exec_driver_sql("UPDATE users SET dollars = 1")
         assert desk.ask().status_code == 403
         assert Sayings.asked == []
+
+
+def test_of_two_who_ask_at_once_the_second_has_what_the_first_left(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever they ask about: the first one's money is spent when the second one's is counted."""
+    spec = desk.platform.jobs.get(LOCAL_ACTOR, desk.job).spec
+    desk.put(spec=json.dumps({**spec, "budget": "0.05"}))
+    caps: list[Decimal] = []
+    both, real = threading.Barrier(2), rewording.Rewording._budget
+
+    def gateway(*given: Any, cap: Decimal, **named: Any) -> Any:
+        caps.append(cap)
+        return real_gateway(*given, cap=cap, **named)
+
+    def budget(self: Any, job: Any, spec: Any) -> Decimal | None:
+        found = real(self, job, spec)
+        if not both.broken:
+            with suppress(threading.BrokenBarrierError):
+                both.wait(30)  # both know now that money is limited
+            both.abort()
+        return found
+
+    real_gateway = rewording.Gateway
+    monkeypatch.setattr(rewording.Gateway, "bill", lambda _: SimpleNamespace(total=Decimal("0.02")))
+    monkeypatch.setattr(rewording, "Gateway", gateway)
+    monkeypatch.setattr(rewording.Rewording, "_budget", budget)
+    with ThreadPoolExecutor(2) as pool:
+        asked = [pool.submit(desk.ask, lengths=lengths) for lengths in ([0.9, 0.7, 1.1], [0.8, 0.7, 0.6])]
+        assert [one.result(60).status_code for one in asked] == [200, 200]
+    assert caps == [Decimal("0.05"), Decimal("0.03")]
+    assert desk.spent()[0] == Decimal("0.04")
 
 
 def test_what_would_cost_more_than_is_left_is_refused_in_plain_words(

@@ -18,6 +18,7 @@ from autodub.infra.server_settings import ServerSettings
 from autodub.infra.settings import Settings
 from autodub.infra.sql import Sql
 from autodub.jobs import affordable
+from autodub.jobs.audit import Deed
 from autodub.jobs.consents import Consents
 from autodub.jobs.content import Content
 from autodub.jobs.feasible import Feasible, Given
@@ -191,18 +192,19 @@ class Admission:
             return str(name or _UNTITLED)
         return str(spec.source)[:300]
 
-    def kept(self, connection: Connection, actor: Actor, job: str, spec: JobSpec, *, at: float) -> None:
-        """Record what was stated with a job. Raises NotFound for an upload that is gone.
+    def kept(self, connection: Connection, actor: Actor, job: str, spec: JobSpec, *, at: float) -> list[Deed]:
+        """Keep what was stated with a job; what is to be recorded of it. Raises NotFound for a lost upload.
 
         From here on an upload stays as long as the job does: whoever removes one looks for jobs that use it.
         """
-        self._consents.kept(connection, actor, job, spec, at=at)
+        deeds = self._consents.kept(connection, actor, job, spec, at=at)
         for upload in filter(None, (spec.upload, spec.subtitles)):
             mine = select(uploads.c.blob, uploads.c.size).where(uploads.c.id == upload)
             mine = mine.where(uploads.c.owner == actor.id).with_for_update()  # nobody deletes it meanwhile
             row = connection.execute(mine).one_or_none()
             if not row or not row.blob or not self._store.blobs.has(blob_named(row.blob, row.size)):
                 raise NotFound(f"There is no upload {upload}.", hint="Upload the file again.")
+        return deeds
 
     def again(self, connection: Connection, actor: Actor, job: Job) -> None:
         """Raise QuotaExceeded, ConsentMissing or Forbidden for a job that may not be queued again.

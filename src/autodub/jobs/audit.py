@@ -55,6 +55,17 @@ class Entry:
 
 
 @dataclass(frozen=True, slots=True)
+class Deed:
+    """What is to be recorded."""
+
+    action: str
+    """Such as ``job.submitted``."""
+    subject: str
+    data: Mapping[str, Any]
+    """No words of a dub, no name of a person, no secret."""
+
+
+@dataclass(frozen=True, slots=True)
 class Filter:
     """Which rows are wanted; what is None is not asked for."""
 
@@ -100,18 +111,31 @@ def record(
     ``action`` is a word such as ``job.submitted``; ``data`` holds no words of a dub, no name of a person and
     no secret: it stays when everything else is deleted.
     """
+    record_all(sql, connection, actor, [Deed(action, subject, data or {})], at=at)
+
+
+def record_all(sql: Sql, connection: Connection, actor: Actor, deeds: Sequence[Deed], *, at: float) -> None:
+    """Add rows to the chain, as ``record``.
+
+    Whoever else has something to record waits until this transaction ends: let it be the last that it does.
+    """
     sql.alone(connection, _LOCK)
     last = _head(connection)
-    address, salt = actor.address[:64], secrets.token_hex(16) if actor.address else ""
-    row = {
-        "number": last.number + 1, "at": float(at), "actor": actor.id, "action": action, "subject": subject,
-        "address": _covered(address, salt),
-        "data": json.dumps(data or {}, sort_keys=True, ensure_ascii=False), "previous": last.digest,
-    }  # fmt: skip
-    connection.execute(insert(audit).values(**row, digest=digest(row)))
-    if address:
-        values = {"number": row["number"], "address": address, "salt": salt}
-        connection.execute(insert(audit_addresses).values(**values))
+    rows, addresses = [], []
+    for deed in deeds:
+        address, salt = actor.address[:64], secrets.token_hex(16) if actor.address else ""
+        row = {
+            "number": last.number + 1, "at": float(at), "actor": actor.id, "action": deed.action,
+            "subject": deed.subject, "address": _covered(address, salt),
+            "data": json.dumps(deed.data, sort_keys=True, ensure_ascii=False), "previous": last.digest,
+        }  # fmt: skip
+        last = Head(last.number + 1, digest(row))
+        rows.append(row | {"digest": last.digest})
+        addresses.append({"number": last.number, "address": address, "salt": salt})
+    if rows:
+        connection.execute(insert(audit), rows)
+    if rows and actor.address:
+        connection.execute(insert(audit_addresses), addresses)
 
 
 def digest(row: Mapping[str, Any]) -> str:

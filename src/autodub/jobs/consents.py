@@ -12,6 +12,7 @@ reproduced, and whoever asks for it states with it that they may.
 
 from __future__ import annotations
 
+import builtins
 import json
 import secrets
 import time
@@ -82,7 +83,9 @@ class Consents:
         _allow(actor)
 
         def work(connection: Connection) -> Consent:
-            consent = self._add(connection, actor, statement, job=None, at=self._clock())
+            now = self._clock()
+            consent, given = _added(connection, actor, statement, job=None, at=now)
+            audit.record_all(self._sql, connection, actor, [given], at=now)
             return _whole(connection, consent)
 
         return self._sql.again(work)
@@ -151,10 +154,11 @@ class Consents:
                 _MISSING, hint="Give `consent` (who they are, and what was agreed), or a `consent_id`."
             )
 
-    def kept(self, connection: Connection, actor: Actor, job: str, spec: JobSpec, *, at: float) -> None:
-        """Record what was stated with a job."""
-        if spec.consent is not None:
-            self._add(connection, actor, spec.consent, job=job, at=at)
+    def kept(
+        self, connection: Connection, actor: Actor, job: str, spec: JobSpec, *, at: float
+    ) -> builtins.list[audit.Deed]:
+        """Keep what was stated with a job; what is to be recorded of it in the same transaction."""
+        return [] if spec.consent is None else [_added(connection, actor, spec.consent, job=job, at=at)[1]]
 
     def check(self, connection: Connection, job: Job) -> None:
         """Raise ConsentMissing where a job may not clone (any more): before it is queued again, and begun."""
@@ -231,20 +235,19 @@ class Consents:
                 stopping="cancel",
             )  # fmt: skip
 
-    def _add(
-        self, connection: Connection, actor: Actor, statement: Statement, *, job: str | None, at: float
-    ) -> str:
-        consent = secrets.token_hex(16)
-        connection.execute(
-            insert(consents).values(
-                id=consent, owner=actor.id, job=job, who=statement.who, statement=statement.statement,
-                address=actor.address[:64], created=at,
-            )
-        )  # fmt: skip
-        audit.record(
-            self._sql, connection, actor, "consent.given", f"consent:{consent}", at=at, data={"job": job}
+
+def _added(
+    connection: Connection, actor: Actor, statement: Statement, *, job: str | None, at: float
+) -> tuple[str, audit.Deed]:
+    """Id of a statement that is kept now, and what is to be recorded of it."""
+    consent = secrets.token_hex(16)
+    connection.execute(
+        insert(consents).values(
+            id=consent, owner=actor.id, job=job, who=statement.who, statement=statement.statement,
+            address=actor.address[:64], created=at,
         )
-        return consent
+    )  # fmt: skip
+    return consent, audit.Deed("consent.given", f"consent:{consent}", {"job": job})
 
 
 def _allow(actor: Actor) -> None:

@@ -24,6 +24,7 @@ from autodub.gateway.cancel import Cancel
 from autodub.gateway.opening import open_store
 from autodub.gateway.store import Answer, Store
 from autodub.infra.settings import Settings
+from autodub.jobs.erasing import erased
 from autodub.model.errors import Cancelled, NotFound, Unavailable
 from autodub.model.media import Blob
 
@@ -171,6 +172,7 @@ class Deriving:
                     del self._by[by]
             is_there = self._is_there(owner)
             if not is_there:  # deleted meanwhile: what was made belongs to nobody
+                erased(self._settings.data_dir).touch()
                 self._store.release(owner)
         if not is_there:
             raise NotFound("It was deleted meanwhile.", hint="There is nothing left of it.")

@@ -37,6 +37,14 @@ _JOB = re.compile(r"[0-9a-f]{32}")
 _NOBODY = Actor(SYSTEM, SYSTEM, "admin")
 
 
+def erased(data_dir: Path) -> Path:
+    """A file that says that something was deleted since the databases' files were written anew.
+
+    Whoever releases what a person wanted gone makes it first, so that it is known after a crash, too.
+    """
+    return data_dir / "erased"
+
+
 class Erasing:
     """Erases jobs nobody works on; any number of processes may do so at once."""
 
@@ -135,8 +143,7 @@ class Erasing:
 
     @property
     def _mark(self) -> Path:
-        """Says that something was deleted since the files were written anew, also after a crash."""
-        return self._platform.settings.data_dir / "erased"
+        return erased(self._platform.settings.data_dir)
 
     def _clear(self, job: str) -> None:
         """Remove the files of a job, and let go of what it used."""

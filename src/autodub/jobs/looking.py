@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -25,7 +25,8 @@ from autodub.model.errors import Conflict, Unavailable, UnsupportedSource
 
 _DEADLINE = 45.0
 """Seconds one look may take."""
-_AT_ONCE = 4
+_AT_ONCE, _OF_ONE = 4, 2
+"""Links that are looked at at once, of all users and of one: somebody else's look finds a seat."""
 _FRESH = 120.0
 """Seconds for which what was seen is told again."""
 _REMEMBERED = 200
@@ -69,12 +70,13 @@ class Looking:
         self, settings: Settings, store: Store, sent: Uploads, *, clock: Callable[[], float] = time.monotonic
     ) -> None:
         self._settings, self._store, self._uploads, self._clock = settings, store, sent, clock
-        self._seats = threading.BoundedSemaphore(_AT_ONCE)
         self._lock = threading.Lock()
+        self._by: Counter[str] = Counter()
+        """User -> links that are being looked at for them."""
         self._seen: OrderedDict[str, tuple[float, Looked]] = OrderedDict()
 
-    def link(self, address: str) -> Sight:
-        """What is at an address, by the rules for downloads.
+    def link(self, actor: Actor, address: str) -> Sight:
+        """What is at an address, for a user, by the rules for downloads.
 
         It is looked at by a process of its own, and for a while told again to whoever asks. Raises
         UnsupportedSource, EngineCannot, EngineError, Unavailable.
@@ -85,7 +87,7 @@ class Looking:
         with self._lock:
             at, found = self._seen.get(url, (float("-inf"), None))
         if found is None or self._clock() - at > _FRESH:
-            found = self._look(address)
+            found = self._look(actor, address)
             with self._lock:
                 self._seen[url] = self._clock(), found
                 while len(self._seen) > _REMEMBERED:
@@ -117,9 +119,11 @@ class Looking:
             video.get("height"), sounds[0].get("language") if sounds else None, tuple(tracks), refusal,
         )  # fmt: skip
 
-    def _look(self, address: str) -> Looked:
-        if not self._seats.acquire(blocking=False):
-            raise Unavailable("Too many links are being looked at.", hint="Try again in a moment.")
+    def _look(self, actor: Actor, address: str) -> Looked:
+        with self._lock:
+            if self._by.total() >= _AT_ONCE or self._by[actor.id] >= _OF_ONE:
+                raise Unavailable("Too many links are being looked at.", hint="Try again in a moment.")
+            self._by[actor.id] += 1
         work = CallWork(self._store.blobs, cancel=Cancel(), listener=nobody, stage="open")
         try:
             engine = registry.build("downloader", "ytdlp", {}, engine_context(self._settings))
@@ -127,7 +131,9 @@ class Looking:
             return found
         finally:
             work.close()
-            self._seats.release()
+            with self._lock:
+                self._by[actor.id] -= 1
+                self._by = +self._by  # without those who have none
 
 
 def _of_link(found: Looked) -> Sight:

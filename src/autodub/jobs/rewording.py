@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 import secrets
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from decimal import Decimal
 from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import Connection, insert
+from sqlalchemy import Connection, insert, select
 
 from autodub.dubbing.glossary import parse
 from autodub.engines.context import engine_context
@@ -36,6 +37,10 @@ from autodub.pipeline.rewording import Told, reword
 
 if TYPE_CHECKING:
     from autodub.jobs.platform import Platform
+
+
+_GLANCE = 0.05
+"""Seconds between two looks whether somebody else's question is answered."""
 
 
 class Rewording:
@@ -64,8 +69,9 @@ class Rewording:
         wish = json.dumps([job, found.made, line, entry.text, entry.source, sorted(lengths)])
         place = f"wordings {sha256(wish.encode()).hexdigest()[:32]}"
 
-        def make(store: Store, scratch: Path, _: Check) -> tuple[Path, Mapping[str, Any]]:
-            texts = self._asked(actor, found, project, line, lengths, store)
+        def make(store: Store, scratch: Path, check: Check) -> tuple[Path, Mapping[str, Any]]:
+            with self._alone(found, store, check):
+                texts = self._asked(actor, found, project, line, lengths, store)
             out = scratch / "wordings.json"
             out.write_text(json.dumps(texts, ensure_ascii=False), "utf-8")
             return out, {}
@@ -111,11 +117,28 @@ class Rewording:
             self._charge(actor, job, line, Decimal(dollars), count=len(texts), engine=name)
         return list(texts)
 
+    @contextmanager
+    def _alone(self, job: Job, store: Store, check: Check) -> Iterator[None]:
+        """Where money is limited its owner's questions are asked one by one: each knows what is left."""
+        if self._budget(job, asked(job)) is None:
+            yield
+            return
+        lock = store.flight(f"wordings-{job.owner}")  # free again when its holder is killed
+        while not lock.take():
+            check()
+            time.sleep(_GLANCE)
+        try:
+            yield
+        finally:
+            lock.free(remove=True)
+
     def _budget(self, job: Job, spec: JobSpec) -> Decimal | None:
         """What is left of the job's own limits and of its owner's month; None = no limit."""
         here = self._platform
         whole = [limit for limit in (spec.budget, here.server.job_dollars or None) if limit is not None]
-        limits = [max(Decimal(0), limit - job.spent) for limit in whole]
+        with here.sql.reading() as connection:
+            spent = connection.execute(select(jobs.c.spent).where(jobs.c.id == job.id)).scalar() or 0
+        limits = [max(Decimal(0), limit - Decimal(spent)) for limit in whole]
         left = here.quotas.month(job.owner).dollars_left
         return min([*limits, *([] if left is None else [left])], default=None)
 

@@ -18,6 +18,7 @@ from autodub.infra.server_settings import ServerSettings
 from autodub.infra.sql import Sql
 from autodub.jobs import audit, events
 from autodub.jobs.admission import Admission
+from autodub.jobs.audit import Deed
 from autodub.jobs.doorbell import Queue
 from autodub.jobs.ending import count, over
 from autodub.jobs.records import Actor, Job, State, job_of
@@ -90,15 +91,21 @@ class Jobs:
             if any(keys):  # of two requests with one key the second must see the first one's jobs
                 self._sql.alone(connection, _LOCK)
             batch = self._batch(connection, actor, name, keys) if name is not None else None
-            done = []
+            done: list[tuple[Job, bool]] = []
+            deeds: list[Deed] = []
             for spec, key, digest in zip(admitted, keys, asked, strict=True):
                 job = self._known(connection, actor, key, digest)
                 is_new = job is None
                 if job is None:
-                    job = self._submit(connection, actor, spec, digest, kind=kind, key=key, batch=batch)
+                    job, fresh_deeds = self._submit(
+                        connection, actor, spec, digest, kind=kind, key=key, batch=batch
+                    )
+                    deeds += fresh_deeds
                 done.append((job, is_new))
             fresh = sum(is_new for _, is_new in done)
             self._admission.counted(connection, actor, fresh=fresh, are_in=True)
+            # At the end and all together: whoever else has something to record waits for no batch.
+            audit.record_all(self._sql, connection, actor, deeds, at=self._clock())
             return done
 
         done = self._sql.again(work)
@@ -118,7 +125,7 @@ class Jobs:
     def _submit(
         self, connection: Connection, actor: Actor, spec: JobSpec, asked: str, *, kind: str, key: str | None,
         batch: str | None,
-    ) -> Job:  # fmt: skip
+    ) -> tuple[Job, list[Deed]]:  # fmt: skip
         text = spec.model_dump_json(exclude_defaults=True)
         now, job = self._clock(), secrets.token_hex(16)
         connection.execute(
@@ -131,13 +138,11 @@ class Jobs:
                 trace=tracing.current() or None,
             )
         )  # fmt: skip
-        self._admission.kept(connection, actor, job, spec, at=now)
+        deeds = self._admission.kept(connection, actor, job, spec, at=now)
         events.change(connection, job, Event("job.queued"), at=now)
-        audit.record(
-            self._sql, connection, actor, "job.submitted", f"job:{job}", at=now,
-            data={"kind": kind, "target": spec.target, "clones": spec.clone_voices},
-        )  # fmt: skip
-        return job_of(connection.execute(select(jobs).where(jobs.c.id == job)).one())
+        facts = {"kind": kind, "target": spec.target, "clones": spec.clone_voices}
+        deeds.append(Deed("job.submitted", f"job:{job}", facts))
+        return job_of(connection.execute(select(jobs).where(jobs.c.id == job)).one()), deeds
 
     def _batch(
         self, connection: Connection, actor: Actor, name: str, keys: Sequence[str | None]

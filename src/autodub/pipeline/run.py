@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
-from autodub.dubbing.cost import Estimate
+from autodub.dubbing.cost import Estimate, Expected
 from autodub.engines.roles import Ahead, Forgetful
 from autodub.gateway import keys
 from autodub.gateway.gateway import Gateway
@@ -63,7 +63,9 @@ class Run:
         self._pools: list[ThreadPoolExecutor] = []
         self._paying = 0  # paid calls under way
         self.estimate: Estimate | None = None
-        """What the dub was expected to cost."""
+        """What the dub was expected to cost; None as long as nothing of it costs money."""
+        self.expected: Expected | None = None
+        """What it will need of engines, once that is known."""
         self.failure: BaseException | None = None
         """Why work beside the dub's main thread stopped it."""
         self.is_settled = True

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
+
 from autodub.dubbing.cost import Engaged, Estimate, Expected, estimate
 from autodub.engines.roles import Quoting
 from autodub.gateway.cancel import Cancel
@@ -49,16 +51,7 @@ def tell_estimate(run: Run, plan: Plan, request: DubRequest, found: Found) -> No
 
     The policy may allow less than the request does; no more than that is spent from here on.
     """
-    paid = [
-        Engaged(
-            f"{role}.{chosen.info.name}", chosen.engine.model if isinstance(chosen.engine, Quoting) else ""
-        )
-        for role, chosen in sorted(plan.engines.items())
-        if chosen.info.paid
-    ]
-    if not paid:
-        return
-    expected = Expected(
+    run.expected = Expected(
         seconds=found.soundtrack.mix.duration / 1000,
         speech=total(found.spans) / 1000,
         speakers=request.speakers or _SPEAKERS,
@@ -67,8 +60,41 @@ def tell_estimate(run: Run, plan: Plan, request: DubRequest, found: Found) -> No
         cloned=plan.clones,
         diarized=plan.engines["transcriber"].info.diarizes,
     )
-    known = estimate(expected, paid, run.gateway.prices)
-    run.estimate = known
+    allowed = _set_aside(run, plan)
+    if run.estimate is None:
+        return
+    known, limits = run.estimate, [limit for limit in (request.budget, allowed) if limit is not None]
+    budget = min(limits) if limits else None
+    is_short = budget is not None and known.low > budget
+    # A dub that was begun before pays only for the rest, which nobody knows: the budget itself watches.
+    if is_short and not is_transcribed(run, plan, request, found):
+        raise BudgetExceeded(
+            f"This dub would cost about ${known.likely:.2f}, and ${budget:.2f} is allowed.",
+            hint="Raise --budget, dub a part with --start and --end, or choose engines that cost nothing.",
+        )
+
+
+def engage(run: Run, plan: Plan) -> None:
+    """Set money aside for a plan with an engine that took over, where the one before needed none.
+
+    Else there is some already, with room for a dearer engine. Raises what the policy does.
+    """
+    if run.estimate is None and run.expected is not None:
+        _set_aside(run, plan)
+
+
+def _set_aside(run: Run, plan: Plan) -> Decimal | None:
+    """Say what a plan will cost, and have it paid: what may be spent; None where nothing limits that."""
+    paid = [
+        Engaged(
+            f"{role}.{chosen.info.name}", chosen.engine.model if isinstance(chosen.engine, Quoting) else ""
+        )
+        for role, chosen in sorted(plan.engines.items())
+        if chosen.info.paid
+    ]
+    if not paid or run.expected is None:
+        return None
+    known = run.estimate = estimate(run.expected, paid, run.gateway.prices)
     run.tell(
         Event(
             "estimate",
@@ -79,15 +105,7 @@ def tell_estimate(run: Run, plan: Plan, request: DubRequest, found: Found) -> No
     allowed = run.policy.costs(known)
     if allowed is not None:
         run.gateway.afford(allowed)
-    limits = [limit for limit in (request.budget, allowed) if limit is not None]
-    budget = min(limits) if limits else None
-    is_short = budget is not None and known.low > budget
-    # A dub that was begun before pays only for the rest, which nobody knows: the budget itself watches.
-    if is_short and not is_transcribed(run, plan, request, found):
-        raise BudgetExceeded(
-            f"This dub would cost about ${known.likely:.2f}, and ${budget:.2f} is allowed.",
-            hint="Raise --budget, dub a part with --start and --end, or choose engines that cost nothing.",
-        )
+    return allowed
 
 
 def _said(known: Estimate) -> str:

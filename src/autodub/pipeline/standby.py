@@ -7,9 +7,18 @@ from dataclasses import replace
 from typing import TypeVar
 
 from autodub.engines.roles import EngineContext, Translator
-from autodub.model.errors import AutodubError, Busy, CircuitOpen, RequestError, TooLong, Unreachable
+from autodub.model.errors import (
+    AutodubError,
+    Busy,
+    CircuitOpen,
+    QuotaExceeded,
+    RequestError,
+    TooLong,
+    Unreachable,
+)
 from autodub.model.language import Language
 from autodub.model.request import DubRequest
+from autodub.pipeline import spending
 from autodub.pipeline.choosing import Chosen, is_last_resort, stand_in
 from autodub.pipeline.listening import passes
 from autodub.pipeline.plan import Plan
@@ -84,16 +93,21 @@ def _is_wasted(plan: Plan, role: str, new: Chosen) -> bool:
 
 
 def _taken_over(run: Run, plan: Plan, new: dict[str, Chosen], problem: AutodubError) -> Plan:
-    """The plan with other engines in some roles, announced."""
+    """The plan with other engines in some roles, paid for and announced."""
     role = next(iter(new))
-    names = {"new": new[role].info.name, "old": plan.engines[role].info.name}
-    run.degrade(role, _DONE_BY[role].format(**names), problem.message, passing=passes(problem))
-    return replace(
+    taken = replace(
         plan,
         engines={**plan.engines, **new},
         clones=plan.clones and role != "synthesizer",
         stood_in=plan.stood_in | {role},
     )
+    try:
+        spending.engage(run, taken)
+    except QuotaExceeded:  # nobody stands in whom nobody pays
+        raise problem from None
+    names = {"new": new[role].info.name, "old": plan.engines[role].info.name}
+    run.degrade(role, _DONE_BY[role].format(**names), problem.message, passing=passes(problem))
+    return taken
 
 
 def _matching(request: DubRequest, context: EngineContext) -> Chosen:

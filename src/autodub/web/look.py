@@ -76,7 +76,7 @@ def look(body: LookSpec) -> Response:
     """
     here = platform()
     if body.source is not None:
-        found = here.looking.link(body.source)
+        found = here.looking.link(actor(), body.source)
     else:
         found = here.looking.upload(actor(), str(body.upload))
     return jsonify(_shape(found).model_dump())
