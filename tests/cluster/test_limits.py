@@ -20,6 +20,7 @@ from limits_scene import ACCOUNT, POOL, Held, free, kill, shared, until, world
 from pydantic import SecretStr
 from stores import settings_of
 
+from autodub.cli import survey_limits
 from autodub.gateway.accounts import EVERYBODY, accounts_of
 from autodub.gateway.gateway import Gateway
 from autodub.gateway.lanes import Turn
@@ -311,6 +312,43 @@ def test_two_processes_make_the_same_call_once(request: pytest.FixtureRequest, t
         gate.touch()
         assert line(maker) == line(other) != ""
     assert log.read_text() == f"{maker.pid}\n"
+
+
+def test_health_metrics_and_doctor_say_how_it_is(redis: Redis, tmp_path: Path) -> None:
+    """How many share the limits and how full they are; without Redis, that they are not shared."""
+    redis.empty()
+    known = settings.load(environ={"HOME": str(tmp_path)}, data_dir=tmp_path / "data")
+    given = {"spare": 0, "check_engines": False, "broker": redis.address, "slots": 0}
+    with ExitStack() as stack:
+        here = stack.enter_context(closing(shared(redis)))
+        platform = Platform(known, server_settings.load(known, environ={}, given=given))
+        stack.callback(platform.close)
+        client = create_app(platform).test_client()
+        held = [Held(here, 2).wait(), Held(here, 2).wait()]
+        waiting = Held(here, 2).waits()
+        told = client.get("/health/details").get_json()["limits"]
+        assert told.pop("ms") > 0
+        row = {"provider": "cloud", "kind": "speech", "running": 2, "waiting": 1, "width": 2, "ceiling": 2}
+        assert told == {"processes": 1, "gates": [row]}
+        numbers = client.get("/metrics").get_data(as_text=True).splitlines()
+        assert "autodub_provider_limits_up 1.0" in numbers
+        assert "autodub_provider_limits_processes 1.0" in numbers
+        assert 'autodub_provider_calls{kind="speech",provider="cloud",state="waiting"} 1.0' in numbers
+        assert 'autodub_provider_lanes{kind="speech",provider="cloud"} 2.0' in numbers
+        (check,) = survey_limits.checks(platform.settings)
+        assert (check.state, check.detail[-11:]) == ("ok", "them now: 1")
+        redis.stop()
+        try:
+            told = client.get("/health/details").get_json()["limits"]
+            assert told == {"ms": None, "processes": None, "gates": None}
+            assert "autodub_provider_limits_up 0.0" in client.get("/metrics").get_data(as_text=True)
+            (check,) = survey_limits.checks(platform.settings)
+            assert check.state == "warning"
+            assert redis.password not in f"{check}"
+        finally:
+            redis.start()
+        for one in (*held, waiting):
+            one.end()
 
 
 def test_two_servers_count_requests_together(redis: Redis, tmp_path: Path) -> None:

@@ -23,13 +23,16 @@ def command(calls: Calls, *, no_accounts: bool, data_dir: Path | None, as_json: 
 
     Those of a server are among them. The exit code is 1 when something is missing that every dub needs.
     """
-    from autodub.cli import accounts, show_doctor, survey, survey_server, survey_store
+    from autodub.cli import accounts, show_doctor, survey, survey_limits, survey_server, survey_store
 
     settings = calls.settings(data_dir=data_dir)
     examination = survey.examine(settings)
     examination = replace(
         examination,
-        checks=(*examination.checks, *survey_store.checks(settings), *survey_server.checks(settings)),
+        checks=(
+            *examination.checks, *survey_store.checks(settings), *survey_limits.checks(settings),
+            *survey_server.checks(settings),
+        ),
     )
     if not no_accounts:
         asked = accounts.accounts(settings, examination.engines)

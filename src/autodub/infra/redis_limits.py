@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from importlib.resources import files
 from typing import Any, Protocol
 
@@ -18,6 +19,8 @@ PREFIX = "autodub:limits:"
 """All keys and channels begin with this."""
 _TIMEOUT = 2.0
 """Seconds that Redis has to take a connection, and to answer."""
+_GLANCE = 1.0
+"""The same, where somebody only wants to see how it is."""
 _EAR = 0.5
 """Seconds for which what is told is waited for at a time."""
 Reply = list[Any]
@@ -108,6 +111,44 @@ class RedisLimits:
     def close(self) -> None:
         """Let go of its connections."""
         self._redis.close()
+
+
+@dataclass(frozen=True, slots=True)
+class Gate:
+    """One limit of one account, as it stands."""
+
+    pool: str
+    """``provider:digest/kind``"""
+    running: int
+    waiting: int
+    width: int
+    """Calls that may go out at once now."""
+    ceiling: int
+    """The most that ever may."""
+
+    @property
+    def kind(self) -> tuple[str, str]:
+        """Provider, and kind of calls."""
+        return self.pool.partition(":")[0], self.pool.rpartition("/")[2]
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """Limits as all who share them know them."""
+
+    processes: int
+    gates: tuple[Gate, ...]
+
+
+def standing(address: SecretStr) -> Standing:
+    """How things stand there. Raises Unavailable, BadOption."""
+    memory = RedisLimits(address, timeout=_GLANCE)
+    try:
+        processes, *found = memory.ask("state", "")
+    finally:
+        memory.close()
+    rows = (found[at : at + 5] for at in range(0, len(found), 5))
+    return Standing(processes, tuple(sorted((Gate(*row) for row in rows), key=lambda gate: gate.pool)))
 
 
 def _away(problem: BaseException) -> Unavailable:

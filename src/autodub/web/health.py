@@ -16,6 +16,8 @@ from flask_openapi3 import APIBlueprint, Tag
 from pydantic import BaseModel, Field
 
 from autodub import __version__
+from autodub.gateway.accounts import is_shared
+from autodub.infra import redis_limits
 from autodub.infra.settings import SECRETS, Settings
 from autodub.jobs import schema
 from autodub.jobs.metrics import Queue
@@ -72,6 +74,11 @@ class Details(BaseModel):
     broker: dict[str, Any] | None = Field(
         description="kind, milliseconds of a question (null: it does not answer), waiting: messages by "
         "resource. null: there is none"
+    )
+    limits: dict[str, Any] | None = Field(
+        description="Of limits that machines share: milliseconds of a question (null: Redis does not answer, "
+        "and each process keeps to a share), processes that share them, gates: provider, kind, running, "
+        "waiting, width (calls that may go out now), ceiling. null: each process has its own"
     )
     store: dict[str, Any] | None = Field(
         description="Of a store that machines share: files (folder, s3), trouble (empty when there is none; "
@@ -177,7 +184,7 @@ def details() -> Response:
     disk = shutil.disk_usage(here.settings.data_dir)
     told = Details(
         version=__version__, trouble=trouble(here), database=_database(here), queue=_queue(here),
-        broker=_broker(here), store=_store(here),
+        broker=_broker(here), limits=_limits(here), store=_store(here),
         disk={"free": disk.free, "total": disk.total, "spare": here.server.spare},
         keys={name: name in here.settings.secrets for name in sorted({*SECRETS, *here.settings.secrets})},
         engines=engines, engines_seen=seen,
@@ -235,6 +242,25 @@ def _broker(here: Platform) -> dict[str, Any] | None:
         return {"kind": queue.broker.kind, "ms": None, "waiting": None}
     took = round((time.monotonic() - began) * 1000, 2)
     return {"kind": queue.broker.kind, "ms": took, "waiting": dict(waiting)}
+
+
+def _limits(here: Platform) -> dict[str, Any] | None:
+    if not is_shared(here.settings):
+        return None
+    began = time.monotonic()
+    try:
+        found = redis_limits.standing(here.settings.provider_limits)
+    except AutodubError:
+        return {"ms": None, "processes": None, "gates": None}
+    gates = [
+        {
+            "provider": gate.kind[0], "kind": gate.kind[1], "running": gate.running, "waiting": gate.waiting,
+            "width": gate.width, "ceiling": gate.ceiling,
+        }
+        for gate in found.gates
+    ]  # fmt: skip
+    took = round((time.monotonic() - began) * 1000, 2)
+    return {"ms": took, "processes": found.processes, "gates": gates}
 
 
 def _store(here: Platform) -> dict[str, Any] | None:

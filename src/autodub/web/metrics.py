@@ -9,6 +9,7 @@ from __future__ import annotations
 import shutil
 from collections import defaultdict
 from collections.abc import Iterator
+from itertools import groupby
 from typing import TYPE_CHECKING
 
 from flask import Response, current_app
@@ -31,9 +32,11 @@ from prometheus_client.core import (
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 
 from autodub import __version__
+from autodub.gateway.accounts import is_shared
+from autodub.infra import redis_limits
 from autodub.jobs import metrics
 from autodub.jobs.metrics import Number
-from autodub.model.errors import Forbidden, NotFound, Unavailable
+from autodub.model.errors import AutodubError, Forbidden, NotFound, Unavailable
 from autodub.web.identity import actor, platform, public
 from autodub.web.problems import Problem
 
@@ -106,6 +109,7 @@ class _Kept:
         yield _gauge(
             "autodub_disk_spare_bytes", "Room that must be left for a job to begin.", self._here.server.spare
         )
+        yield from _limits(self._here)
         try:
             queue, numbers = self._here.numbers.queue(), self._here.numbers.all()
             lanes = self._here.numbers.lanes()
@@ -148,6 +152,36 @@ class _Kept:
         yield _gauge("autodub_workers", "Workers seen lately, on all machines.", queue.workers)
         yield _gauge("autodub_worker_slots", "Jobs that they can run at once.", queue.slots)
         yield from families(numbers)
+
+
+def _limits(here: Platform) -> Iterator[Metric]:
+    """Limits of providers' accounts that machines share; nothing where they do not."""
+    if not is_shared(here.settings):
+        return
+    up = "Whether limits of providers' accounts are shared; where not, each process keeps to a share of them."
+    try:
+        found = redis_limits.standing(here.settings.provider_limits)
+    except AutodubError:
+        yield _gauge("autodub_provider_limits_up", up, 0)
+        return
+    yield _gauge("autodub_provider_limits_up", up, 1)
+    yield _gauge("autodub_provider_limits_processes", "Processes that share them.", found.processes)
+    calls = GaugeMetricFamily(
+        "autodub_provider_calls",
+        "Calls under way and waiting for a lane.",
+        labels=["provider", "kind", "state"],
+    )
+    lanes = GaugeMetricFamily(
+        "autodub_provider_lanes", "Calls that may go out at once.", labels=["provider", "kind"]
+    )
+    for (provider, kind), gates in groupby(
+        sorted(found.gates, key=lambda one: one.kind), lambda one: one.kind
+    ):
+        accounts = list(gates)  # those of one provider are one sum: a digest is no label
+        calls.add_metric([provider, kind, "running"], sum(one.running for one in accounts))
+        calls.add_metric([provider, kind, "waiting"], sum(one.waiting for one in accounts))
+        lanes.add_metric([provider, kind], sum(one.width for one in accounts))
+    yield from (calls, lanes)
 
 
 def families(numbers: list[Number]) -> Iterator[Metric]:
