@@ -35,9 +35,12 @@ class Cluster:
     def __init__(
         self, folder: Path, *, port: int = 0, servers: int = 2, workers: int = 3, slots: int = 1,
         queues: str = "net,cpu,gpu", durable: bool = True, environ: Mapping[str, str] | None = None,
-        people: Sequence[str] = (), route: Route | None = None, say: Callable[[str], None] = print,
+        people: Sequence[str] = (), route: Route | None = None, tuning: Mapping[str, str] | None = None,
+        say: Callable[[str], None] = print,
     ) -> None:  # fmt: skip
         """``port`` 0 takes any that is free; ``environ`` is what servers and workers get besides.
+
+        ``tuning`` is what PostgreSQL is told; not ``durable``, it is quick, and may be lost with the power.
 
         Where there are ``people``, they alone may use it, each with a key of ``keys``; the first is an admin.
 
@@ -47,7 +50,8 @@ class Cluster:
             raise CannotBegin("For a cluster there is missing: " + "; ".join(lacking))
         folder.mkdir(parents=True, exist_ok=True)
         self.folder, self._lock = folder, _locked(folder / "lock")
-        self.durable, self.slots, self._queues, self._route = durable, slots, queues, route
+        self._tuning = dict(tuning or {}) | ({} if durable else parts.QUICK)
+        self.slots, self._queues, self._route = slots, queues, route
         self._known = _secrets(folder / "secrets.json")
         self._extra = dict(environ or {}) | ({"AUTODUB_ACCOUNTS": "1"} if people else {})
         self._people = tuple(people)
@@ -79,7 +83,7 @@ class Cluster:
         known, ports, begin = self._known, self.ports, self.supervisor.begin
         database = self.folder / "postgres"
         begin(
-            parts.postgres(database, ports["postgres"], known["postgres"], durable=self.durable),
+            parts.postgres(database, ports["postgres"], known["postgres"], self._tuning),
             parts.redis(self.folder / "redis", ports["redis"], known["redis"]),
             parts.s3(self.folder / "s3", ports["s3"], known["key"], known["secret"]),
         )  # fmt: skip
@@ -96,6 +100,10 @@ class Cluster:
     def data(self, name: str) -> Path:
         """The data directory of a server's or worker's machine."""
         return self.folder / "machines" / name
+
+    def secret(self, service: str) -> str:
+        """The password of ``postgres`` or ``redis``."""
+        return self._known[service]
 
     def database(self, who: str = "") -> str:
         """The address of the database, for somebody."""

@@ -9,13 +9,15 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from deploy.cluster import sites
 from deploy.cluster.supervisor import CannotBegin, Part, tied
 
 BUCKET = "autodub"
+QUICK = {"fsync": "off", "full_page_writes": "off", "synchronous_commit": "off"}
+"""Settings of a quicker database, which a machine without power may lose; a killed program does not."""
 _RCLONE = Path(sys.prefix) / "cluster" / "bin" / "rclone"
 
 
@@ -64,12 +66,10 @@ def redis(folder: Path, port: int, password: str) -> Part:
     return Part("redis", ["redis-server", str(config)], answers, _environment())
 
 
-def postgres(folder: Path, port: int, password: str, *, durable: bool = True) -> Part:
+def postgres(folder: Path, port: int, password: str, tuning: Mapping[str, str]) -> Part:
     """A PostgreSQL of its own, with a database ``autodub``; made anew where there is none yet.
 
-    Without ``durable`` it is quicker, and a machine that loses its power may lose it; a killed
-    program loses nothing.
-    Raises CannotBegin.
+    ``tuning`` are settings of its own. Raises CannotBegin.
     """
     programs = _postgres()
     assert programs is not None
@@ -89,7 +89,7 @@ def postgres(folder: Path, port: int, password: str, *, durable: bool = True) ->
         secret.unlink()
     settings = {
         "port": port, "listen_addresses": "127.0.0.1", "unix_socket_directories": "", "max_connections": 300,
-        **({} if durable else {"fsync": "off", "full_page_writes": "off", "synchronous_commit": "off"}),
+        **tuning,
     }  # fmt: skip
     argv = [str(programs / "postgres"), "-D", str(data)]
     argv += [word for name, value in settings.items() for word in ("-c", f"{name}={value}")]
