@@ -66,8 +66,7 @@ class RedisLimits:
                 hint="It looks like redis://:password@host/0.",
             ) from problem
         self._failures = (redis.RedisError, OSError)
-        script = files("autodub.infra").joinpath("redis_limits.lua").read_text("utf-8")
-        self._script = self._redis.register_script(script)
+        self._script = self._redis.register_script(_script())
 
     def ask(self, *question: str | int) -> Reply:
         """The answer to a verb, the process that asks, and what belongs to it. Raises Unavailable."""
@@ -111,6 +110,11 @@ class RedisLimits:
     def close(self) -> None:
         """Let go of its connections."""
         self._redis.close()
+
+
+def _script() -> str:
+    parts = [part for part in files("autodub.infra").joinpath("limits").iterdir() if part.name[-4:] == ".lua"]
+    return "\n".join(part.read_text("utf-8") for part in sorted(parts, key=lambda part: part.name))
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,53 +1,7 @@
--- Limits that many processes share. One script, so that whatever is decided is decided at once, by the
--- server's clock. Times are microseconds. KEYS: the prefix of all keys. ARGV: verb, process, arguments.
---
---   members         processes, by when they are given up
---   era             hash: began (when this memory began), expected (processes that should come back to it)
---   ready           processes that have said what they hold since then, while that is new
---   pools           names of pools
---   pool:P          hash: what was learnt about the pool P
---   held:P          hash: ticket -> user, job, epoch: calls under way
---   parties:P       who waits (user and job), by the order of their first ticket
---   queue:P:party   tickets of one party, by order
---   starts:P        when calls began lately
---   circuit:A       hash: the circuit breaker of the account A; jobs:A: jobs that know of it;
---                   trying:A: requests under way before it has answered for the first time
---
--- A ticket is "process:number". What a process holds is as good as the process itself: it is free when the
--- process is given up.
+-- How many calls go out at once, by pool: as gateway/lanes.py, for all processes.
 
-local prefix, verb, me = KEYS[1], ARGV[1], ARGV[2]
-local clock = redis.call('TIME')
-local now = clock[1] * 1000000 + clock[2]
-local SETTLE, DAY, WEEK = 3000000, 86400000, 604800000
 local WIDEN_AFTER, WIDEN_SLOWEST, SHARE = 10, 160, 0.7
 local SPACED, WINDOW, WIDER, CLOSER, CLOSEST, FARTHEST = 4, 60000000, 1.25, 0.97, 5000, 10000000
-local TRIAL, KNOWN = 2, 5000
-
-local function text(number) return string.format('%.0f', number) end
-local function key(kind, name) return prefix .. kind .. ':' .. name end
-local function owner(ticket) return string.match(ticket, '^(.*):%d+$') end
-
-local lives = {}
-local function is_alive(process)
-  if lives[process] == nil then
-    local until_ = redis.call('ZSCORE', prefix .. 'members', process)
-    lives[process] = until_ ~= false and tonumber(until_) > now
-  end
-  return lives[process]
-end
-
-local function members() return redis.call('ZCOUNT', prefix .. 'members', text(now), '+inf') end
-
--- Microseconds until calls may begin: after a loss of memory those who hold something say so first.
-local function unsettled()
-  local era = redis.call('HMGET', prefix .. 'era', 'began', 'expected')
-  local left = (tonumber(era[1]) or now) + SETTLE - now
-  if left <= 0 or redis.call('SCARD', prefix .. 'ready') >= (tonumber(era[2]) or 1) then return 0 end
-  return left
-end
-
--- ------------------------------------------------------------------------------------------- pools
 
 local function load(pool, lanes)
   local found = redis.call('HMGET', key('pool', pool), 'ceiling', 'width', 'told', 'peak', 'epoch', 'streak',
@@ -206,84 +160,6 @@ local function answered(state)
   return true
 end
 
--- ---------------------------------------------------------------------------------------- circuits
-
-local function tell(account) redis.call('PUBLISH', prefix .. 'all', 'circuit\t' .. account) end
-
-local function know(account, job)
-  if job == '' then return end
-  local jobs = key('jobs', account)
-  if redis.call('ZADD', jobs, 'NX', text(now), job) == 0 then return end
-  redis.call('PEXPIRE', jobs, DAY)
-  if redis.call('ZCARD', jobs) > KNOWN then redis.call('ZREMRANGEBYRANK', jobs, 0, KNOWN / 10) end
-end
-
-local function shut(account, kind, reason, hint, engine)
-  local circuit = key('circuit', account)
-  redis.call('HSET', circuit, 'opened', text(now), 'proven', 0, 'kind', kind, 'reason', reason,
-    'hint', hint, 'engine', engine)
-  redis.call('PEXPIRE', circuit, WEEK)
-end
-
-local function prove(account)
-  local circuit = key('circuit', account)
-  redis.call('HSET', circuit, 'proven', 1)
-  redis.call('PEXPIRE', circuit, WEEK)
-end
-
--- "good": closed, and it has answered; "new": closed; "shut".
-local function condition(account)
-  local found = redis.call('HMGET', key('circuit', account), 'opened', 'proven')
-  return found[1] and 'shut' or found[2] == '1' and 'good' or 'new'
-end
-
--- ------------------------------------------------------------------------------------------- verbs
-
-local verbs = {}
-
--- join LEASE KNOWN: be a member (again), and have all know how many there are now; KNOWN: how many there were
--- when last seen.
-function verbs.join(lease, known)
-  redis.call('ZREMRANGEBYSCORE', prefix .. 'members', '-inf', text(now))
-  redis.call('ZADD', prefix .. 'members', text(now + tonumber(lease)), me)
-  redis.call('PUBLISH', prefix .. 'all', 'members\t' .. members())
-  local era, expected = prefix .. 'era', tonumber(known)
-  if redis.call('EXISTS', era) == 0 then
-    expected = math.max(expected, redis.call('PUBLISH', prefix .. 'all', 'join'))
-    redis.call('HSET', era, 'began', text(now), 'expected', expected)
-  elseif expected > tonumber(redis.call('HGET', era, 'expected')) then
-    redis.call('HSET', era, 'expected', expected)
-  end
-  return {members()}
-end
-
--- ready: what I hold is known here.
-function verbs.ready()
-  local era = redis.call('HMGET', prefix .. 'era', 'began', 'expected')
-  if not era[1] then return {'unknown'} end
-  if now - tonumber(era[1]) < SETTLE then
-    redis.call('SADD', prefix .. 'ready', me)
-    redis.call('PEXPIRE', prefix .. 'ready', 2 * SETTLE / 1000)
-    if redis.call('SCARD', prefix .. 'ready') >= tonumber(era[2]) then
-      redis.call('PUBLISH', prefix .. 'all', 'settled')
-    end
-  end
-  return {}
-end
-
--- beat LEASE: stay a member.
-function verbs.beat(lease)
-  redis.call('ZADD', prefix .. 'members', text(now + tonumber(lease)), me)
-  return {members()}
-end
-
--- leave: be no member any more; whoever listens for us may go.
-function verbs.leave()
-  redis.call('PUBLISH', prefix .. 'to:' .. me, 'left')
-  redis.call('ZREM', prefix .. 'members', me)
-  return {}
-end
-
 -- acquire POOL ACCOUNT TICKET PARTY JOB LANES
 function verbs.acquire(pool, account, ticket, party, job, lanes)
   local state = load(pool, tonumber(lanes))
@@ -398,89 +274,6 @@ function verbs.sync(restores, pool, last, width, ceiling, told, ...)
   return {}
 end
 
--- guard ACCOUNT PERMIT JOB IS_TRIAL COOLDOWN: leave to send one request.
-function verbs.guard(account, permit, job, is_trial, cooldown)
-  local circuit, trying = key('circuit', account), key('trying', account)
-  local found = redis.call('HMGET', circuit, 'opened', 'proven', 'probe', 'kind', 'reason', 'hint', 'engine')
-  if not found[1] then
-    know(account, job)
-    if is_trial == '0' or found[2] == '1' then return {'go', 0} end
-    for _, other in ipairs(redis.call('SMEMBERS', trying)) do
-      if not is_alive(owner(other)) then redis.call('SREM', trying, other) end
-    end
-    local count = redis.call('SCARD', trying)
-    if count >= TRIAL then return {'wait'} end
-    redis.call('SADD', trying, permit)
-    redis.call('PEXPIRE', trying, DAY)
-    return {'trial', count}
-  end
-  local is_new = job ~= '' and not redis.call('ZSCORE', key('jobs', account), job)
-  local is_probing = found[3] and is_alive(owner(found[3]))
-  if (is_new or now - tonumber(found[1]) >= tonumber(cooldown)) and not is_probing then
-    redis.call('HSET', circuit, 'probe', permit)
-    know(account, job)
-    return {'probe', 0}
-  end
-  if not is_new and not is_probing then return {'shut', found[4], found[5], found[6], found[7]} end
-  return {'wait'}
-end
-
--- told ACCOUNT PERMIT VERDICT KIND REASON HINT ENGINE: how a request ended; whether that opened the circuit.
-function verbs.told(account, permit, verdict, kind, reason, hint, engine)
-  local circuit = key('circuit', account)
-  local was_open = redis.call('HEXISTS', circuit, 'opened') == 1
-  redis.call('SREM', key('trying', account), permit)
-  if redis.call('HGET', circuit, 'probe') == permit then redis.call('HDEL', circuit, 'probe') end
-  if verdict == 'shut' then
-    shut(account, kind, reason, hint, engine)
-  elseif verdict == 'good' then
-    redis.call('HDEL', circuit, 'opened', 'kind', 'reason', 'hint', 'engine')
-    redis.call('HSET', circuit, 'failures', 0)
-    prove(account)
-  end
-  tell(account)
-  return {verdict == 'shut' and not was_open and 1 or 0}
-end
-
--- failed ACCOUNT THRESHOLD REASON: a call had no answer after all its tries.
-function verbs.failed(account, threshold, reason)
-  local circuit = key('circuit', account)
-  local was_open = redis.call('HEXISTS', circuit, 'opened') == 1
-  local is_shut = redis.call('HINCRBY', circuit, 'failures', 1) >= tonumber(threshold)
-  redis.call('PEXPIRE', circuit, WEEK)
-  if is_shut then
-    shut(account, '', reason, '', '')
-    tell(account)
-  end
-  return {is_shut and not was_open and 1 or 0}
-end
-
--- prove ACCOUNT: it has answered in another way.
-function verbs.prove(account)
-  prove(account)
-  tell(account)
-  return {}
-end
-
--- condition ACCOUNT
-function verbs.condition(account) return {condition(account)} end
-
--- permits ACCOUNT LAST PERMIT...: the requests under way of a process, up to its number LAST.
-function verbs.permits(account, last, ...)
-  local mine, circuit, trying = {}, key('circuit', account), key('trying', account)
-  for _, permit in ipairs({...}) do mine[permit] = true end
-  local function is_over(permit)
-    return owner(permit) == me and not mine[permit]
-      and tonumber(string.match(permit, '(%d+)$')) <= tonumber(last)
-  end
-  for _, permit in ipairs(redis.call('SMEMBERS', trying)) do
-    if is_over(permit) then redis.call('SREM', trying, permit) end
-  end
-  local probe = redis.call('HGET', circuit, 'probe')
-  if probe and is_over(probe) then redis.call('HDEL', circuit, 'probe') end
-  return {}
-end
-
 -- state: everything there is to show: members, then of each pool name, held, waiting, width, ceiling.
 function verbs.state()
   local told = {members()}
@@ -497,8 +290,3 @@ function verbs.state()
   end
   return told
 end
-
--- Whoever is no member, or not any more, becomes one first: this memory may have been emptied.
-local anybody = {join = true, leave = true, ready = true, sync = true, permits = true, state = true}
-if not anybody[verb] and not is_alive(me) then return {'unknown'} end
-return verbs[verb](unpack(ARGV, 3))
