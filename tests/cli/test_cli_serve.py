@@ -13,6 +13,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from sqlalchemy import update
 
 from autodub.cli import main, survey_server
 from autodub.cli.calls import Calls
@@ -20,7 +21,10 @@ from autodub.infra import server_settings, settings
 from autodub.infra.sql import Sql
 from autodub.jobs import schema
 from autodub.jobs.platform import LOCAL_ACTOR, Platform
+from autodub.jobs.records import RESOURCES
+from autodub.jobs.register import Register
 from autodub.jobs.spec import JobSpec
+from autodub.jobs.tables import jobs
 from autodub.model.job import Event
 from autodub.web import listening
 
@@ -325,6 +329,55 @@ def test_the_doctor_says_what_does_not_fit(
     found = checked(tmp_path, monkeypatch, **given)
     assert said in found[name]
     assert "pass-word" not in repr(found)
+
+
+def test_the_doctor_says_what_an_upgrade_does(tmp_path: Path) -> None:
+    """Of a database before this release, and of one after it; nothing is asked of what is not known."""
+    known = settings.load(environ={"HOME": str(tmp_path)}, data_dir=tmp_path / "data")
+    sql = Sql.in_folder(tmp_path / "data")
+    schema.upgrade(sql)
+
+    def told(revision: str, lowest: str = "0002") -> tuple[str, str]:
+        with sql.writing() as connection:
+            connection.exec_driver_sql(f"UPDATE alembic_version SET version_num = '{revision}'")
+            connection.exec_driver_sql(f"UPDATE compatibility SET lowest = '{lowest}'")
+        (found,) = [one for one in survey_server.checks(known) if one.name == "database"]
+        return found.state, found.detail
+
+    state, said = told("0001")
+    assert state == "ok"
+    assert said.endswith("the next start of this one brings it up to date; stop older ones first")
+    state, said = told("9999")
+    assert (state, said.endswith("of a newer release that lets this one go on")) == ("ok", True)
+    state, said = told("9999", "9999")
+    assert (state, said.endswith("of a newer release")) == ("warning", True)
+    sql.close()
+
+
+def test_the_doctor_says_which_queue_nobody_serves(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With what starts a worker for it; of a job of a newer release, that one of that release is wanted."""
+    known = settings.load(environ={"HOME": str(tmp_path)}, data_dir=tmp_path / "data")
+    platform = Platform(known, server_settings.load(known, environ={}, given={"check_engines": False}))
+    register = Register(platform.sql, platform.alive)
+    job, _ = platform.jobs.submit(LOCAL_ACTOR, JobSpec(source="https://youtu.be/x", target="es"))
+    register.seen("w", slots=1, resources=[one for one in RESOURCES if one != job.resource])
+
+    def told() -> tuple[str, str] | None:
+        said = [one for one in survey_server.checks(known) if one.name == f"queue {job.resource}"]
+        return (said[0].detail, said[0].fix) if said else None
+
+    fix = f"autodub worker --queues {job.resource}"
+    assert told() == ("jobs that wait although no worker takes them: 1", fix)
+    with platform.sql.writing() as connection:
+        connection.execute(update(jobs).where(jobs.c.id == job.id).values(format=2))
+    register.seen("all", slots=1)
+    found = told()
+    assert found is not None
+    assert "newer release" in found[0]
+    with platform.sql.writing() as connection:
+        connection.execute(update(jobs).where(jobs.c.id == job.id).values(format=1))
+    assert told() is None
+    platform.close()
 
 
 def test_the_doctor_misses_an_admin(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

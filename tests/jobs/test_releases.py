@@ -47,6 +47,18 @@ def test_what_a_newer_release_adds_lets_older_ones_go_on(opening: Opening, newer
     assert taken.id == job.id
 
 
+def test_who_upgrades_is_told_ahead_whether_older_releases_may_go_on(
+    desk: Desk, newer: Path, tmp_path: Path
+) -> None:
+    """Without anything being changed."""
+    with running(newer):
+        assert schema.standing(desk.sql) == "behind"
+        assert schema.is_gentle(desk.sql)
+    with running(release(tmp_path / "other", additive=False)):
+        assert not schema.is_gentle(desk.sql)
+    assert schema.standing(desk.sql) == "current"
+
+
 def test_other_changes_shut_older_releases_out(opening: Opening, tmp_path: Path) -> None:
     """None of them claims a job any more, from that moment on, and none begins; the newer one goes on."""
     desk = Desk(opening())

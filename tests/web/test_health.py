@@ -10,11 +10,12 @@ from typing import Any
 import pytest
 from flask.testing import FlaskClient
 from pydantic import SecretStr
-from sqlalchemy import insert, text
+from sqlalchemy import insert, text, update
 
 from autodub.engines.roles import Readiness
 from autodub.jobs.platform import Platform
-from autodub.jobs.tables import workers
+from autodub.jobs.register import Register
+from autodub.jobs.tables import jobs, workers
 from autodub.model.errors import Unavailable
 from autodub.pipeline.catalogue import EngineState
 from autodub.web import health, serving
@@ -150,6 +151,18 @@ def test_details_say_what_there_is_and_show_no_key(
     assert told["disk"]["free"] > 0
     assert "sk-an-example" not in answer.text
     assert str(tmp_path) not in answer.text
+
+
+def test_jobs_that_nobody_takes_are_told_of(client: FlaskClient, platform: Platform) -> None:
+    """By what binds them: what waits, and how many places there are for it."""
+    Register(platform.sql, platform.alive).seen("w", slots=3, resources=("net", "cpu"))
+    asked = {"source": "https://youtube.com/watch?v=1", "target": "es"}
+    job = client.post("/api/v1/jobs", json=asked).get_json()["id"]
+    with platform.sql.writing() as connection:
+        connection.execute(update(jobs).where(jobs.c.id == job).values(resource="gpu"))
+    told = client.get("/health/details").get_json()["queue"]["resources"]
+    assert (told["gpu"]["queued"], told["gpu"]["slots"], told["gpu"]["unserved"]) == (1, 0, 1)
+    assert told["cpu"] == {"queued": 0, "processing": 0, "oldest": 0.0, "slots": 3, "unserved": 0}
 
 
 def test_the_moderator_is_among_the_engines_where_there_is_to_be_one(opening: Opening) -> None:

@@ -10,12 +10,14 @@ from sounds import WAV
 
 from autodub.jobs.owing import outline
 from autodub.jobs.platform import LOCAL_ACTOR, Platform
+from autodub.jobs.records import RESOURCES
+from autodub.jobs.register import Register
 from autodub.jobs.results import Result
 from autodub.model.job import Event
 from autodub.web.shapes import JobBrief, JobShape
 
 URL = "https://www.youtube.com/watch?v=dQw4w9WgXcQ"
-_WHOLE = {"figures", "estimate"}
+_WHOLE = {"figures", "estimate", "waits"}
 """What only a job by itself has."""
 
 
@@ -45,6 +47,26 @@ def test_lists_leave_the_figures_to_the_job_itself(client: FlaskClient, platform
     whole = client.get(f"/api/v1/jobs/{listed['id']}").get_json()
     assert listed == of_batch == {name: value for name, value in whole.items() if name not in _WHOLE}
     assert whole["figures"] == {"sync.p95": 0.5, "loud.words": "größer"}
+
+
+def test_a_job_says_what_it_waits_for_in_vain(client: FlaskClient, platform: Platform) -> None:
+    """A worker for what binds it; nothing once one is there, whoever else has come."""
+    job = submitted(client)
+    register = Register(platform.sql, platform.alive)
+
+    def waits() -> Any:
+        return client.get(f"/api/v1/jobs/{job}").get_json()["waits"]
+
+    bound = platform.jobs.get(LOCAL_ACTOR, job).resource
+    others = [one for one in RESOURCES if one != bound]
+    nobody = {"reason": "no_worker", "resource": bound}
+    assert waits() == {**nobody, "message": f"It waits for a worker that serves {bound}."}
+    register.seen("other", slots=1, resources=others)
+    assert waits()["reason"] == "no_worker"
+    register.seen("right", slots=1, resources=[bound])
+    assert waits() is None
+    assert platform.claims.next("right") is not None
+    assert waits() is None
 
 
 def test_webhooks_are_told_of_a_job_as_lists_are(client: FlaskClient, platform: Platform) -> None:

@@ -15,10 +15,14 @@ from flask.testing import FlaskClient
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from people import Browser
 from prometheus_client.parser import text_string_to_metric_families
+from sqlalchemy import update
 
 from autodub.infra.tracing import Traces
 from autodub.jobs import metrics
 from autodub.jobs.platform import Platform
+from autodub.jobs.records import RESOURCES
+from autodub.jobs.register import Register
+from autodub.jobs.tables import jobs
 from autodub.model.errors import Unavailable
 from autodub.model.job import Event
 from autodub.web.app import create_app
@@ -102,6 +106,22 @@ def test_jobs_and_engines_are_read_from_the_database(client: FlaskClient, platfo
     assert value(found, "autodub_stage_seconds_sum", stage="speak") == 2.5
     assert value(found, "autodub_stage_seconds_count", stage="speak") == 1.0
     assert value(found, "autodub_degradations_total", what="voice") == 1.0
+
+
+def test_places_and_jobs_that_nobody_takes_are_told_by_resource(
+    client: FlaskClient, platform: Platform
+) -> None:
+    """So that an operator is told of a queue that nobody serves."""
+    Register(platform.sql, platform.alive).seen("w", slots=3, resources=("net", "cpu"))
+    asked = {"source": "https://youtube.com/watch?v=1", "target": "es"}
+    job = client.post("/api/v1/jobs", json=asked).get_json()["id"]
+    with platform.sql.writing() as connection:
+        connection.execute(update(jobs).where(jobs.c.id == job).values(resource="gpu"))
+    found = samples(client)
+    unserved = {name: value(found, "autodub_resource_unserved_jobs", resource=name) for name in RESOURCES}
+    assert unserved == {"net": 0.0, "cpu": 0.0, "gpu": 1.0}
+    assert value(found, "autodub_resource_slots", resource="cpu") == 3.0
+    assert value(found, "autodub_resource_slots", resource="gpu") == 0.0
 
 
 def test_numbers_outlive_the_process(opening: Opening) -> None:
@@ -305,6 +325,7 @@ def test_each_alert_fires_when_its_time_has_come(opening: Opening) -> None:
     found += [
         ("autodub_queue_jobs", {"state": "queued"}, 51.0), ("autodub_queue_oldest_seconds", {}, 3601.0),
         ("autodub_database_up", {}, 0.0), ("up", {"job": "autodub"}, 0.0),
+        ("autodub_resource_unserved_jobs", {"resource": "gpu"}, 1.0),
     ]  # fmt: skip
     assert [rule["alert"] for rule in rules() if not fires(rule, found)] == []
 

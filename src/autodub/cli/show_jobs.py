@@ -43,6 +43,8 @@ def show(job: Job, place: Path | None = None) -> None:
     ]  # fmt: skip
     if job.state == "processing":
         rows.append(("Doing", NAMES.get(job.stage, safe(job.stage)) or safe(job.message)))
+    if job.waits is not None:
+        rows.append(("Waits", safe(job.waits.message)))
     if job.error is not None:
         rows += [
             ("Why", safe(job.error.message)),

@@ -20,7 +20,7 @@ from autodub.pipeline import catalogue
 
 _PACKAGES = ("alembic", "argon2", "flask", "flask_limiter", "flask_openapi3", "gunicorn", "prometheus_client")
 _STANDING = {
-    "current": "", "behind": ", of an older release; the next start brings it up to date",
+    "current": "", "behind": ", of an older release; the next start of this one brings it up to date",
     "newer": ", of a newer release that lets this one go on", "excluded": ", of a newer release",
 }  # fmt: skip
 _FILES = 400
@@ -100,6 +100,9 @@ def _database(settings: Settings, server: ServerSettings) -> Iterator[Check]:
         standing = schema.standing(sql)
         kind = "PostgreSQL" if sql.is_postgres else "SQLite"
         state = ", empty" if found is None else _STANDING[standing]
+        if standing == "behind" and found is not None:
+            gentle = "older ones may go on" if schema.is_gentle(sql) else "stop older ones first"
+            state += f"; {gentle}"
         told = f"{kind}, revision {found or 'none'}{state}"
         if standing == "excluded":
             yield Check("database", "warning", told, "Update Autodub here as well.")

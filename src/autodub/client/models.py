@@ -24,6 +24,16 @@ class Failure(Told):
     hint: str = ""
 
 
+class Waits(Told):
+    """What a job in the queue waits for that does not come by itself."""
+
+    reason: str
+    """``no_worker``: none serves the resource; ``newer_release``: those that do are older than the job."""
+    resource: str = ""
+    """``net``, ``cpu`` or ``gpu``."""
+    message: str = ""
+
+
 class Job(Told):
     """A job as it stood when the server was asked. Times are seconds since 1970 (UTC)."""
 
@@ -70,6 +80,8 @@ class Job(Told):
     estimate: Mapping[str, Any] | None = None
     events: int = 0
     owner: str = ""
+    waits: Waits | None = None
+    """None where it only waits for its turn; and in lists."""
 
     @property
     def is_over(self) -> bool:

@@ -88,6 +88,13 @@ def is_usable(sql: Sql) -> bool:
     return standing(sql) in ("current", "newer")
 
 
+def is_gentle(sql: Sql) -> bool:
+    """Whether a database that is behind would be brought to this release by additions alone."""
+    with sql.reading() as connection:
+        found, known = _current(connection), list(_chain(VERSIONS))
+    return found in known and known.index(_lowest()) <= known.index(found)
+
+
 def is_open(connection: Connection) -> bool:
     """Whether a database that this release opened before may still be used: in one short question."""
     return connection.execute(select(compatibility.c.lowest)).scalar() in _chain(VERSIONS)
