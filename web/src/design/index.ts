@@ -30,3 +30,4 @@ export { csv, fileName, saveText } from './save';
 export { toast } from './toasts.svelte';
 export type { IconName } from './icons';
 export type { MenuItem } from './menu';
+export { keepsFocus } from './keepsFocus';
