@@ -170,7 +170,7 @@ class Cluster:
         argv = [string.Template(word).substitute(words) for word in _procfile()[kind]]
         self.data(name).mkdir(parents=True, exist_ok=True)
         argv[:1] = [sys.executable, "-m", argv[0]]
-        return Part(name, argv, is_ready, self.environment(name), tier=tier)
+        return Part(name, argv, is_ready, self.environment(name), patience=30, tier=tier)
 
     def _at_work(self, process: int) -> int:
         """How many places of a worker are on the list."""
