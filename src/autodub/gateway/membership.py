@@ -209,12 +209,16 @@ class Membership:
                 self._over.wait(_RETRY)
                 continue
             try:
-                self._memory.listen(self.id, self._heard, self._over)
+                self._memory.listen(self.id, self._heard, self._is_deaf)
             except Unavailable as problem:
                 self._lose(problem)
             except Exception:  # who waits looks now and then all the same
                 log.exception("what others tell of the shared limits could not be heard")
                 self._over.wait(_RETRY)
+
+    def _is_deaf(self) -> bool:
+        """Whether nothing is to be heard: a connection from before an outage may be dead without a word."""
+        return self._over.is_set() or self._outage is not None
 
     def _heard(self, told: Sequence[str]) -> None:
         if told[0] == "join":  # the memory was emptied

@@ -5,7 +5,6 @@ Requires ``redis``. Nothing secret goes there: accounts are named by a digest of
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib.resources import files
@@ -34,7 +33,9 @@ class Memory(Protocol):
 
     def ask_all(self, questions: Sequence[Question]) -> list[Reply]: ...
 
-    def listen(self, me: str, heard: Callable[[Sequence[str]], None], over: threading.Event) -> None: ...
+    def listen(
+        self, me: str, heard: Callable[[Sequence[str]], None], is_over: Callable[[], bool]
+    ) -> None: ...
 
     def close(self) -> None: ...
 
@@ -87,8 +88,8 @@ class RedisLimits:
             raise _away(problem) from None
         return found
 
-    def listen(self, me: str, heard: Callable[[Sequence[str]], None], over: threading.Event) -> None:
-        """Hand on what is told to all, and to the process ``me``, until ``over``. Raises Unavailable.
+    def listen(self, me: str, heard: Callable[[Sequence[str]], None], is_over: Callable[[], bool]) -> None:
+        """Hand on what is told to all, and to the process ``me``, until that is over. Raises Unavailable.
 
         The first that is heard is ``("listening",)``.
         """
@@ -96,7 +97,7 @@ class RedisLimits:
             with self._redis.pubsub() as ear:
                 ear.subscribe(f"{PREFIX}all", f"{PREFIX}to:{me}")
                 subscribed = 0
-                while not over.is_set():
+                while not is_over():
                     told = ear.get_message(timeout=_EAR)
                     if told is not None and told["type"] == "subscribe":
                         subscribed += 1
