@@ -6,6 +6,7 @@ import threading
 from pathlib import Path
 
 import pytest
+from alembic import command
 from desk import Opening
 from sqlalchemy import text
 
@@ -39,6 +40,46 @@ def test_many_processes_may_open_a_new_database_at_once(tmp_path: Path, empty: s
     for thread in threads:
         thread.join()
     assert failures == []
+
+
+def test_what_a_database_of_the_first_release_has_stays(tmp_path: Path, empty: str) -> None:
+    """Jobs are of the first form, workers serve everything, and a user's turn is that of the newest job."""
+    sql = Sql(empty) if empty else Sql.in_folder(tmp_path)
+    try:
+        with sql.writing() as connection:
+            config = schema._config()
+            config.attributes["connection"] = connection
+            command.upgrade(config, "0001")
+        with sql.writing() as connection:
+            for user in ("ann", "bob"):
+                row = {"id": user, "name": user, "role": "user", "active": True, "created": 1.0}
+                connection.execute(text(_insert("users", row)), row)
+            for job, started in (("a", 5.0), ("b", 7.0), ("c", None)):
+                row = _JOB | {"id": job, "owner": "ann", "started": started}
+                connection.execute(text(_insert("jobs", row)), row)
+            row = {"id": "w", "host": "h", "process": 1, "slots": 2, "started": 1.0, "seen": 2.0}
+            connection.execute(text(_insert("workers", row)), row)
+        schema.upgrade(sql)
+        assert schema.differences(sql) == []
+        with sql.reading() as connection:
+            turns = connection.execute(text("SELECT turn FROM users ORDER BY id")).scalars().all()
+            formats = connection.execute(text("SELECT format FROM jobs")).scalars().all()
+            served = connection.execute(text("SELECT resources, format FROM workers")).one()
+        assert (turns, formats, tuple(served)) == ([7.0, None], [1, 1, 1], ("net cpu gpu", 1))
+    finally:
+        sql.close()
+
+
+_JOB = {
+    "kind": "dub", "resource": "cpu", "state": "completed", "priority": 0, "title": "t", "spec": "{}",
+    "created": 1.0, "queued": 1.0, "updated": 1.0, "attempt": 1, "crashes": 0, "stopping": "",
+    "progress": 1.0, "stage": "", "message": "", "revision": 0, "made": 0, "spent": 0, "events": 0,
+    "seen": "{}",
+}  # fmt: skip
+
+
+def _insert(table: str, row: dict[str, object]) -> str:
+    return f"INSERT INTO {table} ({', '.join(row)}) VALUES ({', '.join(f':{name}' for name in row)})"
 
 
 def test_a_database_of_a_later_release_is_refused(tmp_path: Path) -> None:
