@@ -26,6 +26,10 @@ WAYS: dict[str, dict[str, Any]] = {
         "store": {"s3": "", "claim": {"create": True, "storageClass": "nfs"}},
         "migration": {"adminSecretName": "boss"}, "imagePullSecrets": [{"name": "registry"}],
     },
+    "calls": {
+        "workers": {"demucs": {"calls": "demucs", "concurrency": 1, "replicas": 1, "resources": {}}},
+        "settings": {"AUTODUB_REMOTE_ENGINES": "demucs"}, "autoscaling": {"kind": "keda"},
+    },
     "bare": {
         "ingress": {"enabled": False}, "networkPolicy": {"enabled": False},
         "serviceAccount": {"create": False}, "migration": {"enabled": False},
@@ -33,6 +37,7 @@ WAYS: dict[str, dict[str, Any]] = {
 }  # fmt: skip
 WRONG: dict[str, dict[str, Any]] = {
     "a queue that there is not": {"workers": {"jobs": {"queues": "cpu,fast"}}},
+    "a worker that does both": {"workers": {"jobs": {"calls": "demucs"}}},
     "no secret": {"secretName": ""},
     "a setting that is no text": {"settings": {"AUTODUB_PROXIES": 1}},
 }

@@ -48,7 +48,7 @@ def compose() -> dict[str, Any]:
 
 def commands() -> Iterator[tuple[str, list[str]]]:
     """Where, and the words after ``autodub``, of everything that the files run."""
-    words = {"$PORT": "5000", "$QUEUES": "net,cpu", "$CONCURRENCY": "2"}
+    words = {"$PORT": "5000", "$QUEUES": "net,cpu", "$CONCURRENCY": "2", "$ENGINES": "demucs"}
 
     def split(line: str) -> list[str]:
         return [words.get(word.replace("{", "").replace("}", ""), word) for word in shlex.split(line)]
@@ -67,7 +67,7 @@ def commands() -> Iterator[tuple[str, list[str]]]:
     )
     for path in sorted((DEPLOY / "helm" / "autodub" / "templates").glob("*.yaml")):
         plain = path.read_text()
-        for value, given in (("queues", '"net,cpu"'), ("concurrency", '"2"')):
+        for value, given in (("queues", '"net,cpu"'), ("calls", '"demucs"'), ("concurrency", '"2"')):
             plain = plain.replace(f"{{{{ $worker.{value} | quote }}}}", given)
         for given in re.findall(r"^ *args: (\[.*\])$", plain, re.MULTILINE):
             yield f"helm: {path.name}", yaml.safe_load(given)
@@ -105,6 +105,7 @@ def test_every_resource_is_served() -> None:
         if "--queues" in words:
             kind = where.split(":")[0] if ":" in where else Path(where).suffix
             served.setdefault(kind, set()).update(words[words.index("--queues") + 1].split(","))
+    assert sum("--calls" in words for _, words in commands()) >= 3
     values = yaml.safe_load((DEPLOY / "helm" / "autodub" / "values.yaml").read_text())
     served["helm"] = {one for worker in values["workers"].values() for one in worker["queues"].split(",")}
     for kind in ("compose", "helm", ".service"):
@@ -185,7 +186,7 @@ def test_compose_takes_its_file() -> None:
         pytest.skip("Docker Compose is not here (make deploy-check installs it)")
     file = str(DEPLOY / "compose" / "compose.yaml")
     done = subprocess.run(
-        [program, "--profile", "gpu", "-f", file, "config", "--format", "json"],
+        [program, "--profile", "*", "-f", file, "config", "--format", "json"],
         capture_output=True, text=True, check=False, env={"PATH": os.environ["PATH"], **ENV},
     )  # fmt: skip
     assert (done.returncode, done.stderr) == (0, "")
