@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -15,7 +17,7 @@ from pydantic import SecretStr
 
 from autodub.cli import main
 from autodub.infra import server_settings, settings
-from autodub.jobs import celery_queue
+from autodub.jobs import celery_queue, celery_worker, schema
 from autodub.jobs.celery_queue import NAMES, Broker, CeleryQueue
 from autodub.jobs.platform import LOCAL_ACTOR, Platform
 from autodub.jobs.spec import JobSpec
@@ -201,3 +203,27 @@ def test_doctor_looks_at_the_broker(
     shown = capsys.readouterr().out
     assert said in shown
     assert "a-password" not in shown
+
+
+def test_a_process_that_may_not_use_the_database_ends_its_whole_worker(
+    opened: Opened, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """One that takes another's place after a newer release has changed it: the others end as well."""
+    platform = opened()
+    told: list[object] = []
+
+    def excluded(*_: object) -> Platform:
+        raise schema.Excluded("It was made by a newer Autodub.", hint="Update Autodub.")
+
+    def gone(code: int) -> None:
+        told.append(code)
+        raise SystemExit
+
+    monkeypatch.setattr(celery_worker, "Platform", excluded)
+    monkeypatch.setattr(celery_worker.os, "kill", lambda *given: told.append(given))
+    monkeypatch.setattr(celery_worker.os, "_exit", gone)
+    with pytest.raises(SystemExit):
+        celery_worker._Crew(platform.settings, platform.server, ("cpu",))._opened()
+    assert told == [(os.getppid(), signal.SIGTERM), 1]
+    assert "newer Autodub" in caplog.text
+    caplog.clear()  # it is logged as an error, which it is
