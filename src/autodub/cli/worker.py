@@ -30,11 +30,15 @@ _RELEASE = 15.0
 @click.command("worker")
 @click.option(
     "--slots", "--concurrency", "slots", type=click.IntRange(1, 64), metavar="N",
-    help="Jobs that run at once here. [default: 2]",
+    help="Jobs that run at once here. [default: 2; calls: 1]",
 )  # fmt: skip
 @click.option(
     "--queues", metavar="LIST",
     help="What may bind the jobs that are taken: net, cpu, gpu, with commas between. [default: all]",
+)  # fmt: skip
+@click.option(
+    "--calls", "engines", metavar="LIST",
+    help="Run no jobs, but make calls of these engines for jobs on other machines: demucs,whisper.",
 )  # fmt: skip
 @click.option(
     "--database", metavar="ADDRESS",
@@ -45,14 +49,24 @@ _RELEASE = 15.0
 @data_dir_option
 @click.pass_obj
 def command(
-    calls: Calls, /, *, parent: int | None, queues: str | None, data_dir: Path | None, **given: Any
+    calls: Calls, /, *, parent: int | None, queues: str | None, engines: str | None, data_dir: Path | None,
+    **given: Any,
 ) -> int:  # fmt: skip
     """Run jobs over the same database and data directory as a server.
 
     autodub serve starts one by itself. Start more here or on other machines that see the same database
     and the same data directory; where there is a broker (docs/SCALING.md) it tells them of jobs. Ctrl-C or
     SIGTERM hands jobs back to the others; once more stops at once.
+
+    With --calls it serves engines, such as those that need a GPU, to workers that name them as
+    remote_engines. It needs the store they share, and nothing else.
     """
+    if engines is not None:
+        if queues is not None:
+            raise click.UsageError("--calls and --queues are of two workers: start both.")
+        from autodub.cli import worker_calls
+
+        return worker_calls.serve(calls.settings(data_dir=data_dir), engines, given)
     from autodub.cli import opening
     from autodub.cli.stopping import stopping
     from autodub.infra import logs

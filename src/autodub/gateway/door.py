@@ -16,6 +16,7 @@ from autodub.gateway.cancel import Cancel
 from autodub.gateway.deadline import Run, within
 from autodub.gateway.lanes import Change, Ticket, Turn
 from autodub.gateway.meter import Meter
+from autodub.gateway.remote import Caller
 from autodub.gateway.tenant import Tenant
 from autodub.gateway.work import CallWork
 from autodub.infra.storage import BlobStore
@@ -71,6 +72,7 @@ class Door:
         sleep: Callable[[float], None],
         graces: tuple[float, float],
         redact: Callable[[str], str],
+        elsewhere: Caller,
     ) -> None:
         self._blobs = blobs
         self._data_dir, self._logs = data_dir, logs
@@ -85,6 +87,7 @@ class Door:
         self._sleep = sleep
         self._graces = graces
         self._redact = redact
+        self._elsewhere = elsewhere
         self._landlords: dict[str, Any] = {}
 
     def ask(
@@ -217,6 +220,7 @@ class Door:
             stage=call.stage,
             lease=_Lease(call, self._tenant, self._landlords.get(call.place)),
             allow=lambda lanes: self._allow(call, accounts, ticket, lanes),
+            elsewhere=self._elsewhere,
         )
         started, run = self._clock(), Run()
         try:

@@ -18,7 +18,7 @@ from autodub.dubbing.cost import bill
 from autodub.dubbing.prices import PriceTable
 from autodub.engines.roles import Forgetful, Quoting
 from autodub.gateway import deadline as deadlines
-from autodub.gateway import keys
+from autodub.gateway import keys, remote
 from autodub.gateway.accounts import Accounts, account_of, pool_of
 from autodub.gateway.attempt import Call, Known, examined
 from autodub.gateway.budget import Budget
@@ -109,6 +109,7 @@ class Gateway:
             sleep=self._sleep,
             graces=(grace, net_grace),
             redact=redact,
+            elsewhere=remote.caller(store),
         )
 
     def call(self, engine: Any, verb: str, request: object, *, stage: str = "") -> Any:
@@ -153,6 +154,14 @@ class Gateway:
         paid = {"dollars": float(self._cost(call, dict(answer.usage)))} if made and call.info.paid else {}
         self._tell(call, "call.finished", "", kept=not made, seconds=seconds, **paid, **_references(tries))
         return known.value
+
+    def make(self, engine: Any, verb: str, request: object, *, stage: str = "") -> None:
+        """Have the answer in the store, for somebody elsewhere who holds the flight of its key."""
+        self.cancel.check()
+        kind, key = keys.answer_type(engine, verb), keys.key(engine, verb, request)
+        call = self._call(engine, verb, request, stage=stage, kind=kind, key=key)
+        if self._kept(call) is None:
+            self._make(call, self._tries(call))
 
     def afford(self, dollars: Decimal) -> None:
         """Spend no more than this from now on; what was spent counts, and a lower cap stays."""
@@ -251,8 +260,7 @@ class Gateway:
     def _tries(self, call: Call) -> Tries:
         if self._deadline is not None:
             return Tries(self._deadline(call.verb, call.request))
-        is_remote = call.info.resource == "net"
-        return Tries((deadlines.remote if is_remote else deadlines.deadline)(call.verb, call.request))
+        return Tries(deadlines.of(call.info)(call.verb, call.request))
 
     def _kept(self, call: Call) -> Known | None:
         """The kept answer, if it still reads as what the verb answers today."""

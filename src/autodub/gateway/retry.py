@@ -45,7 +45,7 @@ class RetryPolicy:
 
     def local(self) -> RetryPolicy:
         """For engines of this machine: a crash may be chance, but waiting does not change much."""
-        return replace(self, attempts=min(2, self.attempts), base=0.0, busies=1)
+        return replace(self, attempts=min(2, self.attempts), base=0.0, busies=min(1, self.busies))
 
     def brief(self) -> RetryPolicy:
         """For tidying up at the end, which may be done another day."""

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from functools import cache
 from hashlib import sha256
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from sqlalchemy import Connection, Row, Table, bindparam, delete, select, union, update
 
@@ -29,6 +29,9 @@ from autodub.infra.locks import FileLock
 from autodub.infra.storage import BlobStore, Index, Lock, NotThere
 from autodub.model.errors import Gone, UnsupportedSource
 from autodub.model.media import Blob
+
+if TYPE_CHECKING:
+    from autodub.infra.pg_calls import CallBoard
 
 STALE_USE = 3600.0  # seconds: `used` is written at most this often, so that a second run writes nothing
 _FINE, _COARSE = 0.05, 2.0  # seconds: a file changed this recently may change again unseen by its clock
@@ -98,6 +101,11 @@ class Shared(Protocol):
         """An address to download a file from; None where there is none."""
         ...
 
+    @property
+    def calls(self) -> CallBoard:
+        """Calls that are made on other machines."""
+        ...
+
     def close(self) -> None:
         """Let go of it all."""
         ...
@@ -125,6 +133,7 @@ class Store:
             self.flights = self.data_dir / "flight"
             self.flights.mkdir(exist_ok=True)
         self._shared = shared
+        self.owner = owner
         self.blobs: BlobStore = Blobs(self.data_dir) if shared is None else shared.blobs
         self._database: Index = Database(self.data_dir / "index.sqlite") if shared is None else shared.index
         self.rentals = Rentals(
@@ -140,10 +149,19 @@ class Store:
         self.accounts = EVERYBODY
         self._used: set[str] = set()  # by this object: never pruned under its user's feet
 
+    @property
+    def calls(self) -> CallBoard | None:
+        """Calls that are made on other machines; None where the store is not shared."""
+        return None if self._shared is None else self._shared.calls
+
     def ping(self) -> None:
         """Raise Unavailable when the store is a shared one and its index does not answer."""
         if self._shared is not None:
             self._shared.ping()
+
+    def is_ours(self) -> bool:
+        """Whether no newer release has changed the index so that this one must leave it alone."""
+        return self._database.is_ours()
 
     def link(self, blob: Blob, *, name: str, media: str, inline: bool, seconds: int) -> str | None:
         """An address to download a file from its storage for so long, under a name; None where there is none.
@@ -159,10 +177,6 @@ class Store:
         if self._shared is not None:
             return self._shared.lock(f"flight {key}")
         return FileLock(self.flights / f"{key}.lock")
-    def is_ours(self) -> bool:
-        """Whether no newer release has changed the index so that this one must leave it alone."""
-        return self._database.is_ours()
-
 
     def get(self, key: str) -> Answer | None:
         """The kept answer, or None when there is none that is whole: row intact, every file there."""

@@ -60,6 +60,8 @@ class _Running:
     message: str = ""
     unwanted: float | None = None
     """Since when nobody waits for it."""
+    is_over: bool = False
+    """Whether it has come to its end, which is only still to be told."""
 
     def listen(self, event: Event) -> None:
         if event.kind == "stage.progress":
@@ -122,8 +124,10 @@ class CallWorker:
     def stop(self, *, patience: float) -> bool:
         """Take up no more, and leave to others what is not done in time; whether everything has ended.
 
-        Where not, something is still computing, and the process is to end.
+        Where not, something is still computing, and the process is to end. A second time does nothing.
         """
+        if self._over.is_set():
+            return True
         self._over.set()
         with self._lock:
             running = list(self._running.values())
@@ -175,6 +179,8 @@ class CallWorker:
 
     def _look_at(self, one: _Running) -> None:
         is_ours, is_wanted = self._board.tell(one.order.key, one.fraction, one.message)
+        if one.is_over:
+            return
         now = self._clock()
         one.unwanted = None if is_wanted else one.unwanted or now
         if not is_ours:
@@ -225,6 +231,7 @@ class CallWorker:
         log.info("call begins", extra=_named(order))
         try:
             problem = self._make(one)
+            one.is_over = True
             if problem is None or not isinstance(problem, Cancelled):
                 self._insist(lambda: self._board.finish(order.key, problem))
                 self._learn(order.engine, problem)

@@ -15,6 +15,7 @@ from sqlalchemy import Connection, insert, select, update
 from autodub.gateway.cancel import Cancel
 from autodub.infra import logs
 from autodub.infra.blobs import blob_named
+from autodub.infra.pg_offers import WorkersAway
 from autodub.jobs import exports
 from autodub.jobs.ending import count, failure_text
 from autodub.jobs.guard import Guard
@@ -70,9 +71,10 @@ class Runner:
     ) -> None:
         try:
             result = self._carry_out(job, recorder, cancel)
-        except Unavailable:  # the platform's own database: no fault of the job
+        except Unavailable as problem:  # what many share, or workers elsewhere: no fault of the job
             self._close(recorder)
-            self._insist(lambda: self._platform.claims.hand_back(job, "The database was away."))
+            away = problem.message if isinstance(problem, WorkersAway) else "The database was away."
+            self._insist(lambda: self._platform.claims.hand_back(job, away))
         except AutodubError as problem:
             self._close(recorder)
             if cancel.requested:  # what broke while it was being stopped is not why it ends

@@ -50,6 +50,10 @@ class EngineContract:
     def small(self, studio: Studio) -> Any:
         """The smallest sensible request: one word, one short sound."""
 
+    def studio(self) -> Studio:
+        """Where the engine is called: a store of its own, unless the engine needs another one."""
+        return Studio()
+
     def samples(self) -> Samples:
         """The test sound, 16 kHz mono, with speech in ``spans``."""
         return bursts(self.spans, length=self.length)
@@ -61,7 +65,7 @@ class EngineContract:
     @contextmanager
     def ready(self) -> Iterator[tuple[Studio, Any]]:
         """A studio and the engine; skips the test where the engine cannot run."""
-        with Studio() as studio:
+        with self.studio() as studio:
             engine = self.engine({}, studio.context)
             readiness = engine.readiness()
             if readiness.state != "ready":
@@ -70,7 +74,7 @@ class EngineContract:
 
     def test_it_describes_itself(self) -> None:
         """An engine gives its name, role, version and a line for people, and has its role's verbs."""
-        with Studio() as studio:
+        with self.studio() as studio:
             engine = self.engine({}, studio.context)
             info = engine.describe()
             assert info.role == self.role
@@ -87,7 +91,7 @@ class EngineContract:
 
     def test_its_options_are_described_and_strict(self) -> None:
         """Every option has a description, and an unknown one is refused by name."""
-        with Studio() as studio:
+        with self.studio() as studio:
             engine = type(self.engine({}, studio.context))
             assert all(option.description for option in describe_options(engine))
             try:
@@ -99,7 +103,7 @@ class EngineContract:
 
     def test_readiness_needs_no_network_and_comes_soon(self) -> None:
         """Whether an engine can run is known without a connection, and says how to fix what is missing."""
-        with Studio() as studio:
+        with self.studio() as studio:
             engine = self.engine({}, studio.context)
             found: list[Any] = []
             thread = threading.Thread(target=lambda: found.append(engine.readiness()), daemon=True)
@@ -129,7 +133,7 @@ class EngineContract:
 
     def test_it_answers_the_same_again(self) -> None:
         """Two fresh engines give equal answers to one request, so a resumed dub is the same dub."""
-        with self.ready() as (one, engine), Studio() as two:
+        with self.ready() as (one, engine), self.studio() as two:
             first = one.call(engine, self.verb, self.request(one))
             second = two.call(self.engine({}, two.context), self.verb, self.request(two))
             assert first == second
