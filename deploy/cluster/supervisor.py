@@ -55,7 +55,6 @@ class _Running:
         self.part, self._log = part, log
         self.process: subprocess.Popen[bytes] | None = None
         self.starts = 0
-        self.held = False
         self.due = self.began = 0.0
         self._short = 0
 
@@ -67,7 +66,7 @@ class _Running:
             self.due = now + (_PAUSES[min(self._short, len(_PAUSES)) - 1] if self._short else 0.0)
             say(f"{self.part.name} has ended ({_how(self.process.returncode)}) and is started again")
             self.process = None
-        if self.process is None and now >= self.due and not self.held:
+        if self.process is None and now >= self.due:
             self.began = now
             self.process = self._start()
             self.starts += 1
@@ -135,11 +134,6 @@ class Supervisor:
         """Send a part a signal; SIGKILL goes to everything it started, too."""
         with self._lock:
             self._parts[name].signal(number)
-
-    def hold(self, name: str, *, held: bool = True) -> None:
-        """Leave a part that has ended alone, or no longer."""
-        with self._lock:
-            self._parts[name].held = held
 
     def tail(self, name: str, size: int = 3000) -> str:
         """The end of a part's log."""
