@@ -6,8 +6,13 @@ import logging
 from collections.abc import Iterator
 from pathlib import Path
 
+import hypothesis
 import pytest
 
+hypothesis.settings.register_profile(  # a machine that does other things as well fails no test
+    "house", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+)
+hypothesis.settings.load_profile("house")
 _MEDIA = Path(__file__).resolve().parents[2] / "shared" / "media"
 
 
