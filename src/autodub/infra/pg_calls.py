@@ -146,7 +146,10 @@ class CallBoard:
         if not engines:
             return None
         prepare(self._index)
-        return self._session.ours(lambda connection: self._claim(connection, engines, without))
+        found = self._session.ours(lambda connection: self._claim(connection, engines, without))
+        if found is None:  # there is time to see who is gone, and has left something
+            self._session.look()
+        return found
 
     def _claim(
         self, connection: Connection, engines: Collection[str], without: Collection[str]
