@@ -1,4 +1,4 @@
-"""``python -m benchmarks.capacity measure|validate|run|write``; see the package."""
+"""``python -m benchmarks.capacity measure|validate|run [PART...]|write``; see the package."""
 
 from __future__ import annotations
 
@@ -18,7 +18,12 @@ def main() -> None:
     """Do one step."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.capacity", description=__doc__)
     parser.add_argument("step", choices=STEPS)
-    import_module(STEPS[parser.parse_args().step]).main()
+    parser.add_argument("parts", nargs="*", help="of run: simulate only these anew, such as scale")
+    asked = parser.parse_args()
+    if asked.parts and asked.step != "run":
+        parser.error("only run has parts")
+    do = import_module(STEPS[asked.step]).main
+    do(asked.parts) if asked.parts else do()
 
 
 if __name__ == "__main__":

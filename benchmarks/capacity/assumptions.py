@@ -23,6 +23,11 @@ class Plan:
     dollars: float
     """A month."""
 
+    @property
+    def clones(self) -> bool:
+        """Whether voices may be cloned: with every plan that is paid for."""
+        return self.dollars > 0
+
 
 @cache
 def table() -> dict[str, Any]:

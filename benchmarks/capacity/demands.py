@@ -15,7 +15,9 @@ from autodub.testing.dialogue import LINES_PER_MINUTE
 
 MEASURED = Path(__file__).with_name("measured.json")
 STAGES: Mapping[str, tuple[str, ...]] = {
-    "open": ("downloader.", "beside"),
+    "unpack": ("downloader.ytdlp.download/setpriv",),
+    "fetch": ("downloader.",),
+    "beside": ("beside",),
     "decode": ("studio.studio.decode",),
     "detect": ("detector.",),
     "separate": ("separator.",),
@@ -24,11 +26,11 @@ STAGES: Mapping[str, tuple[str, ...]] = {
     "sample": ("studio.studio.sample", "cloner."),
     "translate": ("translator.",),
     "speak": ("synthesizer.", "studio.studio.trim"),
-    "render": ("studio.studio.",),
+    "encode": ("studio.studio.produce/",),
 }
 """Stage -> beginnings of the verbs whose CPU seconds are its own; the first that fits has them."""
-AT_THE_END = 0.5
-"""Part of the CPU no verb has that measures the finished dub; the rest plans lines and keeps the books."""
+WINDOWS = ("render", "measure")
+"""Stages that have all that is used while they last. What is left over is spent on the requests to clouds."""
 BOOTH = 5
 """Lines of a job that are spoken at once: the option ``lanes`` of the product's ElevenLabs engine."""
 TRANSLATIONS = 32
@@ -45,7 +47,7 @@ class Demand:
     minutes: float
     lines: int
     cpu: Mapping[str, float]
-    """Stage -> CPU seconds of the worker; ``plan`` and ``measure`` besides those of STAGES."""
+    """Stage -> CPU seconds of the worker: those of STAGES and WINDOWS, and ``request`` for each of them."""
     database: float
     """CPU seconds of PostgreSQL."""
     transactions: float
@@ -74,7 +76,8 @@ class Demand:
     @property
     def worker(self) -> float:
         """CPU seconds in all, without the separator's."""
-        return sum(seconds for stage, seconds in self.cpu.items() if stage != "separate")
+        once = sum(s for stage, s in self.cpu.items() if stage not in ("separate", "request"))
+        return once + self.cpu["request"] * (self.requests + self.spoken)
 
     @property
     def requests(self) -> int:
@@ -107,8 +110,8 @@ def demand(minutes: float) -> Demand:
 
     lines = max(1, round(minutes * LINES_PER_MINUTE))
     cpu = {stage: at(lambda job, s=stage: _of_stage(job, s)) for stage in STAGES}
-    rest = at(lambda job: job["cpu_s"]["worker"] - sum(job["cpu_verbs_s"].values()))
-    cpu |= {"plan": rest * (1 - AT_THE_END), "measure": rest * AT_THE_END}
+    cpu |= {stage: at(lambda job, s=stage: job["cpu_windows_s"][s]) for stage in WINDOWS}
+    cpu["render"] = max(0.0, cpu["render"] - cpu["encode"])  # programs encode beside the mixing
 
     def asked(kind: str, unit: str) -> float:
         return at(lambda job: job["requests"].get(kind, {}).get(unit, 0.0))
@@ -116,12 +119,15 @@ def demand(minutes: float) -> Demand:
     spoken = max(lines, round(asked("elevenlabs speech", "requests")))
     characters = asked("elevenlabs speech", "characters")
     windows = len(growing(lines, lanes=TRANSLATIONS))
+    reworded = max(0, round(asked("openai translation", "requests")) - windows)
+    requests = windows + len(growing(reworded, lanes=TRANSLATIONS)) + spoken
+    cpu["request"] = max(0.0, at(lambda job: job["cpu_s"]["worker"]) - sum(cpu.values())) / requests
     return Demand(
         minutes=minutes, lines=lines, cpu=cpu,
         database=at(lambda job: job["cpu_s"]["database"]),
         transactions=at(lambda job: job["transactions"]),
         answering=at(lambda job: job["cpu_s"]["answering"]),
-        reworded=max(0, round(asked("openai translation", "requests")) - windows),
+        reworded=reworded,
         spoken=spoken, characters=characters / spoken,
         tokens=asked("openai translation", "tokens_out") / lines,
         charges={

@@ -10,7 +10,7 @@ WIDTH, HEIGHT = 720, 400
 COLOURS = ("#2f81f7", "#d97706", "#16a34a", "#db2777", "#8b5cf6", "#0d9488", "#b45309")
 """Of middling lightness, so that they stand out on white and on black."""
 _STYLE = """<style>
-text{font:13px system-ui,sans-serif;fill:#57606a}.axis{stroke:#8c959f;stroke-width:1}
+text{font:13px system-ui,sans-serif;fill:#6e7781}.axis{stroke:#8c959f;stroke-width:1}
 .grid{stroke:#8c959f;stroke-opacity:.25}.small{font-size:11px}
 @media (prefers-color-scheme:dark){text{fill:#9da7b3}}
 </style>"""

@@ -5,7 +5,7 @@
     place -> open -> sound -> decode, detect -+-> recognise -> listen -+-> translate in windows -+
                        |                      |                  +-> sample, clone --------------+-> speak in
                        +-> picture            +-> separate (a GPU, or the worker)                    portions
-    portions, separation, picture -> render -> measure -> store
+    portions, separation, picture -> render, encode -> measure -> store
 """
 
 from __future__ import annotations
@@ -51,12 +51,14 @@ def dub(world: World, job: Job) -> Steps:
     worker = yield world.places.enter()
     job.began = env.now
     here = Here(world, job, worker, random.Random(world.seed * 1_000_003 + job.number))
-    yield here.work("open")
+    yield here.work("fetch")
     sound, picture = world.source(demand)
     profile = world.profile
     took = here.varied(profile.download_sound * demand.minutes * world.files)
     yield env.timeout(max(took, here.link(sound)) + here.books(_BEGIN))
+    yield here.work("unpack", 0.5)
     fetched = env.process(_picture(here, picture))
+    here.work("beside")
     yield here.work("decode")
     yield here.work("detect")
     separated = env.process(_separate(here))
@@ -66,7 +68,7 @@ def dub(world: World, job: Job) -> Steps:
     yield here.work("listen")
     yield from _perform(here, cloned)
     yield separated & fetched
-    yield here.work("render")
+    yield here.work("render") & here.work("encode")
     yield here.work("measure")
     yield env.timeout(here.link(demand.stored_bytes + sound + picture) + here.books(_END))
     world.places.leave(worker)
@@ -123,7 +125,8 @@ class Here:
     def _heard(self, portion: Portion) -> None:
         self.speaking -= 1
         self._speak()
-        share = self.job.demand.cpu["speak"] / self.job.demand.spoken
+        cpu = self.job.demand.cpu
+        share = cpu["speak"] / self.job.demand.spoken + cpu["request"]
         self.world.cpu[self.worker].serve(self.job, share, portion.one_less)
 
 
@@ -147,6 +150,7 @@ def _picture(here: Here, size: float) -> Steps:
         (profile.download - profile.download_sound) * here.job.demand.minutes * here.world.files
     )
     yield here.world.env.timeout(max(took, here.link(size)))
+    yield here.work("unpack", 0.5)
 
 
 def _separate(here: Here) -> Steps:
@@ -174,12 +178,15 @@ def _clone(here: Here) -> Steps:
 
 def _translate(here: Here, count: int) -> list[simpy.Event]:
     """An event per line: its wording is there."""
-    fixed, each = here.world.profile.translation
+    world, job = here.world, here.job
+    fixed, each = world.profile.translation
+    share = job.demand.cpu["translate"] / job.demand.requests + job.demand.cpu["request"]
     lines: list[simpy.Event] = []
     for window in growing(count, lanes=TRANSLATIONS):
-        done = here.world.env.event()
-        seconds = here.varied(fixed + each * here.job.demand.tokens * len(window))
-        here.world.openai[here.worker].serve(here.job, seconds, done.succeed)
+        done = world.env.event()
+        seconds = here.varied(fixed + each * job.demand.tokens * len(window))
+        read = partial(world.cpu[here.worker].serve, job, share, done.succeed)
+        world.openai[here.worker].serve(job, seconds, read)
         lines += [done] * len(window)
     return lines
 
@@ -188,7 +195,6 @@ def _perform(here: Here, cloned: simpy.Event) -> Steps:
     demand = here.job.demand
     worded = _translate(here, demand.lines)
     yield cloned
-    yield here.work("translate")
     again: list[simpy.Event] = []
     waiting: deque[simpy.Event] = deque()
     later = min(demand.reworded, demand.lines - 1)
@@ -201,7 +207,6 @@ def _perform(here: Here, cloned: simpy.Event) -> Steps:
             yield waiting.popleft()
         if not again and later:
             again = _translate(here, later)
-        yield here.work("plan", len(chunk) / demand.lines)
         yield here.world.env.timeout(here.books(share))
         if here.world.fleet.beside:
             others = here.world.fleet.beside / demand.portions * here.world.fleet.slowness
@@ -210,8 +215,7 @@ def _perform(here: Here, cloned: simpy.Event) -> Steps:
         at += now
         waiting.append(here.say(now))
     yield from (*waiting, *again)
-    yield here.say(later)
-    yield here.say(demand.spoken - demand.lines)
+    yield here.say(later + demand.spoken - demand.lines)  # and what came out too far from its room
 
 
 def _nothing() -> None:

@@ -6,14 +6,18 @@ import json
 import os
 import platform
 import shutil
+import threading
 import time
 from collections import defaultdict
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
+
+import numpy as np
 
 from autodub import __version__
+from autodub.infra.profiling import _cpu_and_memory
 from benchmarks.capacity import place
 from benchmarks.capacity.place import Counts, Place
 
@@ -53,14 +57,51 @@ def main() -> None:
     print(MEASURED.read_text("utf-8"))
 
 
-def _one(here: Place, lines: int) -> float:
+WINDOWS = ("render", "measure")
+"""Stages beside which nothing else of a job runs: what the worker uses meanwhile is theirs."""
+
+
+def _one(here: Place, lines: int) -> tuple[float, dict[str, float]]:
+    """Wall seconds of a job, and the worker's CPU seconds in each of WINDOWS."""
     began = time.monotonic()
-    job = here.submit(lines)
-    here.desk.until_over([job])
+    with _Watch(here.worker()) as watch:
+        job = here.submit(lines)
+        here.desk.until_over([job])
+    took = time.monotonic() - began
     found = here.desk.job(job)
     if found["state"] != "completed":
         raise SystemExit(f"a job of {lines} lines ended as {found['state']}: {found['error']}")
-    return time.monotonic() - began
+    at = {(event["kind"], event["stage"]): event["at"] for event in here.desk.events(job)}
+    return took, {
+        name: watch.between(at["stage.started", name], at["stage.finished", name]) for name in WINDOWS
+    }
+
+
+class _Watch:
+    """Notes twenty times a second how much CPU a process and those below it have used."""
+
+    def __init__(self, pid: int) -> None:
+        self._pid = pid
+        self._seen: list[tuple[float, float]] = []
+        self._over = threading.Event()
+        self._thread = threading.Thread(target=self._watch, daemon=True)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._over.set()
+        self._thread.join()
+
+    def between(self, start: float, end: float) -> float:
+        """CPU seconds between two moments, seconds since 1970."""
+        times, used = zip(*self._seen, strict=True)
+        return float(np.interp(end, times, used) - np.interp(start, times, used))
+
+    def _watch(self) -> None:
+        while not self._over.wait(0.05):
+            self._seen.append((time.time(), _cpu_and_memory(self._pid)[0]))
 
 
 def _idle(here: Place) -> dict[str, float]:
@@ -78,7 +119,7 @@ _GROWING = ("worker", "answering", "database", "world", "commits")
 def _jobs(here: Place, lines: Sequence[int], idle: dict[str, float]) -> dict[str, Any]:
     """Jobs one after another; means per job."""
     before = here.counts()
-    walls = [_one(here, number) for number in lines]
+    runs = [_one(here, number) for number in lines]
     after = here.counts()
     count, seconds = len(lines), after.at - before.at
     used = {
@@ -96,13 +137,14 @@ def _jobs(here: Place, lines: Sequence[int], idle: dict[str, float]) -> dict[str
         "lines": sum(lines) / count,
         "minutes": round(sum(link["seconds"] for link in links) / 60 / count, 4),
         "source_bytes": round(sum(link["bytes"] for link in links) / count),
-        "wall_s": round(sum(walls) / count, 2),
+        "wall_s": round(sum(wall for wall, _ in runs) / count, 2),
         "cpu_s": {
             "worker": round(used["worker"], 3),
             "answering": round(used["answering"], 3),
             "database": round(used["database"], 3),
             "clouds": round(used["world"], 3),
         },
+        "cpu_windows_s": {name: round(sum(w[name] for _, w in runs) / count, 3) for name in WINDOWS},
         "cpu_verbs_s": {name: round(verbs[name], 4) for name in sorted(verbs)},
         "transactions": round(used["commits"]),
         "objects": {

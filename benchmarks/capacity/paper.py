@@ -67,7 +67,7 @@ class Bought:
     worker: float = 0.6
     gpu: float = 0.7
     account: float = 0.6
-    """A month's plan, too, is used up to here only by requests at once; credits are bought in full."""
+    """Requests at once, of those that its plan allows."""
     database: float = 0.5
 
 
@@ -85,10 +85,15 @@ def needed(
 
     by_cpu = count("worker CPU", fleet.cores, full.worker)
     by_places = count("places at workers", fleet.slots, full.gpu)
+    characters = videos * MONTH * demand(minutes).charges["elevenlabs characters"]
     plan = next(
-        (p for p in assumptions.plans().values() if count("ElevenLabs", p.concurrency, full.account) == 1),
+        (
+            one for one in assumptions.plans().values()
+            if one.clones and one.credits >= characters
+            and count("ElevenLabs", one.concurrency, full.account) == 1
+        ),
         assumptions.plans()["Scale"],
-    )
+    )  # fmt: skip
     workers = max(by_cpu, by_places)
     return replace(
         fleet, workers=workers, gpus=count("GPU", 1, full.gpu), lanes=plan.concurrency,

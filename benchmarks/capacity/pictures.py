@@ -70,7 +70,7 @@ def waits(results: dict[str, Any]) -> str:
         parts.append(line([(x(row["load"]), y(value(row))) for row in rows], colour))
         parts.append(text(left + 14, top + 16 + 18 * number, name, kind="small", fill=colour))
     return document(
-        "What waiting costs", "A fleet of three workers as it fills up: videos come by chance.", parts
+        "What waiting costs", "A fleet of four workers as it fills up: videos come by chance.", parts
     )
 
 

@@ -150,7 +150,7 @@ def capacity(world: World, *, jobs: int) -> Outcome:
     """Under more work than there is room for: as soon as a job ends another one comes.
 
     The first ones come one after another, so that they are not all at the same step. What ends before each
-    place has ended one is not counted; then ``jobs`` are, or one for each place.
+    place has ended one is not counted; then ``jobs`` are, or four for each place: they end in waves.
     """
     places = world.places.count
     world.then = world.submit
@@ -165,7 +165,7 @@ def capacity(world: World, *, jobs: int) -> Outcome:
     world.env.process(come())
     _until(world, places)
     world.clear()
-    _until(world, max(jobs, places))
+    _until(world, max(jobs, 4 * places))
     return _outcome(world)
 
 

@@ -99,7 +99,7 @@ def places(results: Results) -> str:
 def days(results: Results) -> str:
     """Whole days."""
     rows = [
-        [f"{row['fleet_for']}: {row['fleet']['workers']} workers, {row['fleet']['gpus']} GPUs",
+        [f"{row['fleet_for']}: workers {row['fleet']['workers']}, GPUs {row['fleet']['gpus']}",
          row["pattern"], _two(row["waited"]), _two(row["took"]),
          f"{row['binds']} {100 * row['in_use'][row['binds']]:.0f} %"]
         for row in results["days"]

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 import shutil
-import threading
 import time
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from pathlib import Path
 from statistics import fmean
-from typing import Any, Self
+from typing import Any
 
 from autodub.testing.loopback.profile import PROFILES
 from benchmarks.capacity import place
@@ -21,7 +18,6 @@ from benchmarks.capacity.measuring import OUT, _processor
 from benchmarks.capacity.place import Place
 from benchmarks.capacity.scenarios import VALIDATED
 from benchmarks.capacity.simulation import Fleet, World, batch
-from benchmarks.server import _tree
 
 PROFILE = "modern"
 WARM, LINES = 28, (29, 30, 31, 32, 33, 34, 35, 36)
@@ -38,10 +34,8 @@ def main() -> None:
         folder.mkdir(parents=True)
         with place.running(folder, slots=slots, profile=PROFILE, lines=(WARM, *LINES)) as here:
             here.desk.until_over([here.submit(WARM)])
-            with _Delays(here.worker()) as delays:
-                found = _measured(here, LINES[:count])
-            found["slowness"] = round(delays.slowness, 2)
-        rows.append({"slots": slots, "jobs": count, **found, **_simulated(slots, count, found)})
+            found = _measured(here, LINES[:count])
+        rows.append({"slots": slots, "jobs": count, **found, **simulated(slots, count, found)})
         print(json.dumps(rows[-1]), flush=True)
     told = {
         "command": "python -m benchmarks.capacity validate",
@@ -87,14 +81,20 @@ def _stages(events: list[dict[str, Any]]) -> dict[str, float]:
     return found
 
 
-def _simulated(slots: int, count: int, found: dict[str, Any]) -> dict[str, Any]:
+def simulated(slots: int, count: int, found: dict[str, Any]) -> dict[str, Any]:
+    """The same by simulation, on a machine as slow as it was.
+
+    How slow is told by the one stage that does nothing but compute, the measuring of the finished dub: wall
+    seconds by the CPU seconds it takes. Everything else is what is compared.
+    """
     minutes = found["minutes"]
-    fleet = Fleet(
-        slots=slots, cores=os.cpu_count() or 1, gpus=0, slowness=found["slowness"], beside=beside(minutes)
-    )
+    slowness = max(1.0, found["stages_s"]["measure"] / demand(minutes).cpu["measure"])
+    cores = os.cpu_count() or 1
+    fleet = Fleet(slots=slots, cores=cores, gpus=0, slowness=slowness, beside=beside(minutes))
     world = World(fleet, minutes=minutes, profile=PROFILES[PROFILE], variation=0.0, files=1 / minutes)
     took = batch(world, jobs=count)
     return {
+        "slowness": round(slowness, 2),
         "simulated_s": round(took, 1),
         "simulated_job_s": round(fmean(job.ended - job.began for job in world.done), 1),
         "simulated_by_measured": round(took / found["measured_s"], 2),
@@ -106,44 +106,3 @@ def beside(minutes: float) -> float:
     short = measured()["short"]
     wanted = demand(minutes)
     return float(wanted.database + wanted.answering + short["cpu_s"]["clouds"] * minutes / short["minutes"])
-
-
-class _Delays:
-    """How long the worker's threads, and those of its programs, ran and waited for a core while entered."""
-
-    def __init__(self, worker: int) -> None:
-        self._worker = worker
-        self._seen: dict[int, tuple[int, int]] = {}
-        self.ran = self.waited = 0
-        self._over = threading.Event()
-        self._thread = threading.Thread(target=self._watch, daemon=True)
-
-    def __enter__(self) -> Self:
-        self._look()
-        self.ran = self.waited = 0
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._over.set()
-        self._thread.join()
-        self._look()
-
-    @property
-    def slowness(self) -> float:
-        """Seconds until a second of CPU is had."""
-        return (self.ran + self.waited) / self.ran
-
-    def _watch(self) -> None:
-        while not self._over.wait(0.1):
-            self._look()
-
-    def _look(self) -> None:
-        for pid in _tree(self._worker):
-            for task in Path(f"/proc/{pid}/task").glob("*"):
-                with contextlib.suppress(OSError, ValueError):
-                    ran, waited, _ = (int(word) for word in (task / "schedstat").read_text().split())
-                    before = self._seen.get(int(task.name), (0, 0))
-                    self._seen[int(task.name)] = ran, waited
-                    self.ran += ran - before[0]
-                    self.waited += waited - before[1]
