@@ -97,7 +97,9 @@ def engines() -> str:
         "Each job in a dub is a role; each role has engines. `auto` takes, per role, the first that can run",
         "here: a cloud engine whose key is set, then a local model whose weights are here, then an engine",
         "that needs nothing. `autodub engines` shows what can run on this machine and how to change that.",
-        "Name one with `--transcriber NAME` and so on, set an option with `--set role.option=value`.\n",
+        "Name one with `--transcriber NAME` and so on, set an option with `--set role.option=value`.",
+        "An engine may also run on another machine, such as one with a GPU: see Calls on other machines in",
+        "[SCALING.md](SCALING.md).\n",
     ]
     for role in ROLES:
         parts.append(f"## {role}\n\n{DUTIES[role]}\n")

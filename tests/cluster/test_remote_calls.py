@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Iterator
 from dataclasses import replace
+from types import SimpleNamespace
 from typing import Any, ClassVar
 
 import pytest
@@ -17,7 +18,7 @@ from autodub.engines.remote import facts_of
 from autodub.engines.roles import EngineContext, EngineOptions, Info, Readiness
 from autodub.gateway import keys, remote
 from autodub.infra import codec, pg_bell, pg_offers, settings
-from autodub.infra.pg_calls import TRIES, waits
+from autodub.infra.pg_calls import TRIES
 from autodub.infra.pg_offers import Offers, WorkersAway
 from autodub.jobs import calls
 from autodub.jobs.feasible import Feasible
@@ -41,6 +42,7 @@ from autodub.model.time import Span
 from autodub.pipeline.choosing import builder, choose
 from autodub.testing.fakes import FakeSynthesizer, FakeTranslator
 from autodub.testing.script import Hang, Script
+from autodub.web.call_metrics import families
 
 VOICE = Voice("fake", "fake-1", "es", gender="female", pitch=210.0)
 
@@ -230,9 +232,16 @@ def test_jobs_take_turns(scene: Scene, script: Script) -> None:  # noqa: F811
     until(lambda: queued(scene) == 4)
     late = Calling(short, "cinco")
     until(lambda: queued(scene) == 5)
-    store = scene.driver().store
-    assert store.calls is not None
-    assert waits(store.calls._index)["synthesizer.fake"][:2] == (4, 1)
+    front = scene.driver()
+    told = {
+        (one.name, *one.labels.values()): one.value
+        for family in families(SimpleNamespace(store=front.store, settings=front.settings))  # type: ignore[arg-type]
+        for one in family.samples
+    }
+    assert told["autodub_calls", "synthesizer.fake", "queued"] == 4
+    assert told["autodub_calls", "synthesizer.fake", "running"] == 1
+    assert told["autodub_call_wait_seconds", "synthesizer.fake"] > 0
+    assert told["autodub_call_slots", "synthesizer.fake"] == 1
     script.release()
     for one in (first, *rest, late):
         assert one.ended().problem is None

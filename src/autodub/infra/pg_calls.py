@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from sqlalchemy import (
     ColumnElement,
@@ -72,6 +72,18 @@ class Progress:
     """Whether somebody makes it."""
     fraction: float
     message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Load:
+    """What there is to do for an engine."""
+
+    queued: int = 0
+    running: int = 0
+    oldest: float = 0.0
+    """Seconds for which the first has waited."""
+    places: int = 0
+    """Calls that its workers can make at once."""
 
 
 class CallBoard:
@@ -176,6 +188,25 @@ class CallBoard:
         connection.execute(delete(turns).where(turns.c.served < now - _LATE))
         return _order(row)
 
+    def loads(self) -> Mapping[str, Load]:
+        """Engine -> what there is to do for it, and who does it. Raises Unavailable."""
+        prepare(self._index)
+        is_free = calls.c.holder.is_(None)
+        asked = select(
+            calls.c.engine,
+            func.count().filter(is_free),
+            func.count().filter(not_(is_free)),
+            func.coalesce(now - func.min(calls.c.queued).filter(is_free), 0.0),
+        )
+        with self._index.reading() as connection:
+            rows = connection.execute(asked.where(not_(calls.c.done)).group_by(calls.c.engine)).all()
+        there = self.offers.places()
+        found = {engine: Load(free, held, max(0.0, wait)) for engine, free, held, wait in rows}
+        return {
+            engine: replace(found.get(engine, Load()), places=there.get(engine, 0))
+            for engine in sorted(found.keys() | there.keys())
+        }
+
     def tell(self, key: str, fraction: float, message: str) -> tuple[bool, bool]:
         """Say how far our call is; whether it is still ours, and whether anybody waits for it."""
         ours = update(calls).where(self._held(key)).values(fraction=fraction, message=message)
@@ -206,21 +237,6 @@ class CallBoard:
 
     def _held(self, key: str) -> ColumnElement[bool]:
         return and_(calls.c.key == key, calls.c.holder == self._session.id)
-
-
-def waits(index: PgIndex) -> Mapping[str, tuple[int, int, float]]:
-    """Engine -> calls that wait, calls under way, and seconds for which the first has waited."""
-    prepare(index)
-    is_free = calls.c.holder.is_(None)
-    asked = select(
-        calls.c.engine,
-        func.count().filter(is_free),
-        func.count().filter(not_(is_free)),
-        func.coalesce(now - func.min(calls.c.queued).filter(is_free), 0.0),
-    )
-    with index.reading() as connection:
-        rows = connection.execute(asked.where(not_(calls.c.done)).group_by(calls.c.engine)).all()
-    return {engine: (free, held, max(0.0, seconds)) for engine, free, held, seconds in rows}
 
 
 def _wanted() -> Exists:

@@ -131,6 +131,15 @@ class Offers:
         ]
         return tuple(sorted(found, key=lambda one: (not one.is_there, one.worker)))
 
+    def places(self) -> Mapping[str, int]:
+        """Engine -> calls that the workers which are there can make at once. Raises Unavailable."""
+        prepare(self._index)
+        asked = select(offers.c.engine, func.sum(offers.c.places)).where(
+            offers.c.seen > now - SILENT, offers.c.options == options_text({})
+        )
+        with self._index.reading() as connection:
+            return dict(connection.execute(asked.group_by(offers.c.engine)).tuples().all())
+
     def has(self, engine: str, identity: str) -> bool:
         """Whether somebody serves just this engine, or has until lately. Raises Unavailable."""
         same = (offers.c.engine == engine, offers.c.identity == identity)

@@ -37,6 +37,7 @@ from autodub.infra import redis_limits
 from autodub.jobs import metrics
 from autodub.jobs.metrics import Number
 from autodub.model.errors import AutodubError, Forbidden, NotFound, Unavailable
+from autodub.web import call_metrics
 from autodub.web.identity import actor, platform, public
 from autodub.web.problems import Problem
 
@@ -110,6 +111,7 @@ class _Kept:
             "autodub_disk_spare_bytes", "Room that must be left for a job to begin.", self._here.server.spare
         )
         yield from _limits(self._here)
+        yield from call_metrics.families(self._here)
         try:
             queue, numbers = self._here.numbers.queue(), self._here.numbers.all()
             lanes = self._here.numbers.lanes()
