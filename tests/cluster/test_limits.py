@@ -348,7 +348,7 @@ def test_health_metrics_and_doctor_say_how_it_is(redis: Redis, tmp_path: Path) -
         client = create_app(platform).test_client()
         held = [Held(here, 2).wait(), Held(here, 2).wait()]
         waiting = Held(here, 2).waits()
-        told = client.get("/health/details").get_json()["limits"]
+        told = client.get("/health/details").get_json()["provider_limits"]
         assert told.pop("ms") > 0
         row = {"provider": "cloud", "kind": "speech", "running": 2, "waiting": 1, "width": 2, "ceiling": 2}
         assert told == {"processes": 1, "gates": [row]}
@@ -361,7 +361,7 @@ def test_health_metrics_and_doctor_say_how_it_is(redis: Redis, tmp_path: Path) -
         assert (check.state, check.detail[-11:]) == ("ok", "them now: 1")
         redis.stop()
         try:
-            told = client.get("/health/details").get_json()["limits"]
+            told = client.get("/health/details").get_json()["provider_limits"]
             assert told == {"ms": None, "processes": None, "gates": None}
             assert "autodub_provider_limits_up 0.0" in client.get("/metrics").get_data(as_text=True)
             (check,) = survey_limits.checks(platform.settings)

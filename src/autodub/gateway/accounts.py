@@ -53,7 +53,7 @@ def accounts_of(settings: Settings) -> Accounts:
 
 def is_shared(settings: Settings) -> bool:
     """Whether limits are shared with other processes."""
-    return settings.provider_limits.get_secret_value() not in ("", LOCAL)
+    return settings.provider_limits.get_secret_value().lower() not in ("", LOCAL)
 
 
 _opening = threading.Lock()

@@ -75,7 +75,7 @@ class Details(BaseModel):
         description="kind, milliseconds of a question (null: it does not answer), waiting: messages by "
         "resource. null: there is none"
     )
-    limits: dict[str, Any] | None = Field(
+    provider_limits: dict[str, Any] | None = Field(
         description="Of limits that machines share: milliseconds of a question (null: Redis does not answer, "
         "and each process keeps to a share), processes that share them, gates: provider, kind, running, "
         "waiting, width (calls that may go out now), ceiling. null: each process has its own"
@@ -184,7 +184,7 @@ def details() -> Response:
     disk = shutil.disk_usage(here.settings.data_dir)
     told = Details(
         version=__version__, trouble=trouble(here), database=_database(here), queue=_queue(here),
-        broker=_broker(here), limits=_limits(here), store=_store(here),
+        broker=_broker(here), provider_limits=_limits(here), store=_store(here),
         disk={"free": disk.free, "total": disk.total, "spare": here.server.spare},
         keys={name: name in here.settings.secrets for name in sorted({*SECRETS, *here.settings.secrets})},
         engines=engines, engines_seen=seen,
