@@ -26,6 +26,10 @@ export function toldLine(problem: Problem): string {
   return also ? `${text} ${also}` : text;
 }
 
+/** The same with what to do about it. */
+export const toldWhole = (problem: Problem & { hint?: string }): string =>
+  [toldLine(problem), problem.hint].filter(Boolean).join(' ');
+
 /** How an engine stands, in words: `needs key` and the like. */
 export const engineState = (state: string): string =>
   tOr(`common.engine.${state.replaceAll(' ', '_')}`, state);
