@@ -82,9 +82,9 @@ def store(minutes: float) -> float:
 def answering(videos: float, minutes: float) -> int:
     """Machines that answer people, two at least so that one may fail, from 1,000 videos a day on."""
     known = assumptions.table()
-    rate = videos / 86_400 * known["workload"]["peak"]
+    rate = videos / 86_400 * float(known["workload"]["peak"])
     cores = rate * demand(minutes).answering / ANSWERING_FULL
-    return max(1 if videos < 1000 else 2, math.ceil(cores / known["worker"]["cores"]))
+    return max(1 if videos < 1000 else 2, math.ceil(cores / float(known["worker"]["cores"])))
 
 
 def of_day(fleet: Fleet, videos: float, *, minutes: float = 1.0) -> Costs:

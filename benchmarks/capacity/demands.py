@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
@@ -76,7 +77,7 @@ class Demand:
     @property
     def worker(self) -> float:
         """CPU seconds in all, without the separator's."""
-        once = sum(s for stage, s in self.cpu.items() if stage not in ("separate", "request"))
+        once = math.fsum(s for stage, s in self.cpu.items() if stage not in ("separate", "request"))
         return once + self.cpu["request"] * (self.requests + self.spoken)
 
     @property
@@ -106,7 +107,7 @@ def demand(minutes: float) -> Demand:
         """The line through ``value(job)``, nowhere below 0 or falling with length."""
         low, high = value(short), value(long)
         slope = max(0.0, (high - low) / (long["minutes"] - short["minutes"]))
-        return max(0.0, low + slope * (minutes - short["minutes"]))
+        return float(max(0.0, low + slope * (minutes - short["minutes"])))
 
     lines = max(1, round(minutes * LINES_PER_MINUTE))
     cpu = {stage: at(lambda job, s=stage: _of_stage(job, s)) for stage in STAGES}
@@ -121,7 +122,7 @@ def demand(minutes: float) -> Demand:
     windows = len(growing(lines, lanes=TRANSLATIONS))
     reworded = max(0, round(asked("openai translation", "requests")) - windows)
     requests = windows + len(growing(reworded, lanes=TRANSLATIONS)) + spoken
-    cpu["request"] = max(0.0, at(lambda job: job["cpu_s"]["worker"]) - sum(cpu.values())) / requests
+    cpu["request"] = max(0.0, at(lambda job: job["cpu_s"]["worker"]) - math.fsum(cpu.values())) / requests
     return Demand(
         minutes=minutes, lines=lines, cpu=cpu,
         database=at(lambda job: job["cpu_s"]["database"]),
@@ -139,8 +140,8 @@ def demand(minutes: float) -> Demand:
         heard_bytes=asked("deepgram transcription", "bytes"),
         clone_bytes=asked("elevenlabs clone", "bytes"),
         speech_bytes=characters * _SPEECH_BYTES,
-        objects=at(lambda job: sum(count for count, _ in job["objects"].values())),
-        stored_bytes=at(lambda job: sum(size for end, (_, size) in job["objects"].items()
+        objects=at(lambda job: math.fsum(count for count, _ in job["objects"].values())),
+        stored_bytes=at(lambda job: math.fsum(size for end, (_, size) in job["objects"].items()
                                         if end not in _MEDIA)),
     )  # fmt: skip
 
@@ -150,7 +151,7 @@ _MEDIA = (".mp4", ".m4a")
 
 
 def _of_stage(job: Mapping[str, Any], stage: str) -> float:
-    return sum(s for verb, s in job["cpu_verbs_s"].items() if _stage_of(verb) == stage)
+    return math.fsum(s for verb, s in job["cpu_verbs_s"].items() if _stage_of(verb) == stage)
 
 
 def _stage_of(verb: str) -> str:

@@ -76,7 +76,7 @@ def needed(
 ) -> Fleet:
     """The smallest fleet that carries so many videos a day with room in its busiest hour."""
     known = assumptions.table()
-    rate = videos / DAY * known["workload"]["peak"]
+    rate = videos / DAY * float(known["workload"]["peak"])
     fleet = Fleet(lanes=assumptions.plans()["Scale"].concurrency)
     each = {name: part for name, (_, part) in shares(fleet, minutes=minutes, profile=profile).items()}
 

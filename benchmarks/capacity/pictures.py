@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from benchmarks.capacity import drawing
@@ -60,7 +61,7 @@ def waits(results: dict[str, Any]) -> str:
         {value: f"{value} s" for value in range(0, high + 1, step)}, x, y,
         below="share of the most that the fleet can do", beside="seconds", box=_BOX,
     )  # fmt: skip
-    series = (
+    series: tuple[tuple[str, Callable[[dict[str, Any]], float]], ...] = (
         ("from submission to the end, 95 of 100", lambda r: r["took"][1]),
         ("from submission to the end, half of them", lambda r: r["took"][0]),
         ("waiting for a place, 95 of 100", lambda r: r["waited"][1]),
@@ -85,8 +86,8 @@ def costs(results: dict[str, Any]) -> str:
     x = linear(0, most * 1.05, left, right)
     parts = []
     for number, name in enumerate(PARTS):
-        at = left + 150 * (number % 4), 18 + 20 * (number // 4)
-        parts += [bar(at[0], at[1] - 9, 10, 10, COLOURS[number]), text(at[0] + 15, at[1], name, kind="small")]
+        key, level = left + 150 * (number % 4), 18 + 20 * (number // 4)
+        parts += [bar(key, level - 9, 10, 10, COLOURS[number]), text(key + 15, level, name, kind="small")]
     for number, row in enumerate(rows):
         y, at = top + step * number, 0.0
         parts.append(text(left - 10, y + 20, f"{row['videos']:,} a day", anchor="end"))

@@ -7,7 +7,7 @@ from collections.abc import Callable, Hashable
 
 import simpy
 
-Then = Callable[[], None]
+Then = Callable[[], object]
 
 
 class Station:

@@ -41,8 +41,9 @@ def read(path: Path) -> dict[str, float]:
 
 
 def _calls(here: Any, note: Any) -> None:
-    from autodub.gateway import door
+    from autodub.gateway import door as module
 
+    door: Any = module
     within = door.within
 
     def named(verb: Any, request: Any, work: Any, **rest: Any) -> Any:

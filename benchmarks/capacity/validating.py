@@ -42,6 +42,7 @@ def main() -> None:
         "date": datetime.now(UTC).date().isoformat(),
         "machine": {"processor": _processor(), "cores": os.cpu_count()},
         "profile": PROFILE,
+        "note": f"Load average {os.getloadavg()[0]:.1f} at the end.",
         "rows": rows,
     }
     VALIDATED.write_text(json.dumps(told, indent=1) + "\n", encoding="utf-8")

@@ -67,7 +67,7 @@ def _run(validated: dict[str, Any]) -> str:
     return (
         f"Run on {validated['date']} by `{validated['command']}`: {machine['processor']}, "
         f"{machine['cores']} cores, everything on the one machine, latencies of the profile "
-        f"`{validated['profile']}`."
+        f"`{validated['profile']}`. {validated['note']}"
     )
 
 
