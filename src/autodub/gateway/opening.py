@@ -25,8 +25,9 @@ def open_store(
     ``patience``: seconds for which the path of a file from elsewhere is good; None: until it is closed.
     Raises OutputProblem; Unavailable and BadOption where it is shared.
     """
+    accounts = accounts_of(settings)
     store = _open(settings, owner=owner, clock=clock, patience=patience)
-    store.accounts = accounts_of(settings)
+    store.accounts = accounts
     return store
 
 
