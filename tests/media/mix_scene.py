@@ -10,6 +10,7 @@ import numpy as np
 
 from autodub.media import sound
 from autodub.media.render import Rendered, fitted_frames, render
+from autodub.media.survey import survey
 from autodub.model.media import Audio, Blob, Clip, Placement, Timeline
 from autodub.model.speech import Line
 from autodub.model.time import Span
@@ -129,7 +130,9 @@ class Scene:
             "bed_is_estimate": False,
             "lines": self.lines,
         }
-        done = render(**(arguments | changes))
+        asked = arguments | changes
+        about = {name: asked[name] for name in ("mix", "background", "spans", "keep", "layout")}
+        done = render(**asked, source=survey(**about))
         out, rate = sound.load(arguments["out"])
         bed, narrow = sound.load(arguments["bed16"])
         assert (rate, narrow) == (self.rate, 16_000)

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from autodub.gateway.cancel import Cancel
+from autodub.media import survey
 from autodub.media.probe import probe
 from autodub.model.calls import Spans
 from autodub.model.errors import (
@@ -121,6 +122,23 @@ def test_editing_one_line_speaks_one_line(stage: Any, counting: Count) -> None:
     assert [after["lines"][n] for n in far] == [before["lines"][n] for n in far]
     assert second.receipt.line_count.spoken == first.receipt.line_count.spoken
     assert stage.dub().reused
+
+
+def test_a_source_is_surveyed_once_for_all_its_dubs(stage: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An edit, and another language, are mixed by what the first dub measured of the source."""
+    surveys: list[Path] = []
+    real = survey.survey
+
+    def counted(mix: Path, *rest: Any, **named: Any) -> survey.MixSource:
+        surveys.append(mix)
+        return real(mix, *rest, **named)
+
+    monkeypatch.setattr(survey, "survey", counted)
+    first = stage.dub()
+    edit(first.project, lambda data: data["lines"][0].update(text="Otra cosa."))
+    assert not stage.dub().reused
+    stage.dub(target="fr", output=str(stage.folder / "film.fr.mp4"))
+    assert len(surveys) == 1
 
 
 def test_taking_an_edit_back_gives_the_first_dub_again(stage: Any, counting: Count) -> None:

@@ -13,6 +13,7 @@ import pytest
 from autodub.media import sound
 from autodub.media.render import render
 from autodub.media.rendered import Rendered
+from autodub.media.survey import survey
 from autodub.media.voice_activity import detect
 from autodub.model.errors import Cancelled, UnsupportedSource
 from autodub.model.media import Audio, Blob, Clip, Placement, Timeline
@@ -109,8 +110,9 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Made:
     sound.store(ground, RATE, paths["background"])
     narrowed(paths["mix"], paths["speech"])
     speech = detect(paths["speech"])
+    known = {"mix": paths["mix"], "background": paths["background"], "spans": speech, "keep": ()}
     rendered = render(
-        mix=paths["mix"], background=paths["background"], spans=speech, keep=(),
+        **known, source=survey(**known, layout="stereo"),
         timeline=Timeline(RATE, len(mix), tuple(placements)), clip_path=lambda blob: clips[blob.digest],
         out=paths["out"], bed16=paths["bed"], target_lufs=None, layout="stereo", bed_is_estimate=False,
         lines=lines,

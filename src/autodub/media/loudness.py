@@ -20,6 +20,8 @@ from autodub.media.sound import Samples
 
 _RINGING = 0.1
 """Seconds after which less than 1e-9 is left of the weighting's answer to an impulse, at every rate."""
+_BLOCK = 1 << 19
+"""Samples of a block, all channels together."""
 _BATCH = 8
 """Stretches weighted at a time, so that copies stay small."""
 _HALF = 12
@@ -277,6 +279,11 @@ class Meter:
         self._done += len(inside)
         lengths = np.diff(np.concatenate([[self._edge(done)], edges]))
         self._cells.append(sums / lengths)
+
+
+def block_frames(channels: int) -> int:
+    """Frames of a programme worth taking at a time. The same blocks give the same cells, to the last bit."""
+    return max(4096, _BLOCK // channels)
 
 
 def cells(samples: Samples, rate: int) -> Cells:

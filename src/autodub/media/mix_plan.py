@@ -13,20 +13,10 @@ from autodub.dubbing import ducking, levels, mixing
 from autodub.dubbing.levels import CELL_MS, Cells, Mask
 from autodub.dubbing.mixing import Envelope
 from autodub.media.placing import Sounding
+from autodub.media.survey import MixSource
 from autodub.model.media import Timeline
 from autodub.model.speech import Line
 from autodub.model.time import Span, intersection, merged
-
-
-@dataclass(frozen=True, slots=True)
-class MixSource:
-    """What the first reading of a programme measured."""
-
-    mix: Cells
-    bed: Cells
-    lufs: float
-    true_peak: float
-    clipped: int
 
 
 @dataclass(frozen=True, slots=True)

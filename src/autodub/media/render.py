@@ -1,8 +1,8 @@
 """Rendering: the source's own sound with the dub in place of the voice, in one pass and bounded memory.
 
-The programme is read twice. The first reading measures (loudness, levels of lines, the difference of
-speech and background), which settles every gain and curve before a sample is mixed; the second mixes,
-writes and measures what was written. Outside speech, dub and ducks the output is the source, bit for bit.
+The programme was read once before (:mod:`autodub.media.survey`), and what was measured then settles every
+gain and curve before a sample is mixed; this reading mixes, writes and measures what was written. Outside
+speech, dub and ducks the output is the source, bit for bit.
 """
 
 from __future__ import annotations
@@ -22,11 +22,12 @@ from autodub.dubbing.mixing import fitted_frames
 from autodub.media.bed import Bed, scaled
 from autodub.media.flac import FlacWriter
 from autodub.media.limiting import CONTEXT, relief
-from autodub.media.loudness import Meter
-from autodub.media.mix_plan import MixPlan, MixSource, plan_mix
+from autodub.media.loudness import Meter, block_frames
+from autodub.media.mix_plan import MixPlan, plan_mix
 from autodub.media.placing import Sounding, Stem, sounding
 from autodub.media.rendered import LineLevel, Rendered, WindowLevel
 from autodub.media.sound import Pipe, Samples, Writer
+from autodub.media.survey import MixSource, gating
 from autodub.model.errors import MediaError
 from autodub.model.media import Blob, Timeline
 from autodub.model.speech import Line
@@ -34,8 +35,6 @@ from autodub.model.time import Span, merged
 
 __all__ = ["LineLevel", "Rendered", "WindowLevel", "fitted_frames", "render"]
 
-_BLOCK = 1 << 19
-"""Samples mixed at a time, all channels together."""
 _BED_RATE = 16_000
 
 
@@ -43,6 +42,7 @@ def render(
     *,
     mix: Path,
     background: Path | None,
+    source: MixSource,
     spans: Sequence[Span],
     keep: Sequence[Span],
     timeline: Timeline,
@@ -63,20 +63,18 @@ def render(
     ``out`` (a file, or a pipe to whoever reads it) becomes float32 with the mix's rate, channels and
     frames; ``bed16`` what is in it besides the dub, as 16 kHz mono (the centre, or the mean of all channels)
     of 16 bits; ``dialogue`` the dub alone, as mono FLAC of 16 bits at the mix's rate. ``spans`` is where the
-    source speaks (unpadded), ``keep`` where it stays as it is. A placement whose line is among ``lines`` is
-    brought to the level of the original line; ``Placement.gain`` comes on top. ``target_lufs`` None matches
-    the source's loudness. Without a ``background`` the voice is lowered by 15 dB instead.
+    source speaks (unpadded), ``keep`` where it stays as it is; ``source`` is a survey of just these. A
+    placement whose line is among ``lines`` is brought to the level of the original line; ``Placement.gain``
+    comes on top. ``target_lufs`` None matches the source's loudness. Without a ``background`` the voice is
+    lowered by 15 dB instead.
 
     Raises MediaError when the parts do not fit together, OutputProblem when there is no room.
     """
     tell = progress or (lambda _: None)
     ask = check or (lambda: None)
-    limit = -(-timeline.frames * 1000 // timeline.rate)
-    gates = mixing.gate_spans(spans, keep=keep, limit=limit)
-    gate = mixing.gate(gates, rate=timeline.rate, frames=timeline.frames)
+    gates, gate = gating(spans, keep, rate=timeline.rate, frames=timeline.frames)
     with Bed(mix, background, gate=gate, layout=layout) as bed:
         _fits(bed, timeline)
-        source = _listen(bed, layout, gated=bool(gates), tell=lambda x: tell(0.35 * x), ask=ask)
         clips = []
         for placement in timeline.placements:
             ask()
@@ -94,7 +92,7 @@ def render(
             clear=clear_speech,
         )
         mixer = _Mixer(bed, timeline, plan, source, layout=layout, clip_path=clip_path)
-        mixer.run(out, bed16, dialogue, tell=lambda x: tell(0.35 + 0.65 * x), ask=ask)
+        mixer.run(out, bed16, dialogue, tell=tell, ask=ask)
     return mixer.report(source, clips, gates)
 
 
@@ -112,26 +110,6 @@ def _fits(bed: Bed, timeline: Timeline) -> None:
                 f"{placement.start + placement.frames} of {timeline.frames}.",
                 hint="The plan is out of date; run again without its project file.",
             )
-
-
-def _block(channels: int) -> int:
-    return max(4096, _BLOCK // channels)
-
-
-def _listen(
-    bed: Bed, layout: str, *, gated: bool, tell: Callable[[float], None], ask: Callable[[], None]
-) -> MixSource:
-    whole = Meter(bed.rate, bed.channels, layout)
-    ground = Meter(bed.rate, bed.channels, layout, peaks=False) if gated else whole
-    size = _block(bed.channels)
-    for start in range(0, bed.frames, size):
-        ask()
-        mix, below, _ = bed.read(start, size)
-        whole.add(mix)
-        if gated:
-            ground.add(below)
-        tell(min(1.0, (start + size) / bed.frames))
-    return MixSource(whole.cells(), ground.cells(), whole.integrated(), whole.true_peak(), whole.clipped)
 
 
 class _Mixer:
@@ -174,7 +152,7 @@ class _Mixer:
     ) -> None:
         """Write all files."""
         bed = self._bed
-        size, context = _block(bed.channels), round(CONTEXT * bed.rate)
+        size, context = block_frames(bed.channels), round(CONTEXT * bed.rate)
         with (
             out if isinstance(out, Pipe) else Writer(out, rate=bed.rate, channels=bed.channels) as whole,
             Writer(bed16, rate=_BED_RATE, channels=1, subtype="PCM_16") as small,

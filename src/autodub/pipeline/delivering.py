@@ -10,9 +10,11 @@ from pathlib import Path
 
 from autodub.dubbing.captions import format_srt, format_vtt
 from autodub.infra.memory import give_back
+from autodub.media.survey import kept_cells
 from autodub.model.language import Language
 from autodub.model.media import Blob, Timeline
 from autodub.model.request import DubRequest
+from autodub.model.time import Span
 from autodub.pipeline import facts
 from autodub.pipeline.facts import Kept
 from autodub.pipeline.finished import Finished, Making, Parts, keep_text, remember
@@ -23,7 +25,7 @@ from autodub.pipeline.plan import Plan
 from autodub.pipeline.project import Project, dump
 from autodub.pipeline.run import Run
 from autodub.pipeline.speaking import Programme, Spoken
-from autodub.pipeline.studio import Produce, Produced, Rehearse, Subtitled
+from autodub.pipeline.studio import Produce, Produced, Rehearse, Subtitled, Survey, Surveyed
 from autodub.quality.facts import DubFacts
 from autodub.quality.measure import SourceSound, measure
 from autodub.quality.receipt import Receipt
@@ -59,6 +61,13 @@ def with_picture(run: Run, plan: Plan, opened: Opened) -> Plan:
     return replace(plan, source=whole, audio=audio)
 
 
+def survey(run: Run, heard: Heard, *, keep: tuple[Span, ...]) -> Surveyed:
+    """What the mix is planned from; waits for the background. Kept, so asked for early it is there later."""
+    asked = Survey(heard.soundtrack.mix, heard.background, heard.voiced, keep)
+    surveyed: Surveyed = run.call(run.studio, "survey", asked, stage="render")
+    return surveyed
+
+
 def deliverables(
     run: Run,
     plan: Plan,
@@ -78,7 +87,10 @@ def deliverables(
     vtt = keep_text(store, "dub.vtt", format_vtt(segments))
     run.unchanged(plan.source)
     with run.stage("render", "mixing and encoding"):
-        asked = _produce(plan, request, heard, programme, spoken, kept, srt=srt if segments else None)
+        surveyed = survey(run, heard, keep=facts.kept_spans(kept, spoken))
+        asked = _produce(
+            plan, request, heard, programme, spoken, kept, surveyed, srt=srt if segments else None
+        )
         produced: Produced = run.call(run.studio, "produce", asked, stage="render")
     for note in produced.notes:
         run.degrade(note.what, note.message, note.reason)
@@ -88,7 +100,7 @@ def deliverables(
         programme=programme, voices=spoken.voices, tones=show.tones, notes=_consent(request),
     )  # fmt: skip
     known = replace(known, sound=sound_fact(produced.rendered), picture_copied=produced.picture_copied)
-    receipt = _receipt(run, plan, request, heard, produced.file, produced.bed.blob, known)
+    receipt = _receipt(run, plan, request, heard, produced.file, produced.bed.blob, known, surveyed)
     done = _finished(run, produced.file, srt, vtt, receipt, record)
     background = heard.background
     parts = Parts(heard.soundtrack.mix, background, heard.voiced) if background else None
@@ -115,10 +127,10 @@ def untouched(run: Run, plan: Plan, request: DubRequest, heard: Heard, programme
     silent = Spoken((), {}, {})
     run.unchanged(plan.source)
     with run.stage("render", "copying the source"):
-        asked = _produce(
-            plan, request, replace(heard, voiced=(), separation=None), programme, silent, (), srt=None
-        )
         if plan.is_range or plan.outputs.media.suffix.lower() != source.suffix.lower():
+            quiet = replace(heard, voiced=(), separation=None)
+            surveyed = survey(run, quiet, keep=())
+            asked = _produce(plan, request, quiet, programme, silent, (), surveyed, srt=None)
             produced: Produced = run.call(run.studio, "produce", asked, stage="render")
             media, sound, picture = produced.file, sound_fact(produced.rendered), produced.picture_copied
             bed: Blob | None = produced.bed.blob
@@ -150,6 +162,7 @@ def _produce(
     programme: Programme,
     spoken: Spoken,
     kept: Sequence[Kept],
+    surveyed: Surveyed,
     *,
     srt: Blob | None,
 ) -> Produce:
@@ -160,6 +173,7 @@ def _produce(
         end=plan.end,
         mix=heard.soundtrack.mix,
         background=heard.background,
+        surveyed=surveyed,
         is_estimate=not plan.engines["separator"].info.needs_weights,
         spans=heard.voiced,
         keep=facts.kept_spans(kept, spoken),
@@ -175,7 +189,14 @@ def _produce(
 
 
 def _receipt(
-    run: Run, plan: Plan, request: DubRequest, heard: Heard, media: Blob, bed: Blob | None, known: DubFacts
+    run: Run,
+    plan: Plan,
+    request: DubRequest,
+    heard: Heard,
+    media: Blob,
+    bed: Blob | None,
+    known: DubFacts,
+    surveyed: Surveyed | None = None,
 ) -> Receipt:
     """Measure the finished file, and keep what it takes to measure it again."""
     store = run.gateway.store
@@ -188,7 +209,12 @@ def _receipt(
             Path(plan.source.path),
             facts=known,
             bed=blobs.path(bed) if bed else None,
-            sound=SourceSound(blobs.path(track.mix.blob), blobs.path(track.speech.blob), track.mix.layout),
+            sound=SourceSound(
+                blobs.path(track.mix.blob),
+                blobs.path(track.speech.blob),
+                track.mix.layout,
+                kept_cells(blobs.path(surveyed.cells))[0] if surveyed else None,
+            ),
             info=plan.source.info,
             start=plan.start,
             end=plan.end,

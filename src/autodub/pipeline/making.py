@@ -244,6 +244,8 @@ def _make(
 
     revision = revising.revise(heard.lines, edits, path=plan.outputs.project, limit=mix.duration)
     policies.examine(run, heard.lines, revision)
+    if not revision.keep:  # nearly always every line is dubbed; else it is made again when that is known
+        run.beside(partial(delivering.survey, run, heard, keep=()), name="survey")
     performed = partial(
         perform, run, request=request, heard=heard, programme=programme, edits=edits, revision=revision,
         glossary=glossary,

@@ -12,6 +12,7 @@ from autodub.media.mux import Extras, mux
 from autodub.media.mux import rehearse as rehearse_mux
 from autodub.media.render import Rendered, render
 from autodub.media.sound import Pipe
+from autodub.media.survey import MixSource, kept_cells
 from autodub.model.errors import Cancelled
 from autodub.model.job import Degradation
 from autodub.pipeline.studio import Produce, Produced, Rehearse, Rehearsed
@@ -71,6 +72,12 @@ def produce(request: Produce, work: Work) -> Produced:
             return render(
                 mix=work.path(mix.blob),
                 background=work.path(request.background.blob) if request.background else None,
+                source=MixSource(
+                    *kept_cells(work.path(request.surveyed.cells)),
+                    request.surveyed.lufs,
+                    request.surveyed.true_peak,
+                    request.surveyed.clipped,
+                ),
                 spans=request.spans,
                 keep=request.keep,
                 timeline=request.timeline,

@@ -18,7 +18,7 @@ from autodub.model.media import Audio, Blob, Clip, Soundtrack, Source, Timeline
 from autodub.model.speech import Line, Tone
 from autodub.model.time import Span
 
-VERSION = "11"
+VERSION = "12"
 """Change it whenever the same request would be answered differently."""
 
 
@@ -135,6 +135,31 @@ class Rehearsed:
 
 
 @dataclass(frozen=True, slots=True)
+class Survey:
+    """Read a programme once, to plan its mix -> Surveyed."""
+
+    mix: Audio
+    background: Audio | None
+    spans: tuple[Span, ...]
+    """Where the source speaks."""
+    keep: tuple[Span, ...]
+    """Where it stays as it is."""
+
+
+@dataclass(frozen=True, slots=True)
+class Surveyed:
+    """What a mix is planned from."""
+
+    cells: Blob
+    """Energies of mix and bed per 10 ms, as :func:`autodub.media.survey.kept_cells` reads them."""
+    lufs: float
+    true_peak: float
+    """dBTP."""
+    clipped: int
+    """Samples beyond full scale, all channels."""
+
+
+@dataclass(frozen=True, slots=True)
 class Produce:
     """Render the sound and put it under the picture -> Produced."""
 
@@ -144,6 +169,8 @@ class Produce:
     end: int | None
     mix: Audio
     background: Audio | None
+    surveyed: Surveyed
+    """Of this mix and background, with these ``spans`` and ``keep``."""
     is_estimate: bool
     """True when the background comes from a weights-free separator, which leaves a ghost of the voice."""
     spans: tuple[Span, ...]
@@ -288,6 +315,18 @@ class Studio:
         from autodub.pipeline.producing import rehearse
 
         return rehearse(request, work)
+
+    def survey(self, request: Survey, work: Work) -> Surveyed:
+        """Measure the source and what is below its voice."""
+        from autodub.media.survey import keep_cells, survey
+
+        found = survey(
+            work.path(request.mix.blob), work.path(request.background.blob) if request.background else None,
+            spans=request.spans, keep=request.keep, layout=request.mix.layout, check=work.check,
+        )  # fmt: skip
+        path = work.scratch / "cells.npy"
+        keep_cells(found, path)
+        return Surveyed(work.keep(path), found.lufs, found.true_peak, found.clipped)
 
     def produce(self, request: Produce, work: Work) -> Produced:
         """Render, then mux; the rendered sound itself is not kept, it can be made again at any time."""

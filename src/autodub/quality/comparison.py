@@ -10,13 +10,13 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from autodub.dubbing import levels
 from autodub.dubbing.levels import Cells
-from autodub.media.loudness import Meter
+from autodub.media.loudness import Meter, block_frames
 from autodub.media.sound import Reader, Samples
 from autodub.model.time import Span, merged, padded, subtract
 from autodub.quality.stem import find_lag
 
-_BLOCK = 1 << 17
 _INSET = 50
 """Codecs smear; a quiet stretch is compared without this much at its ends, ms."""
 _REACH = 0.05
@@ -104,10 +104,10 @@ def _find_lag(out: Reader, mix: Reader, quiet: Sequence[Span]) -> int:
     return find_lag(window, mix.read(first, frames).mean(axis=1), before=first - low) or 0
 
 
-def _from(reader: Reader, start: int) -> Samples:
+def _from(reader: Reader, start: int, frames: int) -> Samples:
     """A block from ``start``, which may lie before the file; silence before it."""
-    before = min(_BLOCK, max(0, -start))
-    got = reader.read(max(0, start), _BLOCK - before)
+    before = min(frames, max(0, -start))
+    got = reader.read(max(0, start), frames - before)
     return np.pad(got, ((before, 0), (0, 0)))
 
 
@@ -124,43 +124,45 @@ def compare(
     source_layout: str,
     altered: Sequence[Span],
     gain: float | None,
+    known: Cells | None = None,
     check: Callable[[], None] | None = None,
     progress: Callable[[float], None] | None = None,
 ) -> Comparison:
     """Read both files once, side by side.
 
     ``altered`` are the stretches changed on purpose; ``gain`` is the programme's one gain as a
-    factor (None = find it). Files of different rate or channels are metered but not subtracted.
+    factor (None = find it); ``known`` are the source's cells where they were metered before. Files of
+    different rate or channels are metered but not subtracted.
     """
     with Reader(output) as out, Reader(source) as mix:
         alike = out.rate == mix.rate and out.channels == mix.channels
         quiet = _quiet(altered, length=min(out.frames, mix.frames) * 1000 // out.rate) if alike else ()
         lag = _find_lag(out, mix, quiet) if alike else 0
         null = _Null(quiet, out.rate)
-        meters = (
-            Meter(out.rate, out.channels, layout),
-            Meter(mix.rate, mix.channels, source_layout, peaks=False),
-        )
-        step = round(_BLOCK * mix.rate / out.rate)
-        for number in range(-(-max(out.frames * mix.rate, mix.frames * out.rate) // (_BLOCK * mix.rate))):
+        meter = Meter(out.rate, out.channels, layout)
+        below = Meter(mix.rate, mix.channels, source_layout, peaks=False)
+        size, step = block_frames(out.channels), block_frames(mix.channels)
+        for number in range(max(-(-out.frames // size), -(-mix.frames // step))):
             if check is not None:
                 check()
-            a, b = out.read(number * _BLOCK, _BLOCK), mix.read(number * step, step)
-            meters[0].add(a)
-            meters[1].add(b)
+            a, b = out.read(number * size, size), mix.read(number * step, step)
+            meter.add(a)
+            if known is None:
+                below.add(b)
             if alike:
-                null.add(number * _BLOCK, a if lag == 0 else _from(out, number * _BLOCK + lag), b)
+                null.add(number * size, a if lag == 0 else _from(out, number * size + lag, size), b)
             if progress is not None:
-                progress(min(1.0, (number + 1) * _BLOCK / max(1, out.frames)))
+                progress(min(1.0, (number + 1) * size / max(1, out.frames)))
+        cells = below.cells() if known is None else known
         compared = null.frames * 1000 // out.rate
         null_db, level_db = null.result(gain) if compared >= _LEAST else (None, None)
         return Comparison(
-            output=meters[0].cells(),
-            source=meters[1].cells(),
-            output_lufs=meters[0].integrated(),
-            source_lufs=meters[1].integrated(),
-            output_peak_dbtp=meters[0].true_peak(),
-            clipped=meters[0].clipped,
+            output=meter.cells(),
+            source=cells,
+            output_lufs=meter.integrated(),
+            source_lufs=levels.integrated(cells),
+            output_peak_dbtp=meter.true_peak(),
+            clipped=meter.clipped,
             output_frames=out.frames,
             source_frames=mix.frames,
             null_db=null_db,

@@ -12,6 +12,7 @@ from functools import partial
 from pathlib import Path
 
 from autodub.dubbing import channels, levels
+from autodub.dubbing.levels import Cells
 from autodub.media import voice_activity
 from autodub.media.probe import probe
 from autodub.media.sound import Reader
@@ -43,6 +44,8 @@ class SourceSound:
     mix: Path
     speech: Path
     layout: str
+    cells: Cells | None = None
+    """Energies of the mix per 10 ms, where it was metered before."""
 
 
 def measure(
@@ -103,7 +106,7 @@ def measure(
         length = _length(sound.mix)
         beside = partial(
             compare, out.mix, sound.mix, layout=out.stream.layout, source_layout=sound.layout,
-            gain=10 ** (record.gain_db / 20) if record else None, check=check,
+            gain=10 ** (record.gain_db / 20) if record else None, known=sound.cells, check=check,
         )  # fmt: skip
         with ThreadPoolExecutor(max_workers=1, thread_name_prefix="compare") as pool:
             # Where it is on record what was altered, the two readings have nothing to do with each other.
