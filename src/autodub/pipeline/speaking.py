@@ -55,8 +55,6 @@ _AHEAD = 12
 """Lines beyond a portion that are planned with it."""
 _FEWEST = 3
 """Syllables of the shortest wording worth asking for."""
-_JOINED = 1500
-"""Milliseconds between two lines of a speaker up to which a synthesizer is told of the other one."""
 
 
 def speak(
@@ -76,8 +74,10 @@ def speak(
     if not booth.paid:  # a paid voice speaks at its own pace, and is learned on the job
         session.audition(paced)
     session.speak_natural()
-    first = session.speak_further()
-    again = session.say_again(first - session.tight)
+    session.speak_further()
+    again = session.say_again(session.surrounded)
+    session.collect_natural()
+    again |= session.say_again(session.spoken - session.tight - again)
     again |= session.speak_tight()
     session.collect()
     session.say_again(session.order - again)
@@ -117,6 +117,18 @@ class _Session:
     def order(self) -> frozenset[int]:
         """Lines that are spoken, or under way."""
         return frozenset(self._slots)
+
+    @property
+    def spoken(self) -> frozenset[int]:
+        """Lines that are spoken."""
+        return frozenset(self._clips)
+
+    @property
+    def surrounded(self) -> frozenset[int]:
+        """Lines that are spoken as well as the line after them, so that their room is known."""
+        return (
+            frozenset(i for i in self._clips if i + 1 in self._clips or i + 1 not in self._slots) - self.tight
+        )
 
     # --- Getting to know the voices --------------------------------------------------------------------
 
@@ -174,28 +186,32 @@ class _Session:
             self._later |= {i for i in long if i in chunk}
             self._submit({i: fits[i] for i in chunk if i in self._texts and i not in self._later})
             self._run.progress("speak", chunk.stop / count, f"{chunk.stop} of {count} lines")
-        while self._waiting:
+        while len(self._waiting) > 1:
             self._collect_portion()
 
     def _ahead(self, chunk: range) -> int:
-        """Lines to plan beyond a portion: fewer beyond the first, whose wordings everybody waits for."""
+        """Lines to plan beyond a portion: one beyond the first, whose wordings everybody waits for."""
         if not self._booth.paid:
             return 32
-        return _AHEAD if chunk.start else self._booth.lanes
+        return _AHEAD if chunk.start else 1
 
-    def speak_further(self) -> frozenset[int]:
+    def speak_further(self) -> None:
         """Speak the lines that need another length, planned around those that are spoken already.
 
-        The answer are the lines spoken before.
+        The last portion is still under way, so that nobody has to wait for its slowest line.
         """
-        first = frozenset(self._clips)
         for i in self._later:
             self._texts[i] = self._wordings.of(self._lines[i])
         if self._later or (self._wordings.asks_further and self._texts):
             _, fits = self._planned(sorted(self._texts.keys() - self._failed.keys()), imagine=False)
             self._ask_again(fits)
             self._submit({i: fits[i] for i in sorted(self._later - self.tight)})
-        return first
+
+    def collect_natural(self) -> None:
+        """Wait for what fits as it is naturally said; the lines of other lengths may be under way."""
+        while len(self._waiting) > 1:
+            self._collect_portion()
+        self.tight -= self._failed.keys()
 
     def _ask_again(self, fits: Mapping[int, Fit]) -> None:
         """Ask for one more length of each line that cannot be said well in any of those there are."""
@@ -237,12 +253,14 @@ class _Session:
 
     def say_again(self, lines: Iterable[int]) -> frozenset[int]:
         """Speak lines once more that came out too far from their room. What fails again stays as it was."""
+        asked = frozenset(lines) & self._clips.keys()
+        if not asked:
+            return asked
         order = sorted(self._slots)
         slots, programme = [self._slots[i] for i in order], self._programme.seconds
         bounds = {"slowest": self._booth.slowest, "fastest": self._booth.fastest}
         wanted = retakes(slots, refit(slots, programme=programme), **bounds)
         wanted = rerated(slots, wanted, programme=programme, **bounds)
-        asked = frozenset(lines) & self._clips.keys()
         takes = {order[at]: take for at, take in wanted.items() if order[at] in asked}
         for i, take in takes.items():
             self._repeated[i] = (take.choice, self._booth.submit(self._ask(i, take.choice, take.native)))
@@ -315,22 +333,8 @@ class _Session:
         self._waiting.append(portion)
 
     def _ask(self, i: int, choice: int, rate: float) -> Ask:
-        before, after = self._around(i) if self._booth.joins else ("", "")
+        before, after = self._wordings.around(i) if self._booth.joins else ("", "")
         return Ask(self._texts[i][choice].text, self._voices[self._lines[i].speaker], rate, before, after)
-
-    def _around(self, i: int) -> tuple[str, str]:
-        """What the same speaker says right before and after a line, as it is naturally said."""
-        out = []
-        for k in (i - 1, i + 1):
-            near = self._lines[k] if 0 <= k < len(self._lines) else None
-            is_joined = near is not None and near.speaker == self._lines[i].speaker and (
-                max(near.span.start, self._lines[i].span.start)
-                - min(near.span.end, self._lines[i].span.end)
-                <= _JOINED
-            )  # fmt: skip
-            natural = self._wordings.natural(near) if near is not None and is_joined else None
-            out.append(natural.text if natural is not None else "")
-        return out[0], out[1]
 
     def _collect_portion(self) -> None:
         """Wait for the portion that was submitted first, and learn from it."""

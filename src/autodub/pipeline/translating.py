@@ -44,6 +44,9 @@ AWAY = (Busy, CircuitOpen, Unreachable)
 _TOLD = 12_000
 """Characters of a script up to which it is told to the translator as a whole; above, a summary is."""
 
+_JOINED = 1500
+"""Milliseconds between two lines of a speaker up to which a synthesizer is told of the other one."""
+
 
 @dataclass(frozen=True, slots=True)
 class Brief:
@@ -119,6 +122,20 @@ class Wordings:
     def ask_again(self, wanted: Mapping[str, tuple[int, ...]]) -> None:
         """Ask once more for lines of which no wording fits; to be called once, when `of` has answered."""
         self._ask_lengths([line for line in self.lines if line.id in wanted], wanted, mark="++")
+
+    def around(self, i: int) -> tuple[str, str]:
+        """What the same speaker says right before and after line ``i``, as it is naturally said; waits."""
+        out = []
+        for k in (i - 1, i + 1):
+            near = self.lines[k] if 0 <= k < len(self.lines) else None
+            is_joined = near is not None and near.speaker == self.lines[i].speaker and (
+                max(near.span.start, self.lines[i].span.start)
+                - min(near.span.end, self.lines[i].span.end)
+                <= _JOINED
+            )  # fmt: skip
+            natural = self.natural(near) if near is not None and is_joined else None
+            out.append(natural.text if natural is not None else "")
+        return out[0], out[1]
 
     def natural(self, line: Line) -> Wording | None:
         """The natural wording of a line; waits for it. None when it has none, and ``failed`` says why."""
