@@ -24,10 +24,12 @@ BREAK = 1.2
 EASE = 0.01
 """Cost of u away from its base inside the free zone: of equally good plans the calmest is taken."""
 
-_START = (-1, 1, 1)
+_START: Floats = np.array([[-1.0], [1.0], [1.0]])
 """How the segments move a start: early, late, late in an emergency."""
-_U = (-1, -1, -1, -1, 1, 1, 1)
+_U: Floats = np.array([[-1.0], [-1.0], [-1.0], [-1.0], [1.0], [1.0], [1.0]])
 """How the segments move u: faster by four slopes, slower by three."""
+_OFFSET: Floats = np.array([[-1.0], [-1.0], [1.0]])
+"""How end late, end beyond the latest and end early move an end back to its place."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +70,6 @@ def _cuts(table: Table) -> list[int]:
 
 def _solve(table: Table, length: Floats, lo: int, hi: int, start: Floats, u: Floats) -> tuple[Floats, Floats]:
     """Solve lines lo..hi; what lies before lo is settled in ``start`` and ``u``."""
-    from scipy import sparse
     from scipy.optimize import linprog
 
     n, w = hi - lo, table.weights
@@ -77,47 +78,83 @@ def _solve(table: Table, length: Floats, lo: int, hi: int, start: Floats, u: Flo
     linked = np.flatnonzero(table.before[part] >= 0)
     edges, gaps = _binding(table, length, natural, lo, hi, start, u)
     e, latest = table.e[part], table.latest[part]
+    end = natural.start + d * natural.u
 
     # Columns: 10 segments, end late, end beyond the latest, end early (n each); u up, u down; slack.
-    eye = sparse.identity(n, format="csr")
-    start_of = sparse.kron(sparse.csr_matrix([[*_START, *[0] * 10]]), eye, format="csr")
-    u_of = sparse.kron(sparse.csr_matrix([[0, 0, 0, *_U, 0, 0, 0]]), eye, format="csr")
-    end_of = start_of + sparse.diags(d) @ u_of
-    end = natural.start + d * natural.u
-    offset = sparse.kron(sparse.csr_matrix([[*[0] * 10, -1, -1, 1]]), eye, format="csr")
-
+    m, k = len(edges), len(linked)
+    every, steps, pairs = np.arange(n), np.arange(k), np.arange(m)
+    equal = _Entries(n, d)
+    equal.ends(every, every)
+    equal.add(_OFFSET, every, (10 + np.arange(3)[:, None]) * n + every)
     previous = table.before[part][linked] - lo
     inside = np.flatnonzero(previous >= 0)
-    step = u_of[linked] - _rows(u_of, previous, inside)
     was = np.where(previous >= 0, natural.u[np.maximum(previous, 0)], u[np.maximum(previous + lo, 0)])
-    up = sparse.identity(len(linked), format="csr")
+    equal.rates(n + steps, linked)
+    equal.rates(n + inside, previous[inside], factor=-1.0)
+    equal.add(np.array([[-1.0], [1.0]]), n + steps, 13 * n + np.array([[0], [k]]) + steps)
 
     i, j = edges.T - lo
     within = np.flatnonzero(i >= 0)
-    order = _rows(end_of, i, within) - start_of[j]
     i_end = np.where(i >= 0, end[np.maximum(i, 0)], (start + length * u)[edges[:, 0]])
+    order = _Entries(n, d)
+    order.ends(within, i[within])
+    order.starts(pairs, j, factor=-1.0)
+    order.add(np.array([[-1.0]]), pairs, 13 * n + 2 * k + pairs[None])
 
-    m, k = len(edges), len(linked)
-    none = sparse.csr_matrix((n, m))
     top = np.concatenate([
         natural.widths.ravel(), latest - e, table.programme - latest, np.full(n + 2 * k + m, np.inf)
     ])  # fmt: skip
-    equal: Any = [[end_of + offset, None, None, none], [step, -up, up, None]]
     optimise: Any = linprog  # its published types know no sparse matrices
     solution = optimise(
         np.concatenate([_costs(table, part).ravel(), np.full(2 * k, w.smoothness), np.full(m, w.overlap)]),
-        A_eq=sparse.bmat(equal, format="csr"),
+        A_eq=equal.matrix(n + k, len(top)),
         b_eq=np.concatenate([e - end, was - natural.u[linked]]),
-        A_ub=sparse.hstack([order, sparse.csr_matrix((m, 2 * k)), -sparse.identity(m)]) if m else None,
+        A_ub=order.matrix(m, len(top)) if m else None,
         b_ub=natural.start[j] - i_end - gaps if m else None,
         bounds=np.stack([np.zeros_like(top), top], axis=1),
         method="highs",
     )
     if solution.x is None:
         raise RuntimeError(f"the timing of lines {lo}..{hi} has no solution: {solution.message}")
-    x = solution.x[: 13 * n]
-    found = natural.u + u_of @ x
-    return np.clip(natural.start + start_of @ x, 0, np.maximum(0, table.programme - d * found)), found
+    moved = solution.x[: 10 * n].reshape(10, n)
+    found = natural.u + (_U * moved[3:]).sum(axis=0)
+    began = natural.start + (_START * moved[:3]).sum(axis=0)
+    return np.clip(began, 0, np.maximum(0, table.programme - d * found)), found
+
+
+class _Entries:
+    """A sparse matrix that grows by its entries: gluing matrices together took longer than solving."""
+
+    def __init__(self, lines: int, lengths: Floats) -> None:
+        self._n, self._lengths = lines, lengths
+        self._parts: list[tuple[Floats, Integers, Integers]] = []
+
+    def add(self, values: Floats, rows: Integers, columns: Integers) -> None:
+        """Entries ``columns.shape``; values and rows are repeated along it."""
+        shape = columns.shape
+        self._parts.append((
+            np.broadcast_to(values, shape).ravel(), np.broadcast_to(rows, shape).ravel(), columns.ravel()
+        ))  # fmt: skip
+
+    def starts(self, rows: Integers, of: Integers, *, factor: float = 1.0) -> None:
+        """The starts of lines ``of``, one per row."""
+        self.add(factor * _START, rows, np.arange(3)[:, None] * self._n + of)
+
+    def rates(self, rows: Integers, of: Integers, *, factor: float | Floats = 1.0) -> None:
+        """The u of lines ``of``, one per row."""
+        self.add(factor * _U, rows, np.arange(3, 10)[:, None] * self._n + of)
+
+    def ends(self, rows: Integers, of: Integers) -> None:
+        """The ends of lines ``of``, one per row."""
+        self.starts(rows, of)
+        self.rates(rows, of, factor=self._lengths[of])
+
+    def matrix(self, rows: int, columns: int) -> Any:
+        """All entries, by columns."""
+        from scipy import sparse
+
+        values, at, across = (np.concatenate(part) for part in zip(*self._parts, strict=True))
+        return sparse.csc_matrix((values, (at, across)), shape=(rows, columns))
 
 
 def _segments(table: Table, d: Floats, part: slice) -> _Segments:
@@ -172,11 +209,3 @@ def _binding(
     upto = np.where(i >= lo, late[np.maximum(i - lo, 0)], end[i])
     keep = upto + table.gaps[mine] > natural.start[j - lo] - widths[0][j - lo]
     return table.edges[mine[keep]], table.gaps[mine[keep]]
-
-
-def _rows(matrix: Any, picked: Integers, where: Integers) -> Any:
-    """Rows ``picked`` of a sparse matrix at positions ``where``; rows of zeros elsewhere."""
-    from scipy import sparse
-
-    shape = (len(picked), matrix.shape[0])
-    return sparse.csr_matrix((np.ones(len(where)), (where, picked[where])), shape=shape) @ matrix
