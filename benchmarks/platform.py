@@ -2,7 +2,9 @@
 
 ``python -m benchmarks.platform kills [--times 20] [--jobs 10] [--postgres]`` kills a server in the middle of
 jobs. ``queue [--queued 1000] [--past 5000] [--postgres]`` times the queue. ``load [--minutes 1]`` asks a
-server from another process while jobs run. Results go to ``bench/platform-*.json``.
+server from another process while jobs run: jobs of the embedded engines, which want every core there is, or,
+with ``--clouds modern`` (or ``prototype``), jobs that wait for providers of known latency. Results go to
+``bench/platform-*.json``.
 """
 
 from __future__ import annotations
@@ -10,11 +12,16 @@ from __future__ import annotations
 import argparse
 import json
 import shutil
+import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
-WISHES = {"target": "es", "spoken": "en"}
+from autodub.testing.loopback.profile import PROFILES
+
+WISHES: dict[str, Any] = {"target": "es", "spoken": "en"}
+_SAID = 29
+"""Lines of the dialogue that the loopback providers know."""
 
 
 def main() -> int:
@@ -38,6 +45,9 @@ def main() -> int:
     load.add_argument("--lines", type=int, default=20, help="of each job")
     load.add_argument("--rate", type=float, default=200.0, help="requests per second")
     load.add_argument("--streams", type=int, default=100)
+    load.add_argument(
+        "--clouds", choices=["prototype", "modern"], help="providers' latencies; 29 lines a job"
+    )
     for one in (kills, queue, load):
         one.add_argument("--postgres", action="store_true", default=argparse.SUPPRESS)
     options = parser.parse_args()
@@ -91,12 +101,38 @@ def _queue(options: argparse.Namespace, folder: Path, kind: str) -> tuple[dict[s
 
 
 def _load(options: argparse.Namespace, folder: Path, kind: str) -> tuple[dict[str, Any], bool]:
-    from benchmarks import platform_load
+    from benchmarks import platform_load, speed
 
-    return platform_load.run(
-        clips(folder, options.jobs, options.lines), _fresh(folder, f"platform-load-{kind}"), kind=kind,
-        minutes=options.minutes, rate=options.rate, streams=options.streams, wishes=WISHES,
-    )  # fmt: skip
+    place = _fresh(folder, f"platform-load-{kind}")
+    asked = {"kind": kind, "minutes": options.minutes, "rate": options.rate, "streams": options.streams}
+    if options.clouds is None:
+        made: list[tuple[Path, Path | None]] = [*clips(folder, options.jobs, options.lines)]
+        return platform_load.run(made, place, **asked, wishes=WISHES)
+    made = [(clip, None) for clip in _dialogues(folder, options.jobs)]
+    with speed.world(options.clouds, _SAID, folder / "clips") as here:
+        order = speed.request(here, place, PROFILES[options.clouds])
+        environ = {
+            k: v for k, v in order["environ"].items() if k not in ("AUTODUB_SITES", "AUTODUB_ADDRESSES")
+        }
+        engines = {role: name for role, name in order["engines"].items() if role != "separator"}
+        wishes = WISHES | {"engines": engines, "options": order["options"]}
+        report, good = platform_load.run(made, place, **asked, wishes=wishes, environ=environ)
+    return {"clouds": options.clouds, **report}, good
+
+
+def _dialogues(folder: Path, count: int) -> list[Path]:
+    """The dialogue the loopback providers know, each time a little louder, so that no two are the same."""
+    from autodub.testing import dialogue
+
+    source = dialogue.build(folder / "clips", lines=_SAID).clip.path
+    made = []
+    for number in range(count):
+        path = folder / "clips" / f"platform-dialogue-{number}{source.suffix}"
+        if not path.exists():
+            louder = ["-af", f"volume={number / 10}dB", "-c:v", "copy", "-c:a", "aac", "-b:a", "192k"]
+            subprocess.run(["ffmpeg", "-v", "error", "-i", source, *louder, path], check=True)
+        made.append(path)
+    return made
 
 
 if __name__ == "__main__":

@@ -15,6 +15,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Mapping
 from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any
@@ -27,12 +28,15 @@ _EVERY = 1.0
 
 
 def run(
-    clips: list[tuple[Path, Path]], folder: Path, *, kind: str, minutes: float, rate: float, streams: int,
-    wishes: dict[str, Any],
+    clips: list[tuple[Path, Path | None]], folder: Path, *, kind: str, minutes: float, rate: float,
+    streams: int, wishes: dict[str, Any], environ: Mapping[str, str] | None = None,
 ) -> tuple[dict[str, Any], bool]:  # fmt: skip
-    """The same jobs without load and with it, over and over for so many minutes; what was measured."""
+    """The same jobs without load and with it, over and over for so many minutes; what was measured.
+
+    ``clips`` are films with their subtitles, or None where they are to be heard; ``environ`` is the server's.
+    """
     count = len(clips)
-    environ = {"AUTODUB_USER_RUNNING": str(count), "AUTODUB_RUNNING": str(count)}
+    environ = dict(environ or {}) | {"AUTODUB_USER_RUNNING": str(count), "AUTODUB_RUNNING": str(count)}
     with database(kind) as address:
         server = Server(folder / "server", database=address, slots=count, environ=environ)
         server.start()
@@ -60,9 +64,12 @@ def run(
     return report, good
 
 
-def _batch(desk: Desk, clips: list[tuple[Path, Path]], wishes: dict[str, Any]) -> float:
+def _batch(desk: Desk, clips: list[tuple[Path, Path | None]], wishes: dict[str, Any]) -> float:
     """Run jobs at once, then delete them with everything they left; seconds they took."""
-    asked = [{"upload": desk.upload(clip), "subtitles": desk.upload(said)} for clip, said in clips]
+    asked = [
+        {"upload": desk.upload(clip)} | ({"subtitles": desk.upload(said)} if said else {})
+        for clip, said in clips
+    ]
     began = time.monotonic()
     jobs = [desk.submit(**one, **wishes) for one in asked]
     desk.until_over(jobs, patience=1800)
@@ -76,7 +83,7 @@ def _batch(desk: Desk, clips: list[tuple[Path, Path]], wishes: dict[str, Any]) -
 
 
 def _under_load(
-    server: Server, desk: Desk, clips: list[tuple[Path, Path]], wishes: dict[str, Any], minutes: float,
+    server: Server, desk: Desk, clips: list[tuple[Path, Path | None]], wishes: dict[str, Any], minutes: float,
     rate: float, streams: int, folder: Path,
 ) -> tuple[list[float], dict[str, Any]]:  # fmt: skip
     # Somebody looks at a job that stays; streams follow all of the user's jobs, and those of that one.
