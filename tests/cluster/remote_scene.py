@@ -89,6 +89,7 @@ class Scene:
         """Somebody who has calls made."""
         made = Driver(self.settings(machine, remote=remote), owner)
         self._stack.callback(made.store.close)
+        self._stack.callback(made.cancel.request)  # first: what a failed test has left waiting ends
         return made
 
     def worker(self, *names: str, machine: str = "worker", slots: int = 1) -> CallWorker:

@@ -11,7 +11,7 @@ from types import SimpleNamespace
 from typing import Any, ClassVar
 
 import pytest
-from remote_scene import Driver, Scene, calls_database, scene, until  # noqa: F401 - fixtures
+from remote_scene import Driver, Scene, until
 
 from autodub.engines import registry
 from autodub.engines.remote import facts_of
@@ -114,7 +114,7 @@ def queued(place: Scene) -> int:
     return int(place.rows("SELECT count(*) FROM calls")[0][0])
 
 
-def test_an_engine_is_what_its_workers_say(scene: Scene, script: Script) -> None:  # noqa: F811
+def test_an_engine_is_what_its_workers_say(scene: Scene, script: Script) -> None:
     """Nobody, somebody, somebody who has just gone, and options that only he settles."""
     engine = scene.driver().engine("synthesizer")
     assert engine.readiness() == Readiness(
@@ -156,7 +156,7 @@ class Settling(FakeSynthesizer):
         super().__init__(settled, context)
 
 
-def test_an_answer_has_one_name_on_both_machines(scene: Scene) -> None:  # noqa: F811
+def test_an_answer_has_one_name_on_both_machines(scene: Scene) -> None:
     """What the worker keeps is found by its caller, whose own machine has other weights or none."""
     Settling.weights = {"worker": "good", "driver": "none", "local": "good"}
     with registry.registered("synthesizer", "fake", Settling):
@@ -175,7 +175,7 @@ def test_an_answer_has_one_name_on_both_machines(scene: Scene) -> None:  # noqa:
     assert ("a",) in ours  # by the worker, for the driver's job
 
 
-def test_who_chooses_sees_them(scene: Scene, script: Script) -> None:  # noqa: F811
+def test_who_chooses_sees_them(scene: Scene, script: Script) -> None:
     """One that nobody serves is passed over with that reason; one that is served binds no GPU here."""
     request = DubRequest(source="x", target="es", engines={"synthesizer": "fake"})
     with pytest.raises(EngineCannot, match="no worker serves fake"):
@@ -194,7 +194,7 @@ def test_who_chooses_sees_them(scene: Scene, script: Script) -> None:  # noqa: F
     assert Feasible(scene.settings("driver", remote="")).resource(spec) == "gpu"
 
 
-def test_errors_arrive_as_they_left(scene: Scene, script: Script) -> None:  # noqa: F811
+def test_errors_arrive_as_they_left(scene: Scene, script: Script) -> None:
     """Kind, code, hint and what the gateway decides by; a crash is one that may be tried again."""
     script._steps[:] = [
         Refused("No.", hint="Pay.", engine="fake", whole_account=False), Busy("Slowly.", retry_after=0.25),
@@ -220,7 +220,7 @@ def test_errors_arrive_as_they_left(scene: Scene, script: Script) -> None:  # no
     assert queued(scene) == 0
 
 
-def test_jobs_take_turns(scene: Scene, script: Script) -> None:  # noqa: F811
+def test_jobs_take_turns(scene: Scene, script: Script) -> None:
     """A film of many lines does not keep out the one of few that comes after it."""
     scene.worker()
     script._steps[:] = [Hang()]
@@ -249,7 +249,7 @@ def test_jobs_take_turns(scene: Scene, script: Script) -> None:  # noqa: F811
     assert queued(scene) == 0
 
 
-def test_a_call_is_made_once_for_all_who_wait(scene: Scene, script: Script) -> None:  # noqa: F811
+def test_a_call_is_made_once_for_all_who_wait(scene: Scene, script: Script) -> None:
     """Two jobs on two machines that want the same; one comes to it when its caller is gone."""
     script._steps[:] = [Hang()]
     scene.worker()
@@ -263,7 +263,7 @@ def test_a_call_is_made_once_for_all_who_wait(scene: Scene, script: Script) -> N
 
 
 def test_stopping_withdraws_what_waits_and_ends_what_is_made(
-    scene: Scene, script: Script, monkeypatch: pytest.MonkeyPatch  # noqa: F811
+    scene: Scene, script: Script, monkeypatch: pytest.MonkeyPatch
 ) -> None:  # fmt: skip
     """A call that nobody has taken up is not there any more at once; one under way is stopped."""
     monkeypatch.setattr(calls, "_UNWANTED", 0.0)
@@ -282,7 +282,7 @@ def test_stopping_withdraws_what_waits_and_ends_what_is_made(
     assert len(script.requests) == 1
 
 
-def test_progress_is_heard(scene: Scene, script: Script) -> None:  # noqa: F811
+def test_progress_is_heard(scene: Scene, script: Script) -> None:
     """A caller hears that it waits, and how far the worker is."""
     script._steps[:] = [Hang()]
     worker = scene.worker()
@@ -296,7 +296,7 @@ def test_progress_is_heard(scene: Scene, script: Script) -> None:  # noqa: F811
     assert one.ended().problem is None
 
 
-def test_a_worker_that_is_given_up_is_replaced(scene: Scene, script: Script) -> None:  # noqa: F811
+def test_a_worker_that_is_given_up_is_replaced(scene: Scene, script: Script) -> None:
     """Its call goes to another one; what it says later changes nothing."""
     script._steps[:] = [Hang()]
     lost = scene.worker()
@@ -312,7 +312,7 @@ def test_a_worker_that_is_given_up_is_replaced(scene: Scene, script: Script) -> 
     assert queued(scene) == 0
 
 
-def test_a_call_that_ends_its_workers_is_refused(scene: Scene, script: Script) -> None:  # noqa: F811
+def test_a_call_that_ends_its_workers_is_refused(scene: Scene, script: Script) -> None:
     """After a few who took it up and were never heard of again nobody tries it any more."""
     worker = scene.worker()
     worker.stop(patience=30.0)
@@ -330,7 +330,7 @@ def test_a_call_that_ends_its_workers_is_refused(scene: Scene, script: Script) -
     assert queued(scene) == 0
 
 
-def test_a_worker_that_leaves_hands_its_calls_back(scene: Scene, script: Script) -> None:  # noqa: F811
+def test_a_worker_that_leaves_hands_its_calls_back(scene: Scene, script: Script) -> None:
     """Another one takes them up, as if for the first time."""
     script._delay = 3600.0
     worker = scene.worker()
@@ -344,7 +344,7 @@ def test_a_worker_that_leaves_hands_its_calls_back(scene: Scene, script: Script)
 
 
 def test_another_version_is_not_taken_for_the_one_asked_for(
-    scene: Scene, script: Script, monkeypatch: pytest.MonkeyPatch  # noqa: F811
+    scene: Scene, script: Script, monkeypatch: pytest.MonkeyPatch
 ) -> None:  # fmt: skip
     """A worker of a newer release leaves the call alone; when no old one is left its job is told."""
     worker = scene.worker()
@@ -364,7 +364,7 @@ def test_another_version_is_not_taken_for_the_one_asked_for(
 
 
 def test_nothing_is_lost_where_nobody_rings(
-    scene: Scene, script: Script, monkeypatch: pytest.MonkeyPatch  # noqa: F811
+    scene: Scene, script: Script, monkeypatch: pytest.MonkeyPatch
 ) -> None:  # fmt: skip
     """Messages only wake: without any, everybody looks now and then."""
     monkeypatch.setattr(pg_bell.Bell, "_ring", lambda self, topic: None)
@@ -374,7 +374,7 @@ def test_nothing_is_lost_where_nobody_rings(
 
 
 def test_an_engine_that_does_not_answer_is_left_alone(
-    scene: Scene, script: Script, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture  # noqa: F811
+    scene: Scene, script: Script, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:  # fmt: skip
     """A worker whose engine crashes again and again takes up no more for a while: others may do better."""
     monkeypatch.setattr(calls, "_BROKEN", 2)
@@ -394,7 +394,7 @@ def test_an_engine_that_does_not_answer_is_left_alone(
     caplog.clear()
 
 
-def test_requests_go_as_they_are(scene: Scene, script: Script) -> None:  # noqa: F811
+def test_requests_go_as_they_are(scene: Scene, script: Script) -> None:
     """Lines and all that goes with them are the same on the other side: their answer has the same name."""
     scene.worker()
     driver = scene.driver("a")
@@ -405,7 +405,7 @@ def test_requests_go_as_they_are(scene: Scene, script: Script) -> None:  # noqa:
     assert driver.gateway.usage()[0].amount == len(line.text)
 
 
-def test_settings_that_make_no_sense_are_refused(scene: Scene, script: Script) -> None:  # noqa: F811
+def test_settings_that_make_no_sense_are_refused(scene: Scene, script: Script) -> None:
     """An engine that there is not, one that cannot be elsewhere, and no shared store."""
     with pytest.raises(UnknownEngine, match="demux"):
         scene.driver(remote="demux")
@@ -415,7 +415,7 @@ def test_settings_that_make_no_sense_are_refused(scene: Scene, script: Script) -
         settings.load(environ={"AUTODUB_REMOTE_ENGINES": "demucs"})
 
 
-def test_a_worker_refuses_what_it_cannot_serve(scene: Scene, script: Script) -> None:  # noqa: F811
+def test_a_worker_refuses_what_it_cannot_serve(scene: Scene, script: Script) -> None:
     """An engine that is not ready, an account, nothing shared: in words, before it begins."""
 
     class Lacking(Scripted):
@@ -435,7 +435,7 @@ def test_a_worker_refuses_what_it_cannot_serve(scene: Scene, script: Script) -> 
         calls.CallWorker(alone, ("fake",), slots=1)
 
 
-def test_most_workers_decide_which_version_it_is(scene: Scene, script: Script) -> None:  # noqa: F811
+def test_most_workers_decide_which_version_it_is(scene: Scene, script: Script) -> None:
     """Of two releases side by side the one with more places; one that cannot counts for nothing."""
     worker = scene.worker()
     (offer,) = [one for _, one in worker.desk._said.values() if one.engine == "synthesizer.fake"]

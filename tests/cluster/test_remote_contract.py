@@ -7,7 +7,7 @@ from contextlib import ExitStack
 from typing import Any
 
 import pytest
-from remote_scene import RemoteStudio, Scene, calls_database  # noqa: F401 - a fixture
+from remote_scene import RemoteStudio, Scene
 
 from autodub.engines import registry
 from autodub.engines.remote import Remote
@@ -19,7 +19,7 @@ from autodub.testing.studio import Studio
 
 @pytest.fixture(scope="module")
 def serving(
-    calls_database: str,  # noqa: F811 - it is that one
+    calls_database: str,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[Studio]:
     """A studio over a shared store, whose engines another machine serves."""

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 from brokers import Redis
-from remote_scene import Scene, calls_database, scene, until  # noqa: F401 - fixtures
+from remote_scene import Scene, until
 
 from autodub.cli import main
 from autodub.testing import clips
@@ -63,7 +63,7 @@ class Processes:
 
 
 @pytest.fixture
-def processes(scene: Scene, tmp_path: Path) -> Iterator[Processes]:  # noqa: F811
+def processes(scene: Scene, tmp_path: Path) -> Iterator[Processes]:
     """Commands over one store, one Redis for limits, and the separator elsewhere."""
     redis = Redis(tmp_path)
     folder = tmp_path / "control"
@@ -76,7 +76,7 @@ def processes(scene: Scene, tmp_path: Path) -> Iterator[Processes]:  # noqa: F81
 
 
 def test_two_languages_separate_once(
-    scene: Scene, processes: Processes, tmp_path: Path  # noqa: F811
+    scene: Scene, processes: Processes, tmp_path: Path
 ) -> None:  # fmt: skip
     """Two drivers wait for one worker, which is killed; another takes the call up, and it is done once."""
     line = SpokenLine("The old man walked down to the harbour.", 500)
@@ -120,7 +120,7 @@ def _has_offers(place: Scene) -> bool:
 
 
 def test_what_a_worker_cannot_serve_it_says(
-    scene: Scene, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]  # noqa: F811
+    scene: Scene, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:  # fmt: skip
     """An engine without weights, none at all, two workers in one: a sentence, and it does not begin."""
     for name, value in scene.environ().items():

@@ -138,7 +138,8 @@ class Offers:
             offers.c.seen > now - SILENT, offers.c.options == options_text({})
         )
         with self._index.reading() as connection:
-            return dict(connection.execute(asked.group_by(offers.c.engine)).tuples().all())
+            rows = connection.execute(asked.group_by(offers.c.engine)).all()
+        return {engine: int(count) for engine, count in rows}
 
     def has(self, engine: str, identity: str) -> bool:
         """Whether somebody serves just this engine, or has until lately. Raises Unavailable."""
