@@ -89,7 +89,7 @@ def test_three_workers_twelve_jobs_one_account() -> None:
     from benchmarks import limits
 
     users = ["ann"] * 8 + ["ben"] * 2 + ["cid"] * 2
-    found = limits.run(limits.Order([(user, 6) for user in users], lanes=8, seconds=0.05))
+    found = limits.run(limits.Order([(user, 6) for user in users], seconds=0.05))
     assert found["lines"] == 72
     assert found["most in flight at the provider"] <= 5
     assert found["refused (429)"] == 0
