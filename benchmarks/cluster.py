@@ -43,13 +43,24 @@ def main() -> int:
     # A folder that the database's user reaches, too.
     place = Path(tempfile.mkdtemp(prefix="bench-cluster-"))
     place.chmod(0o755)
+    good = False
     try:
         report, good = _RUNS[options.what](options, place)
     finally:
+        if not good:
+            _keep_logs(place, options.folder / f"cluster-{options.what}-logs")
         shutil.rmtree(place, ignore_errors=True)
     (options.folder / f"cluster-{options.what}.json").write_text(json.dumps(report, indent=2) + "\n")
     print(json.dumps(report, indent=2))
     return 0 if good else 1
+
+
+def _keep_logs(place: Path, to: Path) -> None:
+    """What can tell why it did not go well."""
+    shutil.rmtree(to, ignore_errors=True)
+    to.mkdir(parents=True)
+    for log in (*place.rglob("logs/*.log"), *place.rglob("answers.log"), *place.rglob("server.log")):
+        shutil.copy(log, to / "-".join(log.relative_to(place).parts))
 
 
 def _kills(options: argparse.Namespace, place: Path) -> tuple[dict[str, Any], bool]:

@@ -33,7 +33,7 @@ ENGINES = {
 OVER = ("completed", "failed", "cancelled")
 _HOOK = '''
 """In processes that run jobs: fakes, where wanted; writes the key of every answer to be kept, and kept."""
-import os, sys
+import os, sys, time
 if {"worker", "serve"} & set(sys.orig_argv):
     if delay := os.environ.get("BENCH_FAKES"):
         from autodub.engines import registry
@@ -51,9 +51,10 @@ if {"worker", "serve"} & set(sys.orig_argv):
     _put = Store.put
     _log = os.open(os.environ["BENCH_ANSWERS"], os.O_WRONLY | os.O_CREAT | os.O_APPEND)
     def put(self, key, answer, *args, **kwargs):
-        os.write(_log, f"made {key} {answer.engine} {answer.verb}\\n".encode())
+        what = f"{key} {answer.engine} {answer.verb} {os.getpid()} {time.time():.2f}"
+        os.write(_log, f"made {what}\\n".encode())
         found = _put(self, key, answer, *args, **kwargs)
-        os.write(_log, f"kept {key} {answer.engine} {answer.verb}\\n".encode())
+        os.write(_log, f"kept {what}\\n".encode())
         return found
     Store.put = put
 '''
