@@ -17,8 +17,8 @@ from deploy.cluster.supervisor import CannotBegin, Part, tied
 
 BUCKET = "autodub"
 QUICK = {"fsync": "off", "full_page_writes": "off"}
-"""Settings of a quicker database, which a machine without power may lose. A killed program loses nothing: it
-still waits for its log to be written (without ``synchronous_commit`` a restart would lose what was committed)."""
+"""Settings of a quicker database, which a machine without power may lose. A killed program loses nothing: its
+log is still written (with ``synchronous_commit`` off, a restart would lose what was committed)."""
 _RCLONE = Path(sys.prefix) / "cluster" / "bin" / "rclone"
 
 
