@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import threading
 import time
 from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, ClassVar
 
@@ -460,3 +462,14 @@ def _released(version: str) -> Iterator[None]:
         yield
     finally:
         Scripted.release = before
+
+
+def test_details_of_crashes_do_not_stay(tmp_path: Path) -> None:
+    """A worker for calls hears of no job's end, so what may have words of one goes when it is old."""
+    for name in ("job/old.txt", "job2/old.txt", "job2/new.txt"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text("words")
+        if "old" in name:
+            os.utime(tmp_path / name, (1.0, 1.0))
+    calls.forget(tmp_path, older=3600.0)
+    assert [path.name for path in sorted(tmp_path.rglob("*"))] == ["job2", "new.txt"]

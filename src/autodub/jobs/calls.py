@@ -12,7 +12,9 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from autodub.engines.context import engine_context
 from autodub.engines.remote_directory import named
@@ -48,6 +50,10 @@ _BROKEN = 3
 """Calls in a row that an engine did not answer, after which it is left alone here for a while."""
 _RECOVERY = 30.0
 """Seconds."""
+_DETAILS = 7 * 86_400.0
+"""Seconds for which the details of an engine that crashed are kept: they may have words of a dub."""
+_SELDOM = 3600.0
+"""Seconds between two looks for such."""
 
 
 @dataclass(slots=True)
@@ -149,13 +155,16 @@ class CallWorker:
 
     def _attend(self) -> None:
         """Say what is served, and answer questions about it."""
-        said = self._clock()
+        said, tidied = self._clock(), float("-inf")
         with self._board.bell.hearing(*map(engine_topic, self.desk.lanes)) as rung:
             while not self._over.is_set():
                 try:
                     if self._clock() - said >= HEARTBEAT:
                         self.desk.announce()
                         said = self._clock()
+                    if self._clock() - tidied >= _SELDOM:
+                        tidied = self._clock()
+                        forget(self._settings.data_dir / "logs", older=_DETAILS)
                     self._board.offers.answer(tuple(self.desk.lanes), self.desk.reply)
                 except AutodubError as problem:  # it is tried again
                     log.warning("the worker could not say what it serves: %s", problem.message)
@@ -297,6 +306,17 @@ class CallWorker:
                     return
             else:
                 return
+
+
+def forget(logs: Path, *, older: float) -> None:
+    """Remove what has lain in a folder for longer, seconds; no job's end is heard of here."""
+    before = time.time() - older
+    for path in sorted(logs.rglob("*"), reverse=True):  # what is in a folder before the folder
+        with suppress(OSError):  # somebody else removes it, or it is not empty
+            if path.is_dir():
+                path.rmdir()
+            elif path.lstat().st_mtime < before:
+                path.unlink()
 
 
 def _board(store: Store) -> CallBoard:
