@@ -239,7 +239,7 @@ def test_a_database_that_begins_anew_loses_nothing(shared: Machine, opening: Ope
     assert lock.take()
     with psycopg.connect(shared().store_database.get_secret_value(), autocommit=True) as connection:
         connection.execute(
-            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+            "SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity "
             "WHERE datname = current_database() AND pid <> pg_backend_pid()"
         )
     assert not other.flight("k").take()

@@ -6,6 +6,7 @@ statement on SQLite, so that nobody is refused at its end; on PostgreSQL rows ar
 
 from __future__ import annotations
 
+import select as select_module
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -17,7 +18,13 @@ from typing import Any, TypeVar
 from sqlalchemy import Column, Connection, Engine, Table, create_engine, event, select, text
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import URL, make_url
-from sqlalchemy.exc import DataError, DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.exc import (
+    DataError,
+    DBAPIError,
+    InterfaceError,
+    InvalidatePoolError,
+    OperationalError,
+)
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from autodub.infra import private
@@ -33,6 +40,8 @@ class DatabaseAway(Unavailable):
 
 _POOL, _MORE = 8, 40
 """Connections kept open, and how many more may be opened for a moment."""
+_IDLE = 0.5
+"""Seconds after which a connection may have been cut without a word."""
 _AGAIN = ("40001", "40P01")
 """What PostgreSQL says when transactions got in each other's way: the loser begins anew."""
 _OTHERS = ("42P01", "42703")
@@ -67,8 +76,11 @@ class Sql:
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:
-        """A connection for SELECT; sees the last committed state. Raises Unavailable."""
-        with self._errors(), self.engine().connect() as connection:
+        """A connection for SELECT; each one sees the last committed state. Raises Unavailable."""
+        engine = self.engine()
+        if self.is_postgres:  # nothing to begin and to end: one way to the database and back is enough
+            engine = engine.execution_options(isolation_level="AUTOCOMMIT")
+        with self._errors(), engine.connect() as connection:
             yield connection
 
     @contextmanager
@@ -144,8 +156,8 @@ class Sql:
         if self.is_postgres:
             address = self._address.set(drivername="postgresql+psycopg")
             try:
-                return create_engine(
-                    address, pool_size=_POOL, max_overflow=_MORE, pool_pre_ping=True, connect_args=_REACHING,
+                engine = create_engine(
+                    address, pool_size=_POOL, max_overflow=_MORE, connect_args=_REACHING,
                     hide_parameters=True,
                     # Whatever the server's default: who waited for a lock must see what the other one wrote.
                     isolation_level="READ COMMITTED",
@@ -155,6 +167,8 @@ class Sql:
                     "The database is PostgreSQL, and its driver is not installed.",
                     hint="Install it: pip install 'autodub[postgres]'",
                 ) from error
+            _ping_idle(engine)
+            return engine
         if self._address.get_backend_name() != "sqlite":
             raise DatabaseAway(
                 f"{self.name} is neither SQLite nor PostgreSQL.",
@@ -196,6 +210,36 @@ class Sql:
                     hint="Has a newer release changed them? Update Autodub here as well.",
                 ) from error
             raise
+
+
+def _ping_idle(engine: Engine) -> None:
+    """Ask connections that may have been cut whether they still stand; all are opened anew if one does not.
+
+    SQLAlchemy's own ping is sent before every use, and doubles what a database is asked. Here only those are
+    asked that lay idle, and those on which the other side said something unasked: that it goes, for one.
+    """
+
+    def returned(_connection: object, record: Any) -> None:
+        record.info["since"] = time.monotonic()
+
+    def taken(connection: Any, record: Any, _proxy: object) -> None:
+        since = record.info.get("since")
+        if since is None or (time.monotonic() - since < _IDLE and not _speaks(connection.fileno())):
+            return
+        try:
+            engine.dialect.do_ping(connection)
+        except Exception as problem:
+            raise InvalidatePoolError(str(problem)) from problem
+
+    event.listen(engine, "checkin", returned)
+    event.listen(engine, "checkout", taken)
+
+
+def _speaks(socket: int) -> bool:
+    """Whether something came in that nobody asked for, the end of the connection included."""
+    look = select_module.poll()
+    look.register(socket, select_module.POLLIN)
+    return bool(look.poll(0))
 
 
 def those(connection: Connection, column: Column[str], wanted: Iterable[str]) -> set[str]:
