@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import secrets
 import urllib.request
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,16 @@ from playwright.sync_api import Page, expect
 from real_site import PASSWORD, Site
 
 from autodub.testing import clips
+
+
+@dataclass(frozen=True)
+class Dubs:
+    """A server with two dubs into Spanish, of four seconds each."""
+
+    site: Site
+    first: str
+    """Called ``=First``."""
+    second: str
 
 
 def ask(site: Site, method: str, path: str, body: object = None) -> Any:

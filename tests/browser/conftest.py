@@ -14,6 +14,7 @@ import pytest
 from autodub.web import pages
 
 playwright = pytest.importorskip("playwright.sync_api", reason="the Python package playwright is not here")
+from beside import Dubs, dub  # noqa: E402
 from playwright.sync_api import Browser, Page, sync_playwright  # noqa: E402
 from real_site import AXE, Site, Witness, violations  # noqa: E402
 
@@ -41,15 +42,19 @@ def browser() -> Iterator[Browser]:
 @pytest.fixture(scope="session")
 def serving(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., Site]]:
     """Start servers, each over a data directory of its own; options as ``autodub serve`` has them."""
-    with ExitStack() as stack:
+    started: list[Site] = []
 
-        def start(*options: str, prepare: Callable[[Site], None] = lambda _: None) -> Site:
-            site = Site(tmp_path_factory.mktemp("site"), *options)
-            stack.callback(site.stop)
-            prepare(site)
-            return site.start()
+    def start(*options: str, prepare: Callable[[Site], None] = lambda _: None) -> Site:
+        site = Site(tmp_path_factory.mktemp("site"), *options)
+        started.append(site)
+        prepare(site)
+        return site.start()
 
-        yield start
+    yield start
+    for site in started:  # they end side by side
+        site.tell()
+    for site in started:
+        site.stop()
 
 
 @pytest.fixture(scope="session")
@@ -67,6 +72,17 @@ def accounts(serving: Callable[..., Site]) -> Site:
         site.add("ben")
 
     return serving("--accounts", "--slots", "0", prepare=prepare)
+
+
+@pytest.fixture(scope="session")
+def dubs(serving: Callable[..., Site], tmp_path_factory: pytest.TempPathFactory) -> Dubs:
+    """Made by the embedded engines, where a user has ten minutes a month."""
+
+    def limit(site: Site) -> None:
+        site.environ["AUTODUB_MINUTES"] = "10"
+
+    site, folder = serving("--slots", "1", prepare=limit), tmp_path_factory.mktemp("dubs")
+    return Dubs(site, dub(site, folder, "=First"), dub(site, folder, "Second"))
 
 
 @pytest.fixture

@@ -85,9 +85,9 @@ def material(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path, Path
 
 
 @pytest.fixture(scope="module")
-def studio(serving: Callable[..., Site], material: tuple[Path, Path, Path]) -> Studio:
-    """A server of these tests alone."""
-    return Studio(serving("--slots", "1"), *material)
+def studio(site: Site, material: tuple[Path, Path, Path]) -> Studio:
+    """The server of all tests, and what these dub there."""
+    return Studio(site, *material)
 
 
 @pytest.fixture(scope="module")
@@ -277,7 +277,7 @@ def test_an_edited_dub_says_so_and_is_made_again(opening: Opening, studio: Studi
 def test_a_dub_outlives_its_server_and_its_network(
     opening: Opening, serving: Callable[..., Site], material: tuple[Path, Path, Path], axe: Axe
 ) -> None:
-    """The server is killed and started again, then the network goes: the page has every event at the end."""
+    """The server is killed and started again, then the computer sleeps: the page has every event after."""
     site = serving("--slots", "1")
     own = Studio(site, *material)
     job = own.submit(own.film)  # recognising takes long enough to be in the middle of it
@@ -293,9 +293,11 @@ def test_a_dub_outlives_its_server_and_its_network(
     site.start()
     expect(page.get_by_text("The server cannot be reached.")).to_have_count(0)
     page.context.set_offline(True)
+    page.context.new_cdp_session(page).send("Page.setWebLifecycleState", {"state": "frozen"})
     found = own.over(job)
     assert found["state"] == "completed"
     assert found["attempt"] > 1
+    page.context.new_cdp_session(page).send("Page.setWebLifecycleState", {"state": "active"})
     page.context.set_offline(False)
     expect(page.get_by_role("listbox")).to_be_visible()
     expect(page.locator("[data-number]")).to_have_count(found["events"])

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy
 import pytest
 import soundfile
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import Locator, Page, Route, expect
 from real_site import Site, Witness
 
 from autodub.client import Client
@@ -25,6 +25,24 @@ SENTENCES = (
     ("rms", "I would like to buy some bread."),
     ("slt", "We can walk to the market."),
 )
+
+
+_TITLE = "الأحاديث الصباحية في السوق القديم بجانب الكنيسة: قصة طويلة عن الخبز والطقس الجميل"
+_BEGINS_INSIDE = """
+title => {
+  const letter = document.createRange();
+  letter.setStart(title.firstChild, 0);
+  letter.setEnd(title.firstChild, 1);
+  const [own, whole] = [letter.getBoundingClientRect(), title.getBoundingClientRect()];
+  return own.width > 0 && own.left >= whole.left && own.right <= whole.right + 1 && own.right <= innerWidth;
+}
+"""
+
+
+def _titled(route: Route) -> None:
+    """The job, as if it had a long title in Arabic."""
+    answer = route.fetch()
+    route.fulfill(response=answer, json=answer.json() | {"title": _TITLE})
 
 
 @pytest.fixture(scope="module")
@@ -246,12 +264,23 @@ def test_everything_can_be_reached_by_keys(studio: Page) -> None:
 def test_nobody_is_kept_out(
     opening: Opening, site: Site, dub: str, axe: Axe, width: int, scheme: str
 ) -> None:
-    """Axe finds nothing wrong with any panel, by day and by night, on a phone and on a wide screen."""
+    """Axe finds nothing wrong with any panel, by day and by night, on a phone and on a wide screen.
+
+    A title from right to left is cut at its end; a voice can be heard before it is chosen.
+    """
     size = {"width": width, "height": 844}
-    page, _ = opening(site, f"/jobs/{dub}/studio", color_scheme=scheme, viewport=size)
+    page, _ = opening(site, None, color_scheme=scheme, viewport=size)
+    page.route(f"**/api/v1/jobs/{dub}", _titled)
+    page.goto(f"/jobs/{dub}/studio")
+    title = page.locator("h1").get_by_text(_TITLE)
+    expect(title).to_be_visible()
+    assert title.evaluate(_BEGINS_INSIDE)
     lines(page).nth(0).click()
-    for panel in ("Line", "Problems", "Find", "Voices", "History"):
+    for panel in ("Line", "Problems", "Find", "History", "Voices"):
         page.get_by_role("tab", name=panel).click()
         expect(page.locator("main [aria-busy=true]")).to_have_count(0)
         axe(page)
+    with page.expect_response("**/voices/preview") as heard:
+        page.get_by_role("tabpanel").get_by_role("button", name="Hear ").first.click()
+    assert heard.value.status in (200, 202)
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")

@@ -3,31 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
 import pytest
-from beside import ask, dub, fits
+from beside import Dubs, ask, fits
 from playwright.sync_api import Page, expect
 from real_site import Site, Witness
 
 Opening = Callable[..., tuple[Page, Witness]]
 Axe = Callable[[Page], None]
-
-
-@dataclass(frozen=True)
-class Dubs:
-    """A server with two dubs into Spanish."""
-
-    site: Site
-    first: str
-    second: str
-
-
-@pytest.fixture(scope="module")
-def dubs(serving: Callable[..., Site], tmp_path_factory: pytest.TempPathFactory) -> Dubs:
-    """Made by the embedded engines."""
-    site, folder = serving("--slots", "1"), tmp_path_factory.mktemp("voices")
-    return Dubs(site, dub(site, folder, "First"), dub(site, folder, "Second"))
 
 
 def test_a_voice_is_heard_and_given_to_another_dub(opening: Opening, dubs: Dubs, axe: Axe) -> None:

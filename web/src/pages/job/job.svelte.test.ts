@@ -16,7 +16,7 @@ import {
   type ReceiptLine,
 } from './receipt';
 import { curve, scale, thinned, ticks } from './scale';
-import { drawing, startOf } from './score';
+import { drawing, startOf, MARGIN } from './score';
 import { picture, sums, underWay, type Attempt, type Stage } from './stages';
 import { targets } from './targets';
 import { bound, figure, lateness, lineWords } from './words';
@@ -227,7 +227,7 @@ describe('drawing', () => {
     ).toBe('M0.0 1.0M2.0 2.0L3.0 3.0');
     expect(thinned([1, 3, null, null, 5], 3)).toEqual({ every: 2, values: [2, null, 5] });
     const drawn = drawing(receipt([line('1', [0, 1], null, { pace: 2 })]), 128);
-    expect([drawn.x(0), drawn.x(10_000)]).toEqual([14, 114]);
+    expect([drawn.x(0), drawn.x(10_000)]).toEqual([MARGIN, 128 - MARGIN]);
     expect(drawn.loudness).toEqual([-60, -5]);
     expect(drawn.yPace(2)).toBeGreaterThan(130);
   });
