@@ -27,7 +27,7 @@ class Event:
     - ``account.blocked``: nobody asks this account any more (code, is_refusal; the reason is the message);
     - ``gate.narrowed``, ``gate.widened``: how many calls an account is sent at once (pool, lanes, ceiling,
       pause: seconds for which nobody begins);
-    - ``limits.shared``: after ``degraded`` with the word ``limits``, limits of accounts are shared with other
+    - ``limits.shared``: after ``degraded`` for limits, those of accounts are shared with other
       processes again;
     - ``estimate``: what the dub will cost, US dollars (low, likely, high);
     - ``budget.spent``, ``budget.exhausted``: US dollars (spent, cap);
