@@ -14,7 +14,7 @@ from collections import Counter, deque
 from dataclasses import dataclass, field
 from typing import Self
 
-_REQUEST = re.compile(rb"(?:^|\r\n)(GET|PUT|HEAD|DELETE|POST) /\S* HTTP/1\.1\r\n")
+_REQUEST = re.compile(rb"(GET|PUT|HEAD|DELETE|POST) /\S* HTTP/1\.1\r\n")
 
 
 @dataclass
@@ -109,12 +109,10 @@ async def _carry(near: asyncio.StreamReader, far: asyncio.StreamWriter, way: Way
             await far.drain()
 
     delivering = asyncio.create_task(deliver())
-    tail = b""
     with contextlib.suppress(OSError):
         while not delivering.done():
             data = await near.read(65_536)
-            _count(way, tail, data, out=out)
-            tail = data[-2:]
+            _count(way, data, out=out)
             under_way.append((loop.time() + way.delay, data))
             arrived.set()
             if not data:
@@ -126,12 +124,12 @@ async def _carry(near: asyncio.StreamReader, far: asyncio.StreamWriter, way: Way
     far.close()
 
 
-def _count(way: Way, before: bytes, data: bytes, *, out: bool) -> None:
+def _count(way: Way, data: bytes, *, out: bool) -> None:
     if not out:
         way.brought += len(data)
         return
     way.sent += len(data)
-    way.requests.update(found.decode() for found in _REQUEST.findall(before + data))
+    way.requests.update(found.decode() for found in _REQUEST.findall(data))
 
 
 async def _end() -> None:

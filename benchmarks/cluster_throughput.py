@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 import sys
+import time
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,8 @@ from benchmarks import cluster_scene as scene
 from benchmarks.cluster_network import Network
 
 _RATE, _SECONDS = 16_000, 11
+_REST = 10.0
+"""Seconds for which nothing is done, to learn what is asked then all the same."""
 _WISHES = {
     "spoken": "en",
     "engines": {role: "fake" for role in FAKES if role not in ("cloner", "diarizer")},
@@ -70,6 +73,11 @@ def _run(folder: Path, talks: list[Path], *, workers: int, delay: float) -> dict
         first = [scene.Wish("ann", one, "fr", _WISHES) for one in talks[:workers]]
         warm = scene.submit({"ann": client}, first)
         scene.until_over(cluster, warm, patience=1800)
+        rest = _costs(cluster, network, database)
+        time.sleep(_REST)
+        at_rest = {
+            name: (found - rest[name]) / _REST for name, found in _costs(cluster, network, database).items()
+        }
         jobs = scene.submit({"ann": client}, [scene.Wish("ann", talk_, "es", _WISHES) for talk_ in talks])
         # All of them wait or run by now; what follows is counted from here to the end of the last one.
         left = sum(state not in scene.OVER for state in scene.states(cluster, jobs))
@@ -81,7 +89,11 @@ def _run(folder: Path, talks: list[Path], *, workers: int, delay: float) -> dict
             "workers": workers, "delay there and back_ms": round(delay * 1000),
             "completed": states.count("completed"), "took_s": round(took, 1),
             "jobs an hour": round(left / took * 3600),
-            "of one job": {name: round((after[name] - before[name]) / max(1, left), 2) for name in after},
+            "a second at rest": {name: round(found, 2) for name, found in at_rest.items()},
+            "of one job, rest left out": {
+                name: round((after[name] - before[name] - at_rest[name] * took) / max(1, left), 2)
+                for name in after
+            },
         }  # fmt: skip
     print(report, file=sys.stderr, flush=True)
     return report
