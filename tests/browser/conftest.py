@@ -15,11 +15,12 @@ from autodub.web import pages
 
 playwright = pytest.importorskip("playwright.sync_api", reason="the Python package playwright is not here")
 from beside import Dubs, dub  # noqa: E402
-from playwright.sync_api import Browser, Page, sync_playwright  # noqa: E402
+from playwright.sync_api import Browser, Page, expect, sync_playwright  # noqa: E402
 from real_site import AXE, Site, Witness, violations  # noqa: E402
 
 _NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 Opening = Callable[..., Page]
+expect.set_options(timeout=20_000)  # milliseconds: a state is waited for on a machine that does much besides
 
 
 @pytest.fixture(scope="session")
