@@ -103,7 +103,7 @@ class Supervisor:
         self._thread = threading.Thread(target=self._run, name="supervisor", daemon=True)
         self._thread.start()
 
-    def begin(self, *parts: Part, patience: float = 120.0) -> None:
+    def begin(self, *parts: Part, patience: float = 300.0) -> None:
         """Start these and wait until each does its work. Raises CannotBegin."""
         with self._lock:
             for part in parts:

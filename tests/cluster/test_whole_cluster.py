@@ -26,7 +26,7 @@ from autodub.jobs.worker import Worker
 from autodub.testing import clips
 from autodub.testing.clips import KnownClip, SpokenLine
 
-_LONG = 240.0
+_LONG = 400.0
 """Seconds after which it has failed; a quiet machine needs a tenth."""
 _FILES = ("media", "srt", "vtt")
 """What is the same to the byte; receipts tell when and how long."""
