@@ -11,7 +11,10 @@ import pytest
 from brokers import Redis
 from limits_scene import ACCOUNT, POOL, Held, World, free, until, world
 
+from autodub.gateway.accounts import Accounts
+from autodub.gateway.breaker import Breaker, Leave
 from autodub.gateway.lanes import Turn
+from autodub.gateway.shared_breaker import SharedBreaker
 from autodub.model.errors import Cancelled, CircuitOpen, NoCredit, Refused, Rejected, Unreachable
 
 KINDS = ("local", "three")
@@ -27,14 +30,25 @@ def redis(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Redis]:
 
 @pytest.fixture(params=KINDS)
 def accounts(request: pytest.FixtureRequest) -> Iterator[World]:
-    """Each kind of world; a circuit that opened is tried again after a fifth of a second."""
+    """Each kind of world."""
     redis = None if request.param == "local" else request.getfixturevalue("redis")
-    yield from world(redis, cooldown=0.2)
+    yield from world(redis)
 
 
 def stop() -> None:
     """Somebody asks to stop."""
     raise Cancelled("stop")
+
+
+def probe(accounts: World, *, job: Turn | None = None) -> tuple[Accounts, Leave]:
+    """Somebody, and his leave after the time for which a circuit stays open: no test waits for that."""
+    here = accounts()
+    assert isinstance(here.breaker, Breaker | SharedBreaker)
+    usual, here.breaker._cooldown = here.breaker._cooldown, 0.0
+    leave = here.breaker.guard(ACCOUNT, job=job)
+    here.breaker._cooldown = usual
+    assert leave.is_probe
+    return here, leave
 
 
 def answer(accounts: World, times: int, width: int) -> None:
@@ -144,8 +158,8 @@ def test_being_told_how_long_to_wait_holds_for_all(accounts: World) -> None:
     """After Retry-After nobody begins until it is over, whoever was told; other limits are their own."""
     lanes = accounts().lanes
     with lanes.enter(POOL, 5, free) as ticket:
-        change = lanes.refused(ticket, 0.5)
         told = time.monotonic()
+        change = lanes.refused(ticket, 0.5)
     assert change is not None
     assert change.pause == 0.5
     with accounts().lanes.enter(f"{ACCOUNT}/voices", 5, stop):
@@ -217,20 +231,15 @@ def test_after_a_while_one_probe_decides_for_all(accounts: World) -> None:
     """Half open, one call of all goes out; the others wait for its outcome."""
     for _ in range(3):
         once(accounts, Unreachable("x"))
-    time.sleep(0.25)
-    here = accounts()
-    probe = here.breaker.guard(ACCOUNT)
-    assert probe.is_probe
+    here, leave = probe(accounts)
     for other in accounts.all:
         with pytest.raises(Cancelled):
             other.breaker.guard(ACCOUNT, check=stop)
-    here.breaker.told(probe, Unreachable("still"))
+    here.breaker.told(leave, Unreachable("still"))
     for other in accounts.all:
         with pytest.raises(CircuitOpen, match="still"):
             other.breaker.guard(ACCOUNT)
-    time.sleep(0.25)
-    here = accounts()
-    probe = here.breaker.guard(ACCOUNT)
+    here, leave = probe(accounts)
     gone: list[bool] = []
     threads = [
         threading.Thread(target=lambda: gone.append(accounts().breaker.guard(ACCOUNT).is_probe))
@@ -239,7 +248,7 @@ def test_after_a_while_one_probe_decides_for_all(accounts: World) -> None:
     for thread in threads:
         thread.start()
     assert not gone
-    here.breaker.told(probe, None)
+    here.breaker.told(leave, None)
     for thread in threads:
         thread.join(60)
     assert gone == [False] * 5
@@ -249,10 +258,9 @@ def test_a_cancelled_probe_gives_its_place_to_the_next(accounts: World) -> None:
     """A probe that was only told to stop neither closes the circuit nor blocks it for ever."""
     for _ in range(3):
         once(accounts, Unreachable("x"))
-    time.sleep(0.25)
-    here = accounts()
-    here.breaker.told(here.breaker.guard(ACCOUNT), Cancelled("stop"))
-    assert accounts().breaker.guard(ACCOUNT).is_probe
+    here, leave = probe(accounts)
+    here.breaker.told(leave, Cancelled("stop"))
+    probe(accounts)
 
 
 def test_a_later_job_may_look_for_itself_once(accounts: World) -> None:
@@ -262,9 +270,9 @@ def test_a_later_job_may_look_for_itself_once(accounts: World) -> None:
     with pytest.raises(NoCredit):
         accounts().breaker.guard(ACCOUNT, job=first)
     here = accounts()
-    probe = here.breaker.guard(ACCOUNT, job=later)
-    assert probe.is_probe
-    here.breaker.told(probe, NoCredit("empty"))
+    leave = here.breaker.guard(ACCOUNT, job=later)
+    assert leave.is_probe
+    here.breaker.told(leave, NoCredit("empty"))
     with pytest.raises(NoCredit):
         accounts().breaker.guard(ACCOUNT, job=later)
 

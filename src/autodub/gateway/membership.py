@@ -115,6 +115,8 @@ class Membership:
         """Be no member any more."""
         self._over.set()
         self._wake.set()
+        for thread in self._threads[:1]:  # which might say otherwise afterwards
+            thread.join(self._lease)
         if self._threads and self._outage is None:
             try:
                 self._memory.ask("leave", self.id)
@@ -221,7 +223,7 @@ class Membership:
         return self._over.is_set() or self._outage is not None
 
     def _heard(self, told: Sequence[str]) -> None:
-        if told[0] == "join":  # the memory was emptied
+        if told[0] in ("join", "listening"):  # the memory was emptied; somebody may have joined unheard
             self._wake.set()
         elif told[0] == "members":
             self._known = max(self._known, int(told[1]))

@@ -21,6 +21,7 @@ local prefix, verb, me = KEYS[1], ARGV[1], ARGV[2]
 local clock = redis.call('TIME')
 local now = clock[1] * 1000000 + clock[2]
 local SETTLE, DAY, WEEK = 3000000, 86400000, 604800000
+local LONGEST = 300000000 -- a lease that runs for longer is one from before the clock was set back
 
 local function text(number) return string.format('%.0f', number) end
 local function key(kind, name) return prefix .. kind .. ':' .. name end
@@ -30,18 +31,18 @@ local lives = {}
 local function is_alive(process)
   if lives[process] == nil then
     local until_ = redis.call('ZSCORE', prefix .. 'members', process)
-    lives[process] = until_ ~= false and tonumber(until_) > now
+    lives[process] = until_ ~= false and tonumber(until_) > now and tonumber(until_) <= now + LONGEST
   end
   return lives[process]
 end
 
-local function members() return redis.call('ZCOUNT', prefix .. 'members', text(now), '+inf') end
+local function members() return redis.call('ZCOUNT', prefix .. 'members', text(now), text(now + LONGEST)) end
 
 -- Microseconds until calls may begin: after a loss of memory those who hold something say so first.
 local function unsettled()
   local era = redis.call('HMGET', prefix .. 'era', 'began', 'expected')
   local left = (tonumber(era[1]) or now) + SETTLE - now
-  if left <= 0 or redis.call('SCARD', prefix .. 'ready') >= (tonumber(era[2]) or 1) then return 0 end
+  if left <= 0 or left > SETTLE or redis.call('SCARD', prefix .. 'ready') >= (tonumber(era[2]) or 1) then return 0 end
   return left
 end
 

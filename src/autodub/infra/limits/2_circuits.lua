@@ -49,7 +49,8 @@ function verbs.guard(account, permit, job, is_trial, cooldown)
   end
   local is_new = job ~= '' and not redis.call('ZSCORE', key('jobs', account), job)
   local is_probing = found[3] and is_alive(owner(found[3]))
-  if (is_new or now - tonumber(found[1]) >= tonumber(cooldown)) and not is_probing then
+  local since = now - tonumber(found[1]) -- below 0: the clock was set back
+  if (is_new or since < 0 or since >= tonumber(cooldown)) and not is_probing then
     redis.call('HSET', circuit, 'probe', permit)
     know(account, job)
     return {'probe', 0}

@@ -44,6 +44,7 @@ end
 
 local function pause(state)
   local last = state.interval > 0 and tonumber(redis.call('LINDEX', key('starts', state.pool), -1) or 0) or 0
+  if last > now then last = 0 end -- the clock was set back
   return math.max(state.resumes, last + state.interval) - now
 end
 
