@@ -19,8 +19,10 @@ from autodub.engines import registry
 from autodub.engines.remote import facts_of
 from autodub.engines.roles import EngineContext, EngineOptions, Info, Readiness
 from autodub.gateway import keys, remote
+from autodub.gateway.gateway import nobody
+from autodub.gateway.work import CallWork
 from autodub.infra import codec, pg_bell, pg_offers, settings
-from autodub.infra.pg_calls import TRIES
+from autodub.infra.pg_calls import TRIES, Order, tidy
 from autodub.infra.pg_offers import Offers, WorkersAway
 from autodub.jobs import calls
 from autodub.jobs.feasible import Feasible
@@ -34,6 +36,7 @@ from autodub.model.errors import (
     EngineError,
     Refused,
     Rejected,
+    Unavailable,
     UnknownEngine,
     Unreachable,
 )
@@ -276,7 +279,7 @@ def test_stopping_withdraws_what_waits_and_ends_what_is_made(
     held, other = (made, waiting) if made.key in worker.running else (waiting, made)
     other.driver.cancel.request()
     assert isinstance(other.ended().problem, Cancelled)
-    assert queued(scene) == 1
+    until(lambda: queued(scene) == 1)
     held.driver.cancel.request()
     assert isinstance(held.ended().problem, Cancelled)
     until(lambda: not worker.running)
@@ -343,6 +346,83 @@ def test_a_worker_that_leaves_hands_its_calls_back(scene: Scene, script: Script)
     script._delay = 0.0
     scene.worker(machine="another")
     assert one.ended().problem is None
+
+
+def test_a_driver_that_was_taken_for_dead_is_heard_again(
+    scene: Scene, script: Script, monkeypatch: pytest.MonkeyPatch
+) -> None:  # fmt: skip
+    """It says again that it waits, before its call is stopped as nobody's."""
+    monkeypatch.setattr(calls, "_UNWANTED", 3600.0)
+    script._steps[:] = [Hang()]
+    scene.worker()
+    one = Calling(scene.driver("a"), "uno")
+    until(lambda: script.requests)
+    scene.change("DELETE FROM call_waiters")
+    until(lambda: scene.rows("SELECT key FROM call_waiters") == [(one.key,)])
+    script.release()
+    assert one.ended().problem is None
+    assert len(script.requests) == 1
+
+
+def test_a_worker_that_takes_a_call_up_twice_has_all_its_places_afterwards(
+    scene: Scene, script: Script
+) -> None:  # fmt: skip
+    """It was taken for dead, and its other place is the first to find the call."""
+    script._steps[:] = [Hang()]
+    worker = scene.worker(slots=2)
+    one = Calling(scene.driver("a"), "uno")
+    until(lambda: script.requests)
+    scene.change(f"DELETE FROM sessions WHERE id = '{worker._board.worker}'")
+    until(lambda: len(script.requests) == 2)
+    script.release()
+    assert one.ended().problem is None
+    until(lambda: not any(worker._busy.values()))
+    assert not worker.running
+
+
+def test_who_waits_at_a_page_does_not_wait_for_long(scene: Scene, script: Script) -> None:
+    """A worker that is busy with a film holds up no thread of a server; the call is withdrawn."""
+    scene.worker().stop(patience=30.0)
+    driver = scene.driver()
+    asked = remote.caller(driver.store, patience=0.0)
+    work = CallWork(driver.store.blobs, cancel=driver.cancel, listener=nobody, stage="voices")
+    with pytest.raises(WorkersAway, match="are busy"):
+        asked(driver.engine("synthesizer"), "synthesize", says("Hola."), work)
+    work.close()
+    assert queued(scene) == 0
+
+
+def test_words_do_not_stay_where_there_are_no_workers_any_more(scene: Scene, script: Script) -> None:
+    """A call whose driver was killed goes with any process that has the store open."""
+    board = scene.driver().store.calls
+    assert board is not None
+    board.ask(Order("k", "synthesizer.fake", "i", {}, "synthesize", "words", None))
+    tidy(board._index)
+    assert queued(scene) == 1
+    scene.change("DELETE FROM call_waiters")
+    tidy(board._index)
+    assert queued(scene) == 0
+
+
+def test_a_question_is_not_answered_by_a_database_that_was_away(scene: Scene, script: Script) -> None:
+    """It is asked again: what passes is nothing that anybody should remember."""
+    board = scene.driver().store.calls
+    assert board is not None
+    told: list[str] = []
+    question = pg_offers.Question.of("synthesizer.fake", {}, "speaks", ("es",))
+    asking = threading.Thread(target=lambda: told.append(board.offers.ask(question, patience=60.0)))
+    board.offers.places()  # makes the tables
+    asking.start()
+    until(lambda: scene.rows("SELECT id FROM call_asks"))
+
+    def away(_: object) -> str:
+        raise Unavailable("gone")
+
+    board.offers.answer(("synthesizer.fake",), away)
+    assert scene.rows("SELECT answered, error FROM call_asks") == [(None, None)]
+    board.offers.answer(("synthesizer.fake",), lambda _: "true")
+    asking.join(60)
+    assert told == ["true"]
 
 
 def test_another_version_is_not_taken_for_the_one_asked_for(

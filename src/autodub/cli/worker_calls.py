@@ -5,12 +5,19 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Mapping
-from queue import SimpleQueue
-from typing import Any
+from contextlib import suppress
+from queue import Empty, SimpleQueue
+from typing import TYPE_CHECKING, Any
 
+from autodub.cli.failure import FAILED
 from autodub.infra.settings import Settings
 
+if TYPE_CHECKING:
+    from autodub.jobs.calls import CallWorker
+
 log = logging.getLogger("autodub.calls")
+_RELEASE = 15.0
+"""Seconds between two looks whether a newer release has changed the store."""
 _PATIENCE = 8.0
 """Seconds that calls have to come to an end after a request to stop, before they are left to others."""
 
@@ -37,11 +44,28 @@ def serve(settings: Settings, engines: str, given: Mapping[str, Any]) -> int:
         with stopping(lambda: asked.put(None), lambda _: None):
             worker.start()
             log.info("worker for calls begins", extra={"engines": sorted(worker.desk.lanes), "slots": slots})
-            asked.get()
-            log.info("the worker is told to stop; its calls are left to others")
+            code = _until(asked, worker)
             has_ended = worker.stop(patience=_PATIENCE)
         log.info("worker for calls ends")
         if not has_ended:  # handed back; what is still computing must not hold up the end
             logging.shutdown()
-            os._exit(0)
-    return 0
+            os._exit(code)
+    return code
+
+
+def _until(asked: SimpleQueue[None], worker: CallWorker) -> int:
+    """Wait for the reason to stop; the exit code it makes."""
+    from autodub.model.errors import AutodubError
+
+    while True:
+        with suppress(Empty):
+            asked.get(timeout=_RELEASE)
+            log.info("the worker is told to stop; its calls are left to others")
+            return 0
+        try:
+            is_ours = worker.is_ours()
+        except AutodubError:
+            continue  # it is asked again, and nothing can be taken up meanwhile
+        if not is_ours:
+            log.error("another release of Autodub has changed the store, and this worker ends")
+            return FAILED

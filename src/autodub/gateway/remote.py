@@ -7,6 +7,7 @@ caller be killed, the next one finds it under way. Waiting costs a thread and no
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
@@ -42,15 +43,19 @@ Caller = Callable[[Remote, str, object, Waits], Any]
 """Has a call made elsewhere."""
 
 
-def caller(store: Store) -> Caller:
-    """What has calls made elsewhere, and finds their answers in a store."""
-    return partial(call, store)
+def caller(store: Store, *, patience: float | None = None) -> Caller:
+    """What has calls made elsewhere, and finds their answers in a store; ``patience`` as for ``call``."""
+    return partial(call, store, patience=patience)
 
 
-def call(store: Store, engine: Remote, verb: str, request: object, work: Waits) -> Any:
+def call(
+    store: Store, engine: Remote, verb: str, request: object, work: Waits, *, patience: float | None = None
+) -> Any:
     """The answer to a call, made by whoever serves the engine.
 
-    Raises what the engine raised there; WorkersAway where nobody serves it any more; Cancelled.
+    ``patience``: seconds that somebody waits for it at a page; None for a job, which can wait for long.
+    Raises what the engine raised there; WorkersAway where nobody serves it any more, or nobody in time;
+    Cancelled.
     """
     from autodub.infra.pg_calls import Order
 
@@ -66,7 +71,7 @@ def call(store: Store, engine: Remote, verb: str, request: object, work: Waits) 
         owner=store.owner,
     )  # fmt: skip
     with board.waiting(order):
-        done = _waited(board, order, work)
+        done = _waited(board, order, work, patience)
     if done.error is not None:
         raise error_text.load(done.error)
     answer = store.get(order.key)
@@ -79,20 +84,25 @@ def call(store: Store, engine: Remote, verb: str, request: object, work: Waits) 
     return codec.load(keys.answer_type(engine, verb), answer.result)
 
 
-def _waited(board: CallBoard, order: Order, work: Waits) -> Progress:
+def _waited(board: CallBoard, order: Order, work: Waits, patience: float | None) -> Progress:
     """How the call ended."""
     from autodub.infra.pg_bell import call_topic
     from autodub.infra.pg_offers import WorkersAway
 
     told: tuple[float, str] | None = None
-    glances = 0
+    glances, began = 0, time.monotonic()
     with board.bell.hearing(call_topic(order.key)) as rung:
         while True:
             found = board.look(order.key)
-            if found is None:  # it was taken for one that nobody waits for
-                board.ask(order)
-            elif found.is_done:
+            if found is not None and found.is_done:
                 return found
+            if patience is not None and time.monotonic() - began > patience:
+                raise WorkersAway(
+                    f"The workers that serve {order.engine.partition('.')[2]} are busy.",
+                    hint="Try again in a moment.",
+                )
+            if found is None or not found.is_ours:  # we were taken for dead, and it for nobody's
+                board.ask(order)
             else:
                 state = (found.fraction, found.message) if found.is_held else (0.0, _WAITING)
                 if state != told:

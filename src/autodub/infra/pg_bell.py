@@ -15,7 +15,6 @@ from typing import Any
 from sqlalchemy import Connection, text
 
 from autodub.infra.pg_index import PgIndex
-from autodub.model.errors import AutodubError
 
 log = logging.getLogger("autodub.calls")
 _CHANNEL = "autodub_calls"
@@ -39,6 +38,7 @@ class Bell:
         self._heard: dict[str, list[threading.Event]] = {}
         self._over = threading.Event()
         self._thread: threading.Thread | None = None
+        self._is_deaf = False
 
     @contextmanager
     def hearing(self, *topics: str) -> Iterator[threading.Event]:
@@ -71,10 +71,10 @@ class Bell:
         while not self._over.is_set():
             try:
                 self._hear()
-            except AutodubError as problem:  # whoever waits looks by himself meanwhile
-                log.warning("calls are looked for now and then only: %s", problem.message)
-            except Exception:  # the thread goes on
-                log.warning("calls are looked for now and then only", exc_info=True)
+            except Exception:  # whoever waits looks by himself meanwhile
+                if not self._is_deaf:  # said once, however long the database is away
+                    log.warning("calls are looked for now and then only", exc_info=True)
+                self._is_deaf = True
             self._over.wait(_PAUSE)
 
     def _hear(self) -> None:
@@ -84,6 +84,7 @@ class Bell:
         try:
             connection.autocommit = True
             connection.execute(f"LISTEN {_CHANNEL}")
+            self._is_deaf = False
             self._ring(None)  # what was told before nobody heard
             while not self._over.is_set():
                 for told in connection.notifies(timeout=_GLANCE):

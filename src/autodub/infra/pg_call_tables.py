@@ -86,6 +86,12 @@ asks = Table(
 """Questions that only a worker's own engine can answer, and take no time: whether it knows a language."""
 
 
+def are_there(index: PgIndex) -> bool:
+    """Whether anybody has made them. Raises Unavailable."""
+    with index.reading() as connection:
+        return inspect(connection).has_table(calls.name, schema=SCHEMA)
+
+
 def prepare(index: PgIndex) -> None:
     """Make the tables once, whoever comes first. Raises Unavailable."""
     with _lock:

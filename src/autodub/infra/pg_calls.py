@@ -29,9 +29,9 @@ from sqlalchemy import (
 
 from autodub.infra.error_text import dump
 from autodub.infra.pg_bell import Bell, call_topic, engine_topic, notify
-from autodub.infra.pg_call_tables import calls, prepare, turns, waiters
+from autodub.infra.pg_call_tables import are_there, calls, prepare, turns, waiters
 from autodub.infra.pg_index import PgIndex, now
-from autodub.infra.pg_offers import Offers, options_text
+from autodub.infra.pg_offers import Offers, forget, options_text
 from autodub.infra.sessions import Session
 from autodub.model.errors import AutodubError, Rejected
 
@@ -70,6 +70,8 @@ class Progress:
     """As ``error_text.dump`` wrote it, where it is done and has no answer."""
     is_held: bool
     """Whether somebody makes it."""
+    is_ours: bool
+    """Whether it is known that we wait for it."""
     fraction: float
     message: str
 
@@ -84,6 +86,16 @@ class Load:
     """Seconds for which the first has waited."""
     places: int = 0
     """Calls that its workers can make at once."""
+
+
+def tidy(index: PgIndex) -> None:
+    """Remove calls that nobody waits for and nobody makes, and what is known of workers that are gone.
+
+    Workers do so all the time; this is for when there are none any more: calls have words of a dub.
+    """
+    if are_there(index):
+        index.again(lambda connection: connection.execute(delete(calls).where(_left())))
+        forget(index)
 
 
 class CallBoard:
@@ -126,9 +138,8 @@ class CallBoard:
         def work(connection: Connection) -> None:
             # The row first: of two who leave at once one is the last.
             connection.execute(select(calls.c.key).where(calls.c.key == key).with_for_update())
-            mine = (waiters.c.key == key, waiters.c.session == self._session.id)
-            connection.execute(delete(waiters).where(*mine))
-            connection.execute(delete(calls).where(calls.c.key == key, calls.c.holder.is_(None), ~_wanted()))
+            connection.execute(delete(waiters).where(*self._waits(key)))
+            connection.execute(delete(calls).where(calls.c.key == key, _left()))
 
         self._index.again(work)
 
@@ -145,10 +156,12 @@ class CallBoard:
     def look(self, key: str) -> Progress | None:
         """How far a call is; None where it is not there any more."""
         with self._index.reading() as connection:
-            row = connection.execute(select(calls).where(calls.c.key == key)).one_or_none()
+            row = connection.execute(
+                select(calls, exists().where(*self._waits(key)).label("ours")).where(calls.c.key == key)
+            ).one_or_none()
         if row is None:
             return None
-        return Progress(row.done, row.error, row.holder is not None, row.fraction, row.message)
+        return Progress(row.done, row.error, row.holder is not None, row.ours, row.fraction, row.message)
 
     def claim(self, engines: Collection[str], *, without: Collection[str] = ()) -> Order | None:
         """Take up the call whose turn it is; jobs take turns. None where nothing is to be done.
@@ -166,7 +179,7 @@ class CallBoard:
     def _claim(
         self, connection: Connection, engines: Collection[str], without: Collection[str]
     ) -> Order | None:
-        connection.execute(delete(calls).where(calls.c.holder.is_(None), ~_wanted()))
+        connection.execute(delete(calls).where(_left()))
         free = and_(calls.c.holder.is_(None), not_(calls.c.done), calls.c.engine.in_(engines))
         if without:
             free &= calls.c.identity.not_in(without)
@@ -235,12 +248,19 @@ class CallBoard:
 
         self._index.again(work)
 
+    def _waits(self, key: str) -> tuple[ColumnElement[bool], ...]:
+        return waiters.c.key == key, waiters.c.session == self._session.id
+
     def _held(self, key: str) -> ColumnElement[bool]:
         return and_(calls.c.key == key, calls.c.holder == self._session.id)
 
 
 def _wanted() -> Exists:
     return exists().where(waiters.c.key == calls.c.key)
+
+
+def _left() -> ColumnElement[bool]:
+    return and_(calls.c.holder.is_(None), ~_wanted())
 
 
 def _ended(key: str, problem: AutodubError | None) -> Update:

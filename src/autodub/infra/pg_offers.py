@@ -101,8 +101,7 @@ class Offers:
                 changed = {name: new.excluded[name] for name in ("identity", "facts", "places", "seen")}
                 key = ["worker", "engine", "options"]
                 connection.execute(new.on_conflict_do_update(index_elements=key, set_=changed))
-            connection.execute(delete(offers).where(offers.c.seen < now - PATIENCE))
-            connection.execute(delete(asks).where(asks.c.asked < now - _OLD))
+        forget(self._index)
 
     def leave(self, worker: str) -> None:
         """A worker goes: what it served is not there any more, unless it is started anew soon."""
@@ -196,6 +195,8 @@ class Offers:
             told: dict[str, str] = {}
             try:
                 told["answer"] = reply(asked)
+            except Unavailable:  # the database, just now; it is asked again in a moment
+                continue
             except AutodubError as problem:
                 told["error"] = error_text.dump(problem)
             with self._index.writing() as connection:
@@ -203,6 +204,13 @@ class Offers:
                 connection.execute(update(asks).where(*mine).values(answered=now, **told))
                 notify(connection, call_topic(row.id))
         return len(rows)
+
+
+def forget(index: PgIndex) -> None:
+    """Remove what is offered no more, and old questions. Raises Unavailable."""
+    with index.writing() as connection:
+        connection.execute(delete(offers).where(offers.c.seen < now - PATIENCE))
+        connection.execute(delete(asks).where(asks.c.asked < now - _OLD))
 
 
 def options_text(options: Mapping[str, str]) -> str:

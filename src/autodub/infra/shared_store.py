@@ -12,7 +12,7 @@ from functools import cache, partial
 from hashlib import sha256
 from pathlib import Path
 
-from autodub.infra import private
+from autodub.infra import pg_calls, private
 from autodub.infra.blobs import beginning
 from autodub.infra.cache import Cache
 from autodub.infra.pg_bell import Bell
@@ -127,6 +127,7 @@ class _Process:
                 if users:
                     users[0].recheck()
                     users[0].sweep()
+                    pg_calls.tidy(self.index)
             except AutodubError as problem:  # it is tried again
                 log.warning("the store could not be tidied: %s", problem.message)
             except Exception:  # the thread goes on

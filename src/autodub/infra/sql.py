@@ -61,6 +61,8 @@ class Sql:
     def __init__(self, address: str) -> None:
         self._address: URL = make_url(address)
         self._engine: Engine | None = None
+        self._reading: tuple[Engine, Engine] | None = None
+        """The engine, and the same without transactions."""
         self._lock = threading.Lock()
         self.is_postgres = self._address.get_backend_name() == "postgresql"
 
@@ -77,10 +79,7 @@ class Sql:
     @contextmanager
     def reading(self) -> Iterator[Connection]:
         """A connection for SELECT; each one sees the last committed state. Raises Unavailable."""
-        engine = self.engine()
-        if self.is_postgres:  # nothing to begin and to end: one way to the database and back is enough
-            engine = engine.execution_options(isolation_level="AUTOCOMMIT")
-        with self._errors(), engine.connect() as connection:
+        with self._errors(), self._reader().connect() as connection:
             yield connection
 
     @contextmanager
@@ -143,7 +142,7 @@ class Sql:
         with self._lock:
             if self._engine is not None:
                 self._engine.dispose()
-                self._engine = None
+                self._engine = self._reading = None
 
     def engine(self) -> Engine:
         """SQLAlchemy's engine, for migrations."""
@@ -151,6 +150,16 @@ class Sql:
             if self._engine is None:
                 self._engine = self._open()
             return self._engine
+
+    def _reader(self) -> Engine:
+        engine = self.engine()
+        if not self.is_postgres:
+            return engine
+        with self._lock:  # put together once: that takes half as long as asking something
+            if self._reading is None or self._reading[0] is not engine:
+                # Nothing to begin and to end: one way to the database and back is enough.
+                self._reading = (engine, engine.execution_options(isolation_level="AUTOCOMMIT"))
+            return self._reading[1]
 
     def _open(self) -> Engine:
         if self.is_postgres:

@@ -117,6 +117,10 @@ class CallWorker:
         with self._lock:
             return tuple(self._running)
 
+    def is_ours(self) -> bool:
+        """Whether no newer release has changed the store so that this one must end. Raises Unavailable."""
+        return self._store.is_ours()
+
     def start(self) -> None:
         """Say what is served, and begin. Raises Unavailable."""
         self.desk.announce()
@@ -248,7 +252,8 @@ class CallWorker:
                 self._insist(lambda: self._board.hand_back(order.key))
         finally:
             with self._lock:
-                del self._running[order.key]
+                if self._running.get(order.key) is one:  # else it was lost meanwhile, and taken up once more
+                    del self._running[order.key]
                 self._busy[order.engine] -= 1
         ended = "done" if problem is None else problem.code
         log.info(

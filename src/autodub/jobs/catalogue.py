@@ -21,6 +21,8 @@ from autodub.pipeline.catalogue import EngineState, LanguageState
 SECONDS = 60.0
 """How long an answer is good."""
 _MOST = 200
+_PATIENCE = 20.0
+"""Seconds for which a page waits for the voices of an engine that workers elsewhere serve."""
 
 
 class Catalogue:
@@ -61,7 +63,7 @@ class Catalogue:
         name = catalogue.speaker(self._settings, target, name=synthesizer)
         work = CallWork(
             self._store.blobs, cancel=Cancel(), listener=nobody, stage="voices",
-            elsewhere=remote.caller(self._store),
+            elsewhere=remote.caller(self._store, patience=_PATIENCE),
         )  # fmt: skip
         try:
             return name, catalogue.voices(self._settings, target, name, work, options=options)
