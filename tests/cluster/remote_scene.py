@@ -17,8 +17,9 @@ from autodub.gateway.cancel import Cancel
 from autodub.gateway.gateway import Gateway
 from autodub.gateway.opening import open_store
 from autodub.gateway.retry import NO_RETRY
-from autodub.infra import settings
+from autodub.infra import pg_bell, settings
 from autodub.infra.settings import Settings
+from autodub.jobs import calls
 from autodub.jobs.calls import CallWorker
 from autodub.model.job import Event
 from autodub.testing.studio import Studio
@@ -139,8 +140,10 @@ def calls_database(postgres: str) -> str:
 
 
 @pytest.fixture
-def scene(calls_database: str, tmp_path: Path) -> Iterator[Scene]:
-    """Machines over an empty store."""
+def scene(calls_database: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Scene]:
+    """Machines over an empty store; they look often, so that they end soon."""
+    monkeypatch.setattr(calls, "_GLANCE", 0.05)
+    monkeypatch.setattr(pg_bell, "_GLANCE", 0.05)
     made = Scene(calls_database, tmp_path)
     yield made
     made.close()

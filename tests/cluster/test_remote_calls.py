@@ -71,9 +71,7 @@ def script(monkeypatch: pytest.MonkeyPatch) -> Iterator[Script]:
     """How the voice's calls go; whatever hangs is let go at the end."""
     made = Script()
     monkeypatch.setattr(Scripted, "steps", made, raising=False)
-    monkeypatch.setattr(calls, "_GLANCE", 0.05)
     monkeypatch.setattr(remote, "_AWAY", 1)
-    monkeypatch.setattr(pg_bell, "_GLANCE", 0.05)
     with registry.registered("synthesizer", "fake", Scripted), registry.registered(
         "translator", "fake", FakeTranslator
     ):  # fmt: skip

@@ -59,6 +59,10 @@ class Bell:
                     if not self._heard[topic]:
                         del self._heard[topic]
 
+    def ring(self) -> None:
+        """Wake everybody in this process who waits: something is over."""
+        self._ring(None)
+
     def close(self) -> None:
         """Hear nothing any more."""
         self._over.set()

@@ -139,6 +139,7 @@ class CallWorker:
         if self._over.is_set():
             return True
         self._over.set()
+        self._board.bell.ring()
         with self._lock:
             running = list(self._running.values())
         for one in running:
