@@ -114,6 +114,16 @@ def test_a_server_that_stays_away_is_told(monkeypatch: pytest.MonkeyPatch) -> No
     assert len(asked) == 6
 
 
+def test_a_job_that_waits_for_long_is_not_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Proxies cut streams in which nothing happens: one that stood for a while says that the server is there."""
+    monkeypatch.setattr(following, "_LASTING", 0.0)
+    cut = [broken() for _ in range(3 * following.PATIENCE)]
+    server, asked, _ = server_of([*cut, stream(told(1), END)])
+    with server:
+        assert [event.number for event in server.jobs.events(ID)] == [1]
+    assert len(asked) == len(cut) + 1
+
+
 def test_a_server_that_is_away_is_told_once_and_again_when_it_is_back() -> None:
     """Not for one connection that breaks; and none of its events is missed."""
     gone = httpx.Response(503, json={"title": "It is stopping.", "code": "unavailable"})

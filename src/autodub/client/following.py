@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import math
+import time
 from collections.abc import Callable, Iterator
 
 from autodub.client.errors import ApiError, NotFound, ServerError, TooMany, Unreachable
@@ -13,6 +15,8 @@ from autodub.client.transport import Transport
 _PASSING = (Unreachable, ServerError, TooMany)
 PATIENCE = 10
 """Connections in a row without an event until it is given up: a minute in which a server may restart."""
+_LASTING = 5.0
+"""Seconds after which a connection that breaks was a good one: a job may wait in its queue for long."""
 
 
 Told = Callable[["ApiError | None"], None]
@@ -24,20 +28,22 @@ def events_of(
 ) -> Iterator[Event]:
     """The events after a number, in order, none missing and none twice; ends when the job is over.
 
-    A connection that breaks is opened again where it broke. Raises ApiError when nothing comes for
-    ``PATIENCE`` connections, and NotFound when the job is deleted.
+    A connection that breaks is opened again where it broke. Raises ApiError when ``PATIENCE`` connections in
+    a row neither last nor bring anything, and NotFound when the job is deleted.
     """
     number, failed = after, 0
-    is_away = False
+    is_away, opened = False, math.inf
 
     def there() -> None:
-        nonlocal is_away
+        nonlocal is_away, opened
+        opened = time.monotonic()
         if is_away:
             is_away = False
             away(None)
 
     while True:
         failure: ApiError | None = None
+        opened = math.inf
         try:
             for event in _streamed(transport, job, number, there, follow=follow):
                 if event is None:
@@ -48,7 +54,7 @@ def events_of(
         except _PASSING as error:
             failure = error
         # The server ended the stream in good order (it restarts, say), or the connection broke.
-        failed += 1
+        failed = 1 if time.monotonic() - opened >= _LASTING else failed + 1
         failure = failure or Unreachable(0, "unreachable", "The stream of events ended early.")
         if failed >= PATIENCE:
             raise failure
