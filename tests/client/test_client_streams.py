@@ -115,7 +115,7 @@ def test_a_server_that_stays_away_is_told(monkeypatch: pytest.MonkeyPatch) -> No
 
 
 def test_a_job_that_waits_for_long_is_not_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Proxies cut streams in which nothing happens; one that stood for a while shows that somebody is there."""
+    """Proxies cut streams in which nothing happens; one that stood for a while shows that all is well."""
     monkeypatch.setattr(following, "_LASTING", 0.0)
     cut = [broken() for _ in range(3 * following.PATIENCE)]
     server, asked, _ = server_of([*cut, stream(told(1), END)])

@@ -30,7 +30,9 @@ def command(calls: Calls, *, no_accounts: bool, data_dir: Path | None, as_json: 
     examination = replace(
         examination,
         checks=(
-            *examination.checks, *survey_store.checks(settings), *survey_limits.checks(settings),
+            *examination.checks,
+            *survey_store.checks(settings),
+            *survey_limits.checks(settings),
             *survey_server.checks(settings),
         ),
     )
