@@ -24,7 +24,7 @@ from autodub.jobs.calls import CallWorker
 from autodub.model.job import Event
 from autodub.testing.studio import Studio
 
-LONG = 60.0
+LONG = 180.0
 """Seconds after which a test has failed."""
 
 

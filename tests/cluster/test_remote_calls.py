@@ -9,12 +9,15 @@ import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from queue import SimpleQueue
 from types import SimpleNamespace
 from typing import Any, ClassVar
 
 import pytest
 from remote_scene import Driver, Scene, until
 
+from autodub.cli import worker_calls
+from autodub.cli.failure import FAILED
 from autodub.engines import registry
 from autodub.engines.remote import facts_of
 from autodub.engines.roles import EngineContext, EngineOptions, Info, Readiness
@@ -540,6 +543,26 @@ def _released(version: str) -> Iterator[None]:
         yield
     finally:
         Scripted.release = before
+
+
+def test_a_worker_ends_where_a_newer_release_has_changed_the_store(
+    scene: Scene, script: Script, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:  # fmt: skip
+    """It looks now and then, for nobody tells it; a database that is away says nothing about that."""
+    worker, asked = scene.worker(), [Unavailable("gone"), False]
+
+    def is_ours() -> bool:
+        found = asked.pop(0)
+        if isinstance(found, Unavailable):
+            raise found
+        return found
+
+    assert worker.is_ours()
+    monkeypatch.setattr(worker_calls, "_RELEASE", 0.01)
+    monkeypatch.setattr(worker, "is_ours", is_ours)
+    assert worker_calls._until(SimpleQueue(), worker) == FAILED
+    assert "changed the store" in caplog.text
+    caplog.clear()
 
 
 def test_details_of_crashes_do_not_stay(tmp_path: Path) -> None:

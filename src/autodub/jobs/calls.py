@@ -44,8 +44,9 @@ REQUESTS: dict[str, type] = {
 """What each verb is asked with."""
 _GLANCE = 1.0
 """Seconds between two looks at what is under way, and at what waits where nobody rings."""
-_UNWANTED = 5.0
-"""Seconds for which a call goes on that nobody waits for: the next one who wants the same is on his way."""
+_UNWANTED = 20.0
+"""Seconds for which a call goes on that nobody waits for: its job may be on its way to another driver, and
+of a driver that was killed the job and the session end within some seconds of each other."""
 _BROKEN = 3
 """Calls in a row that an engine did not answer, after which it is left alone here for a while."""
 _RECOVERY = 30.0
