@@ -177,10 +177,12 @@ export class Playing {
 export function isTaken(event: KeyboardEvent): boolean {
   if (event.defaultPrevented || event.altKey || event.ctrlKey || event.metaKey) return true;
   const at = event.target as HTMLElement;
-  if (at.closest('dialog, [role=menu], [role=tablist], input:not([type=range]), select, textarea'))
-    return true;
-  if (event.key === ' ') return !!at.closest('button, a, summary, input, [role=button]');
+  if (at.closest('dialog, [role=menu], [role=tablist], select, textarea')) return true;
+  // Whoever has just chosen Original or Dub has the focus on a radio: it takes the arrows, and nothing else.
+  const isRadio = at.matches('input[type=radio]');
+  if (!isRadio && at.closest('input:not([type=range])')) return true;
+  if (event.key === ' ') return !isRadio && !!at.closest('button, a, summary, input, [role=button]');
   if (event.key.startsWith('Arrow'))
-    return !!at.closest('input[type=range]:not([data-place]), [data-scrolls]');
+    return isRadio || !!at.closest('input[type=range]:not([data-place]), [data-scrolls]');
   return false;
 }
