@@ -17,6 +17,7 @@ sys.path.append(str(Path(__file__).parents[1] / "jobs"))
 
 from brokers import Rabbit, Redis
 from house import House, Starter
+from limits_scene import redis  # noqa: F401 - a fixture of shared limits
 from postgres import cluster
 from remote_calling import script  # noqa: F401 - a fixture of calls elsewhere
 from remote_scene import calls_database, scene  # noqa: F401 - fixtures of calls elsewhere

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from itertools import cycle
 
+import pytest
 import redis as client
 from brokers import Redis
 from pydantic import SecretStr
@@ -26,6 +27,14 @@ LONG = 60.0
 
 def free() -> None:
     """Nobody asks to stop."""
+
+
+@pytest.fixture(scope="module")
+def redis(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Redis]:
+    """A Redis of this file's own."""
+    made = Redis(tmp_path_factory.mktemp("redis"))
+    yield made
+    made.close()
 
 
 class Held:

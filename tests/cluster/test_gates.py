@@ -8,7 +8,6 @@ from collections.abc import Iterator
 from contextlib import ExitStack
 
 import pytest
-from brokers import Redis
 from limits_scene import ACCOUNT, POOL, Held, World, free, until, world
 
 from autodub.gateway.accounts import Accounts
@@ -18,14 +17,6 @@ from autodub.gateway.shared_breaker import SharedBreaker
 from autodub.model.errors import Cancelled, CircuitOpen, NoCredit, Refused, Rejected, Unreachable
 
 KINDS = ("local", "three")
-
-
-@pytest.fixture(scope="module")
-def redis(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Redis]:
-    """A Redis of this file's own."""
-    made = Redis(tmp_path_factory.mktemp("redis"))
-    yield made
-    made.close()
 
 
 @pytest.fixture(params=KINDS)
