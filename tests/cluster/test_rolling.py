@@ -77,7 +77,7 @@ def test_two_releases_work_side_by_side_until_one_changes_what_the_other_needs(
 def _emptied(postgres: str) -> str:
     """Address of a database without tables."""
     with psycopg.connect(postgres, autocommit=True) as connection:
-        connection.execute("DROP DATABASE IF EXISTS rolling")
+        connection.execute("DROP DATABASE IF EXISTS rolling WITH (FORCE)")
         connection.execute("CREATE DATABASE rolling")
     return postgres.replace("/postgres?", "/rolling?")
 

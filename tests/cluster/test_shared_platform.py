@@ -31,7 +31,7 @@ Opening = Callable[..., Platform]
 def opening(s3_shared: Machine, postgres: str) -> Iterator[Opening]:
     """Platforms of machines, by name, over one database and one store."""
     with psycopg.connect(postgres, autocommit=True) as connection:
-        connection.execute("DROP DATABASE IF EXISTS platform")
+        connection.execute("DROP DATABASE IF EXISTS platform WITH (FORCE)")
         connection.execute("CREATE DATABASE platform")
     address = postgres.replace("/postgres?", "/platform?")
     with ExitStack() as stack:
