@@ -55,6 +55,30 @@ def test_a_voice_is_rented_once_per_job_and_given_back(rentals, account):
     assert events == [(False, name), (True, name)]
 
 
+def test_a_voice_found_in_the_records_and_lost_meanwhile_is_not_held(store, account):
+    """Who looked it up just before another line said that it is gone does not bring it back."""
+    old = rent(Tenant(store.rentals), account)
+    account.forget(old)
+    tenant = Tenant(store.rentals)
+    told = []
+
+    class Slow(type(store.rentals)):
+        def find(self, *place):
+            found = super().find(*place)
+            if not told:
+                told.append(threading.Thread(target=tenant.lost, args=(ACCOUNT, "voice", old)))
+                told[0].start()
+                told[0].join(0.5)  # without a lock it would be over by now
+            return found
+
+    store.rentals.__class__ = Slow
+    assert rent(tenant, account) == old
+    told[0].join()
+    new = rent(tenant, account)
+    assert new != old
+    assert new in account.voices().values()
+
+
 def test_the_record_is_there_before_the_provider_is_asked(rentals, account):
     """While a voice is being made its name is known already, so that a crash leaves a trace."""
     seen = []

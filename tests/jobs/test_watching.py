@@ -18,7 +18,7 @@ from sqlalchemy import delete, event, update
 from autodub.infra.sql import Sql
 from autodub.jobs import events
 from autodub.jobs.platform import LOCAL_ACTOR, Platform
-from autodub.jobs.records import Actor
+from autodub.jobs.records import Actor, Happening
 from autodub.jobs.spec import JobSpec
 from autodub.jobs.tables import jobs
 from autodub.jobs.watching import JobWatch, Watching
@@ -239,6 +239,18 @@ def test_a_hundred_streams_of_a_job_cost_hardly_more_than_one(platform: Platform
             thread.join()
     assert got == [list(range(1, 13))] * 100
     assert sum("FROM events" in statement for statement in asked) <= 24
+
+
+def test_pages_that_overlap_are_one_run() -> None:
+    """A stream that is behind loses nobody what the others have read; what does not touch is not joined."""
+
+    def run(first: int, last: int) -> list[Happening]:
+        return [Happening("j", number, 0.0, 1, "degraded") for number in range(first, last + 1)]
+
+    for one, other in ((run(1, 5), run(4, 8)), (run(1, 8), run(3, 5)), (run(1, 4), run(5, 8))):
+        assert events.joined(one, other) == events.joined(other, one) == run(1, 8)
+    assert events.joined(run(1, 3), run(5, 8)) == events.joined(run(5, 8), run(1, 3)) == run(5, 8)
+    assert events.joined([], run(2, 3)) == events.joined(run(2, 3), []) == run(2, 3)
 
 
 def test_little_is_kept_however_much_happens(platform: Platform) -> None:

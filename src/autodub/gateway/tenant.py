@@ -115,12 +115,14 @@ class Tenant:
 
     def lost(self, account: str, identity: str, handle: str) -> None:
         """The provider does not know the handle any more: the next ``rent`` makes another."""
-        with self._lock:
-            held = self._held.get((account, identity))
-            if held is not None and held.handle == handle:
-                del self._held[account, identity]
-                held.lock.free()
-        self._rentals.lost(account, identity, handle)
+        # Alone: a thread that found the voice in the records just now would hold it once more.
+        with self._rentals.alone(account, identity):
+            with self._lock:
+                held = self._held.get((account, identity))
+                if held is not None and held.handle == handle:
+                    del self._held[account, identity]
+                    held.lock.free()
+            self._rentals.lost(account, identity, handle)
 
     def names(self, account: str | None = None) -> tuple[str, ...]:
         """Names of the voices in use by this job."""

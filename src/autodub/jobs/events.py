@@ -78,6 +78,16 @@ def after(sql: Sql, job: str, number: int, *, limit: int = PAGE) -> list[Happeni
         return [happening_of(row) for row in connection.execute(asked.order_by(events.c.number).limit(limit))]
 
 
+def joined(tail: list[Happening], found: list[Happening]) -> list[Happening]:
+    """Two runs of events as one, where nothing is missing between them; else the later one."""
+    if not tail or not found:
+        return tail or found
+    first, second = sorted((tail, found), key=lambda part: part[0].number)
+    if second[0].number > first[-1].number + 1:
+        return second
+    return first + [one for one in second if one.number > first[-1].number]
+
+
 def last(sql: Sql, wanted: Sequence[str]) -> Mapping[str, tuple[int, str]]:
     """Job -> number of its last event and its state; jobs that are gone, or going, are left out."""
     asked = select(jobs.c.id, jobs.c.events, jobs.c.state).where(

@@ -166,9 +166,7 @@ class JobWatch:
                 first = number + 1 - tail[0].number
                 return tuple(tail[first : first + limit])
             found = events.after(self._sql, self._job, number, limit=limit)
-            if found and (not tail or found[-1].number > tail[-1].number):
-                follows = tail and found[0].number == tail[-1].number + 1
-                shared.tail = ([*tail, *found] if follows else found)[-_TAIL:]
+            shared.tail = events.joined(tail, found)[-_TAIL:]
             return tuple(found)
 
 
