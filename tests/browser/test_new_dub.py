@@ -129,6 +129,10 @@ def test_the_part_is_chosen_by_keys_and_by_times(opening: Opening, own: Site, cl
     end.fill("soon")
     end.press("Tab")
     expect(end).to_have_attribute("aria-invalid", "true")
+    end.fill("0:00")
+    end.press("Tab")
+    expect(page.get_by_text("The part would end before it begins.")).to_be_visible()
+    expect(page.get_by_role("slider", name="To")).to_have_attribute("aria-valuetext", "0:03.0")
     page.get_by_role("button", name="Whole video").click()
     expect(start).to_have_attribute("aria-valuenow", "0")
 

@@ -300,7 +300,7 @@ def test_length_prediction_is_no_bound() -> None:
     """How well lengths were guessed says nothing about the dub: it cannot spoil the verdict."""
     metrics = judge([Figure("T1.file", 0.9, "ratio"), Figure("T20.mape", 0.5, "share"),
                      Figure("T8.samples", 3.0, "samples")])  # fmt: skip
-    assert verdict(metrics) == ("lead", "All 1 bounds are met with the better target.")
+    assert verdict(metrics) == ("lead", "All 1 bounds of timing and sound are met with the better target.")
 
 
 def test_facts_survive_json() -> None:

@@ -226,10 +226,11 @@ def verdict(metrics: Sequence[Metric], *, undubbed: str = "") -> tuple[str, str]
         names = ", ".join(below[:4]) + (f" and {len(below) - 4} more" if len(below) > 4 else "")
         return "below", f"{len(below)} of {measured} bounds are not met: {names}."
     if counts["floor"]:
-        return "floor", f"All {measured} bounds are met, {counts['lead']} of them with the better target."
+        best = counts["lead"]
+        return "floor", f"All {measured} bounds of timing and sound are met, {best} with the better target."
     if not measured:
         return "undefined", "Nothing could be measured."
-    return "lead", f"All {measured} bounds are met with the better target."
+    return "lead", f"All {measured} bounds of timing and sound are met with the better target."
 
 
 def count_lines(lines: Sequence[MeasuredLine]) -> LineCount:

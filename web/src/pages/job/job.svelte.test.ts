@@ -17,7 +17,7 @@ import {
 } from './receipt';
 import { curve, scale, thinned, ticks } from './scale';
 import { drawing, startOf, MARGIN } from './score';
-import { picture, sums, underWay, type Attempt, type Stage } from './stages';
+import { picture, saidLast, sums, underWay, type Attempt, type Stage } from './stages';
 import { targets } from './targets';
 import { bound, figure, lateness, lineWords } from './words';
 
@@ -93,6 +93,20 @@ describe('stages on a time axis', () => {
       event(5, 'stage.finished', { stage: 'separate' }),
     ];
     expect(underWay(told)).toEqual(['transcribe']);
+  });
+
+  it('say of themselves what they do; notes of others, and of what is over, are not theirs', () => {
+    const told = [
+      event(1, 'stage.started', { stage: 'separate' }),
+      event(2, 'stage.progress', { stage: 'separate', message: 'separating' }),
+      event(3, 'stage.started', { stage: 'transcribe' }),
+      event(4, 'stage.progress', { stage: 'transcribe', message: 'part 1 of 2' }),
+      event(5, 'degraded', { message: 'People speak without a pause.' }),
+      event(6, 'stage.finished', { stage: 'separate' }),
+    ];
+    expect(saidLast(told)).toBe('part 1 of 2');
+    expect(saidLast([...told, event(7, 'stage.finished', { stage: 'transcribe' })])).toBe('');
+    expect(saidLast([...told, event(7, 'job.started')])).toBe('');
   });
 });
 

@@ -83,3 +83,13 @@ export function underWay(events: readonly JobEvent[]): string[] {
   }
   return [...found];
 }
+
+/** What a stage that runs now said of itself last; empty where none did. */
+export function saidLast(events: readonly JobEvent[]): string {
+  const running = new Set(underWay(events));
+  for (const { kind, stage, message } of [...events].reverse()) {
+    if (kind === 'job.started') break;
+    if (kind === 'stage.progress' && running.has(stage) && message) return message;
+  }
+  return '';
+}
