@@ -164,17 +164,28 @@ def test_jobs_finish_whatever_dies(cluster: Cluster, films: dict[str, KnownClip]
 
 
 def killed_worker(cluster: Cluster, database: Any) -> str:
-    """Kill a worker that is at work, with everything it started; its name."""
-    groups = {}
+    """Kill a worker that is at work, with everything it started; its name.
 
-    def is_at_work() -> bool:
-        holders = database.execute(
+    It is halted first: one that has its job still when it stands cannot have ended it when it is killed.
+    """
+    killed = []
+
+    def holders() -> set[int]:
+        found = database.execute(
             "SELECT w.process FROM jobs j JOIN workers w ON w.id = j.holder WHERE j.state = 'processing'"
         )
-        groups.update({os.getpgid(process): process for (process,) in holders})
-        return bool(groups)
+        return {os.getpgid(process) for (process,) in found}
 
-    assert until(is_at_work, patience=_LONG)
-    name = next(one for one in cluster.workers if cluster.supervisor.process(one) in groups)
-    cluster.supervisor.signal(name, signal.SIGKILL)
-    return name
+    def is_killed() -> bool:
+        for group in holders():
+            os.killpg(group, signal.SIGSTOP)
+            if group in holders():
+                name = next(one for one in cluster.workers if cluster.supervisor.process(one) == group)
+                cluster.supervisor.signal(name, signal.SIGKILL)
+                killed.append(name)
+                return True
+            os.killpg(group, signal.SIGCONT)
+        return False
+
+    assert until(is_killed, patience=_LONG)
+    return killed[0]
