@@ -23,9 +23,10 @@ from typing import Any, Self
 from deploy.cluster import parts
 from deploy.cluster.supervisor import CannotBegin, Part, Supervisor
 
+from autodub.infra import private
+
 Route = Callable[[str, str, int], int]
 """Given who asks, for which service (redis, postgres, s3) and its port: the port it is to ask instead."""
-_OURS = "AUTODUB_"
 _PROCFILE = Path(__file__).parents[1] / "Procfile"
 
 
@@ -168,7 +169,7 @@ class Cluster:
         self, name: str, kind: str, is_ready: Callable[[int], bool], words: Mapping[str, str], *, tier: int
     ) -> Part:
         argv = [string.Template(word).substitute(words) for word in _procfile()[kind]]
-        self.data(name).mkdir(parents=True, exist_ok=True)
+        private.folder(self.data(name))
         argv[:1] = [sys.executable, "-m", argv[0]]
         return Part(name, argv, is_ready, self.environment(name), patience=30, tier=tier)
 
@@ -197,7 +198,7 @@ def _procfile() -> dict[str, list[str]]:
 
 def _secrets(path: Path) -> dict[str, str]:
     """Passwords, made when there are none."""
-    if not path.exists():
+    if not path.exists() or not path.stat().st_size:  # empty: whoever made it was killed just then
         made = {name: secrets.token_hex(16) for name in ("postgres", "redis", "secret")}
         made["key"] = secrets.token_hex(8)
         path.touch(mode=0o600)

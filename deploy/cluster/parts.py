@@ -15,6 +15,8 @@ from pathlib import Path
 from deploy.cluster import sites
 from deploy.cluster.supervisor import CannotBegin, Part, tied
 
+from autodub.infra import private
+
 BUCKET = "autodub"
 QUICK = {"fsync": "off", "full_page_writes": "off"}
 """Settings of a quicker database, which a machine without power may lose. A killed program loses nothing: its
@@ -76,12 +78,13 @@ def postgres(folder: Path, port: int, password: str, tuning: Mapping[str, str]) 
     assert programs is not None
     user = "postgres" if os.geteuid() == 0 else ""  # PostgreSQL refuses to run as root
     data = folder / "data"
-    folder.mkdir(parents=True, exist_ok=True)
+    private.folder(folder)
     if user:
         shutil.chown(folder, user, user)
     if not (data / "PG_VERSION").exists():
         shutil.rmtree(data, ignore_errors=True)
         secret = folder / "password"
+        private.file(secret)
         secret.write_text(password + "\n")
         if user:
             shutil.chown(secret, user, user)
@@ -114,6 +117,7 @@ def postgres(folder: Path, port: int, password: str, tuning: Mapping[str, str]) 
 def s3(folder: Path, port: int, key: str, secret: str) -> Part:
     """An S3 server whose objects are files: what it has said it keeps is there when it is started anew."""
     objects = folder / "objects"
+    private.folder(folder)  # people's films lie in it, with the rights that others' files have here
     (objects / BUCKET).mkdir(parents=True, exist_ok=True)  # a bucket is a folder
     argv = [str(_RCLONE), "serve", "s3", "--config", os.devnull, "--addr", f"127.0.0.1:{port}",
             "--cache-dir", str(folder / "cache"), str(objects)]  # fmt: skip

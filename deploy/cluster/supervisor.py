@@ -94,7 +94,7 @@ class Supervisor:
     """Runs parts until it is told to stop. Safe for many threads."""
 
     def __init__(self, logs: Path, *, say: Callable[[str], None]) -> None:
-        logs.mkdir(parents=True, exist_ok=True)
+        logs.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._logs, self._say = logs, say
         self._lock = threading.RLock()
         self._parts: dict[str, _Running] = {}
