@@ -21,7 +21,10 @@ VERSIONS = ("1.27", "1.33", "1.37")
 WAYS: dict[str, dict[str, Any]] = {
     "as it is": {},
     "keda": {"autoscaling": {"kind": "keda"}},
-    "hpa": {"autoscaling": {"kind": "hpa"}},
+    "hpa": {
+        "autoscaling": {"kind": "hpa"},
+        "ingress": {"annotations": {"nginx.ingress.kubernetes.io/proxy-body-size": "2g"}},
+    },
     "claim and admin": {
         "store": {"s3": "", "claim": {"create": True, "storageClass": "nfs"}},
         "migration": {"adminSecretName": "boss"}, "imagePullSecrets": [{"name": "registry"}],
@@ -38,6 +41,7 @@ WAYS: dict[str, dict[str, Any]] = {
 WRONG: dict[str, dict[str, Any]] = {
     "a queue that there is not": {"workers": {"jobs": {"queues": "cpu,fast"}}},
     "a worker that does both": {"workers": {"jobs": {"calls": "demucs"}}},
+    "a worker named as the servers": {"workers": {"api": {"queues": "gpu", "concurrency": 1, "replicas": 1}}},
     "no secret": {"secretName": ""},
     "a setting that is no text": {"settings": {"AUTODUB_PROXIES": 1}},
 }

@@ -63,3 +63,26 @@ volumeMounts:
   - {name: blobs, mountPath: /blobs}
   {{- end }}
 {{- end }}
+
+{{- /* Variables that are no secrets. */}}
+{{- define "autodub.settings" -}}
+AUTODUB_DATA_DIR: /var/lib/autodub/data
+AUTODUB_LOG: json
+AUTODUB_ACCOUNTS: "1"
+AUTODUB_BLOBS: {{ .Values.store.s3 | default "/blobs" | quote }}
+AUTODUB_CACHE: {{ .Values.scratch.cacheBytes | quote }}
+{{- range $name, $value := .Values.settings }}
+{{ $name }}: {{ $value | quote }}
+{{- end }}
+{{- end }}
+
+{{- /* Those of ingress-nginx: large uploads that go through as they come, streams that stay open for hours, and an
+upload in pieces that goes to one pod. The values may say otherwise. */}}
+{{- define "autodub.ingress" -}}
+nginx.ingress.kubernetes.io/proxy-body-size: 500m
+nginx.ingress.kubernetes.io/proxy-request-buffering: "off"
+nginx.ingress.kubernetes.io/proxy-buffering: "off"
+nginx.ingress.kubernetes.io/proxy-read-timeout: "3600"
+nginx.ingress.kubernetes.io/proxy-send-timeout: "3600"
+nginx.ingress.kubernetes.io/upstream-hash-by: $remote_addr$http_authorization
+{{- end }}
