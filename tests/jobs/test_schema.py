@@ -43,7 +43,10 @@ def test_many_processes_may_open_a_new_database_at_once(tmp_path: Path, empty: s
 
 
 def test_what_a_database_of_the_first_release_has_stays(tmp_path: Path, empty: str) -> None:
-    """Jobs are of the first form, workers serve everything, and a user's turn is that of the newest job."""
+    """Jobs are of the first form, workers serve everything, and a user's turn is that of the newest job.
+
+    Calls that were on an account already are on it for good: no engine is told of them again.
+    """
     sql = Sql(empty) if empty else Sql.in_folder(tmp_path)
     try:
         with sql.writing() as connection:
@@ -57,6 +60,14 @@ def test_what_a_database_of_the_first_release_has_stays(tmp_path: Path, empty: s
             for job, started in (("a", 5.0), ("b", 7.0), ("c", None)):
                 row = _JOB | {"id": job, "owner": "ann", "started": started}
                 connection.execute(text(_insert("jobs", row)), row)
+            for number, at in ((1, 4.0), (2, 6.0)):
+                row = {"job": "a", "number": number, "at": at, "attempt": 1, "kind": "call.finished",
+                       "stage": "", "message": "", "data": "{}"}  # fmt: skip
+                connection.execute(text(_insert("events", row)), row)
+            for job in ("a", "gone"):
+                row = {"id": job, "owner": "ann", "job": job, "at": 5.0, "seconds": 1.0, "dollars": 1,
+                       "compute": 1.0}  # fmt: skip
+                connection.execute(text(_insert("usage", row)), row)
             row = {"id": "w", "host": "h", "process": 1, "slots": 2, "started": 1.0, "seen": 2.0}
             connection.execute(text(_insert("workers", row)), row)
         schema.upgrade(sql)
@@ -65,7 +76,9 @@ def test_what_a_database_of_the_first_release_has_stays(tmp_path: Path, empty: s
             turns = connection.execute(text("SELECT turn FROM users ORDER BY id")).scalars().all()
             formats = connection.execute(text("SELECT format FROM jobs")).scalars().all()
             served = connection.execute(text("SELECT resources, format FROM workers")).one()
+            told = connection.execute(text("SELECT told FROM usage ORDER BY id")).scalars().all()
         assert (turns, formats, tuple(served)) == ([7.0, None], [1, 1, 1], ("net cpu gpu", 1))
+        assert told == [1, 0]
     finally:
         sql.close()
 
