@@ -41,6 +41,17 @@ def test_connections_that_were_cut_are_opened_anew(
         assert connection.execute(text("SELECT pg_backend_pid()")).scalar_one() not in pids
 
 
+def test_a_connection_that_was_closed_here_is_opened_anew(base: Sql, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One that has no socket any more is no good either, however short a time it lay idle."""
+    monkeypatch.setattr(module, "_IDLE", 3600.0)
+    with base.reading() as connection:
+        pid = connection.execute(text("SELECT pg_backend_pid()")).scalar_one()
+        taken = connection.connection.dbapi_connection
+    assert taken is not None
+    taken.close()
+    assert _pid(base) != pid
+
+
 def test_a_connection_is_asked_only_after_it_lay_idle(base: Sql, monkeypatch: pytest.MonkeyPatch) -> None:
     """In a burst of calls nothing is sent besides what is wanted."""
     _pid(base)

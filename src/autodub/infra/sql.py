@@ -233,11 +233,12 @@ def _ping_idle(engine: Engine) -> None:
 
     def taken(connection: Any, record: Any, _proxy: object) -> None:
         since = record.info.get("since")
-        if since is None or (time.monotonic() - since < _IDLE and not _speaks(connection.fileno())):
+        if since is None:
             return
         try:
-            engine.dialect.do_ping(connection)
-        except Exception as problem:
+            if time.monotonic() - since >= _IDLE or _speaks(connection.fileno()):
+                engine.dialect.do_ping(connection)
+        except Exception as problem:  # whatever it is: this connection is no good
             raise InvalidatePoolError(str(problem)) from problem
 
     event.listen(engine, "checkin", returned)
