@@ -90,12 +90,15 @@ def test_commands_are_understood() -> None:
     for where, words in found:
         command: click.Command = root
         left, info = list(words), where
+        context: click.Context | None = None
         while isinstance(command, click.Group):
-            context = click.Context(command, info_name=info)
+            # Each below the one before, as the command line does it: a command remembers the names of
+            # its help option from the first context that asks.
+            context = click.Context(command, parent=context, info_name=info, **command.context_settings)
             name, chosen, left = command.resolve_command(context, left)
             assert chosen is not None, (where, name)
             command, info = chosen, str(name)
-        command.make_context(info, [str(word) for word in left])
+        command.make_context(info, [str(word) for word in left], parent=context)
 
 
 def test_every_resource_is_served() -> None:

@@ -68,8 +68,9 @@ def _run(calls: Calls, arguments: list[str], *, quiet: bool) -> Profile:
     out = io.StringIO()
     with contextlib.redirect_stdout(out) if quiet else contextlib.nullcontext():
         dub.command.main(
-            arguments, prog_name="autodub profile", standalone_mode=False, obj=replace(calls, dub=profiled)
-        )
+            arguments, prog_name="autodub profile", standalone_mode=False, obj=replace(calls, dub=profiled),
+            help_option_names=click.get_current_context().help_option_names,
+        )  # fmt: skip
     return profiler.profile()
 
 
