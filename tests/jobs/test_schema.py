@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -11,7 +13,7 @@ from desk import Opening
 from sqlalchemy import text
 
 from autodub.infra.sql import Sql
-from autodub.jobs import schema
+from autodub.jobs import giving_way, schema
 from autodub.jobs.platform import Platform
 from autodub.model.errors import Unavailable
 
@@ -123,3 +125,50 @@ def test_transactions_see_what_others_wrote_whatever_the_server_does_by_default(
     with other.sql.writing() as connection:
         shown = connection.exec_driver_sql("SHOW transaction_isolation").scalar_one()
     assert shown == "read committed"
+
+
+@pytest.fixture
+def old(postgres: str) -> Iterator[Sql]:
+    """A PostgreSQL database of the first release."""
+    sql = Sql(postgres)
+    with sql.writing() as connection:
+        connection.execute(text("DROP SCHEMA public CASCADE"))
+        connection.execute(text("CREATE SCHEMA public"))
+        config = schema._config()
+        config.attributes["connection"] = connection
+        command.upgrade(config, "0001")
+    yield sql
+    sql.close()
+
+
+def test_a_migration_that_waits_for_a_table_has_nobody_wait_behind_it(
+    old: Sql, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """While a long transaction has the table, others read it; once that one is over, it is migrated."""
+    monkeypatch.setattr(giving_way, "WAIT", 0.1)
+    with ThreadPoolExecutor(1) as pool:
+        with old.writing() as long_one:
+            long_one.execute(text("SELECT count(*) FROM jobs"))
+            migrating = pool.submit(schema.upgrade, old)
+            with old.reading() as reader:
+                while not reader.execute(text("SELECT count(*) FROM pg_locks WHERE NOT granted")).scalar():
+                    assert not migrating.done()
+                reader.execute(text("SET statement_timeout = '60s'"))
+                reader.execute(text("SELECT count(*) FROM jobs"))
+                reader.execute(text("RESET statement_timeout"))
+            assert not migrating.done()
+        migrating.result(120)
+    assert schema.is_current(old)
+
+
+def test_a_migration_that_gets_no_table_says_who_has_it(old: Sql, monkeypatch: pytest.MonkeyPatch) -> None:
+    """And leaves everything as it was."""
+    monkeypatch.setattr(giving_way, "WAIT", 0.1)
+    monkeypatch.setattr(giving_way, "PATIENCE", 0.3)
+    with old.writing() as long_one:
+        long_one.execute(text("SELECT count(*) FROM jobs"))
+        session = long_one.execute(text("SELECT pg_backend_pid()")).scalar_one()
+        with pytest.raises(Unavailable, match=rf"could not be brought .* session {session} ") as refused:
+            schema.upgrade(old)
+    assert f"pg_terminate_backend({session})" in refused.value.hint
+    assert schema.revision(old) == "0001"

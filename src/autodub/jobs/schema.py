@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 import os
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal
@@ -20,6 +21,7 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, delete, insert, select
 
 from autodub.infra.sql import Sql
+from autodub.jobs.giving_way import giving_way
 from autodub.jobs.tables import compatibility, metadata
 from autodub.model.errors import Unavailable
 
@@ -39,8 +41,10 @@ class Excluded(Unavailable):
 def upgrade(sql: Sql) -> None:
     """Run the migrations that are missing. One of a newer release is left as it is, where that is allowed.
 
-    Safe for many processes at once. Raises Excluded, Unavailable.
+    Safe for many processes at once, and beside those that use the database: on PostgreSQL none waits long
+    behind a migration that waits for a table. Raises Excluded, TablesInUse, Unavailable.
     """
+    begun = time.monotonic()
     with sql.reading() as connection:
         if _standing(connection) in ("current", "newer"):
             return
@@ -52,12 +56,22 @@ def upgrade(sql: Sql) -> None:
                 f"The database {sql.name} was made by a newer Autodub (revision {_current(connection)}).",
                 hint="Update Autodub, or set another database.",
             )
-        if standing == "behind":
-            config = _config()
-            config.attributes["connection"] = connection
-            command.upgrade(config, "head")
-            connection.execute(delete(compatibility))
-            connection.execute(insert(compatibility).values(lowest=_lowest()))
+        if standing != "behind":
+            return
+        if not sql.is_postgres:
+            _migrate(connection)
+            return
+        # Our turn (``alone``) stays ours meanwhile: of many processes one asks for the tables.
+        what = f"The database {sql.name} could not be brought to revision {newest()}"
+        giving_way(connection, lambda: _migrate(connection), begun=begun, what=what)
+
+
+def _migrate(connection: Connection) -> None:
+    config = _config()
+    config.attributes["connection"] = connection
+    command.upgrade(config, "head")
+    connection.execute(delete(compatibility))
+    connection.execute(insert(compatibility).values(lowest=_lowest()))
 
 
 def differences(sql: Sql) -> list[object]:
