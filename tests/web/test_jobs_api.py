@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 from typing import Any
 
+import pytest
 from flask.testing import FlaskClient
 from sounds import WAV
 
@@ -105,3 +106,25 @@ def test_a_job_says_which_part_of_its_source_is_dubbed(client: FlaskClient) -> N
     part = client.get(f"/api/v1/jobs/{submitted(client, start=61.5, end=90)}").get_json()
     assert (whole["start"], whole["end"]) == (None, None)
     assert (part["start"], part["end"]) == (61.5, 90)
+
+
+@pytest.mark.parametrize(
+    ("sent", "field", "why"),
+    [
+        ({"start": 40, "end": 20}, "end", "must be after start"),
+        ({"end": 5, "start": 5}, "end", "must be after start"),
+        (
+            {"consent": {"who": "Jane", "statement": "Jane agreed to it."}, "consent_id": "1"}, "consent_id",
+            "must be left out where there is a consent (a statement)",
+        ),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("path", ["jobs", "estimates"])
+def test_of_two_fields_that_do_not_go_together_one_is_named(
+    client: FlaskClient, path: str, sent: dict[str, Any], field: str, why: str
+) -> None:
+    """A form shows the refusal at the field; nobody has to read it out of a sentence."""
+    answer = client.post(f"/api/v1/{path}", json={"source": URL, "target": "es", **sent})
+    said = answer.get_json()
+    assert (answer.status_code, said["errors"]) == (422, [{"where": field, "why": why}])
+    assert said["title"] == f"The request is not right: {field} {why}."

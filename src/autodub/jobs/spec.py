@@ -7,7 +7,15 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 
 from autodub.jobs.records import Job
 from autodub.model.errors import Conflict
@@ -104,11 +112,21 @@ class JobSpec(BaseModel):
     def _one_source(self) -> Self:
         if (self.source is None) == (self.upload is None):
             raise ValueError("give either source (an address) or upload (an id)")
-        if self.end is not None and self.end <= (self.start or 0):
-            raise ValueError("end must be after start")
-        if self.consent is not None and self.consent_id is not None:
-            raise ValueError("give either consent (a statement) or consent_id (the id of one)")
         return self
+
+    @field_validator("end")
+    @classmethod
+    def _after_start(cls, end: float | None, others: ValidationInfo) -> float | None:
+        if end is not None and end <= (others.data.get("start") or 0):
+            raise ValueError("must be after start")
+        return end
+
+    @field_validator("consent_id")
+    @classmethod
+    def _one_statement(cls, consent_id: str | None, others: ValidationInfo) -> str | None:
+        if consent_id is not None and others.data.get("consent") is not None:
+            raise ValueError("must be left out where there is a consent (a statement)")
+        return consent_id
 
     def request(
         self, source: str, *, title: str | None, subtitles: Path | None, glossary: Path | None,

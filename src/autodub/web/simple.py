@@ -6,7 +6,7 @@ It is the contract of Autodub's prototype, whose clients need no edit. Its error
 from __future__ import annotations
 
 import re
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal
 
 from flask import Response, jsonify, request
 from flask_openapi3 import APIBlueprint, Tag
@@ -17,7 +17,8 @@ from pydantic import (
     Field,
     StringConstraints,
     ValidationError,
-    model_validator,
+    ValidationInfo,
+    field_validator,
 )
 
 from autodub.infra.faults import faults
@@ -107,11 +108,12 @@ class SimpleDub(BaseModel):
         None, description="The statement that cloning needs, where the server asks for one."
     )
 
-    @model_validator(mode="after")
-    def _in_order(self) -> Self:
-        if self.end_time is not None and self.end_time <= (self.start_time or 0):
-            raise ValueError("end_time must be after start_time")
-        return self
+    @field_validator("end_time")
+    @classmethod
+    def _in_order(cls, end: float | None, others: ValidationInfo) -> float | None:
+        if end is not None and end <= (others.data.get("start_time") or 0):
+            raise ValueError("must be after start_time")
+        return end
 
     def spec(self) -> JobSpec:
         """The same for the platform. Raises ValidationError."""
