@@ -15,6 +15,7 @@ import pytest
 import soundfile
 from sqlalchemy import delete, select, update
 
+from autodub.infra import process
 from autodub.jobs import examining, receiving
 from autodub.jobs.platform import LOCAL_ACTOR, Platform
 from autodub.jobs.receiving import Locked, WrongDigest, WrongOffset
@@ -244,6 +245,41 @@ def test_what_is_refused_leaves_nothing_but_why(platform: Platform) -> None:
     with pytest.raises(BadOption, match="empty"):
         _take(platform, "Talk.wav", b"")
     assert _files(platform) == []
+
+
+def test_a_file_over_which_the_server_stumbles_is_refused_too(
+    platform: Platform, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A disk that cannot be read, a fault of ours: its sender is told, its bytes go, the list says why."""
+
+    def broken(*_: object, **__: object) -> None:
+        raise OSError(errno.EIO, "Input/output error", "/somewhere")
+
+    monkeypatch.setattr(examining, "probe", broken)
+    begun = platform.uploads.begin(LOCAL_ACTOR, "Talk.wav", size=len(WAV))
+    with pytest.raises(UnsupportedSource, match="server made a mistake"):
+        platform.uploads.receive(LOCAL_ACTOR, begun.id, _pieces(WAV), offset=0)
+    (refused,), used = platform.uploads.mine(LOCAL_ACTOR)
+    assert (refused.state, refused.size, used, _files(platform)) == ("refused", 0, 0, [])
+    assert "could not be examined" in refused.why
+    assert "somewhere" not in refused.why
+    assert platform.uploads.get(LOCAL_ACTOR, begun.id) == refused
+    (logged,) = [one for one in caplog.records if one.levelname == "ERROR"]
+    assert logged.exc_info is not None
+    caplog.clear()
+
+
+def test_a_file_waits_for_a_server_that_cannot_examine_it(
+    platform: Platform, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where a program is missing nothing is wrong with what came: once it is there the upload is ready."""
+    begun = platform.uploads.begin(LOCAL_ACTOR, "Talk.wav", size=len(WAV))
+    with monkeypatch.context() as patch:
+        patch.setattr(process.shutil, "which", lambda _: None)
+        with pytest.raises(Unavailable, match="cannot examine files now"):
+            platform.uploads.receive(LOCAL_ACTOR, begun.id, _pieces(WAV), offset=0)
+        assert platform.uploads.get(LOCAL_ACTOR, begun.id).state == "receiving"
+    assert platform.uploads.get(LOCAL_ACTOR, begun.id).state == "ready"
 
 
 def test_files_that_break_off_leave_nothing(platform: Platform) -> None:

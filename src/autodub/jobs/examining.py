@@ -7,6 +7,7 @@ possible. Subtitles are read by our own parser.
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -19,13 +20,16 @@ from autodub.media.probe import probe
 from autodub.model.errors import (
     AutodubError,
     BadSubtitles,
+    EngineCannot,
     EngineError,
     MediaError,
     TooLarge,
+    Unavailable,
     UnsupportedSource,
 )
 from autodub.model.media import MediaInfo
 
+log = logging.getLogger("autodub.uploads")
 Kind = Literal["media", "subtitles"]
 
 _MP4, _MPEG, _OGG = "mov,mp4,m4a,3gp,3g2,mj2", "mpeg", "ogg"
@@ -76,7 +80,7 @@ def kind_of(name: str, wanted: str | None) -> Kind:
 
 
 def examined(path: Path, *, name: str, kind: Kind) -> dict[str, Any]:
-    """What an uploaded file has in it. Raises UnsupportedSource, BadSubtitles, TooLarge.
+    """What an uploaded file has in it. Raises UnsupportedSource, BadSubtitles, TooLarge, Unavailable.
 
     ``name`` is what its owner calls it; ``path`` has the same ending and is not told to anybody.
     """
@@ -88,6 +92,11 @@ def examined(path: Path, *, name: str, kind: Kind) -> dict[str, Any]:
         except (EngineError, MediaError) as problem:
             raise UnsupportedSource(
                 f"{name} cannot be understood.", hint="Converting it to MP4 first may help."
+            ) from problem
+        except EngineCannot as problem:  # a program is missing: nothing is wrong with the file
+            log.warning("uploads cannot be examined: %s", problem)
+            raise Unavailable(
+                "The server cannot examine files now.", hint="Try later, or tell who runs it."
             ) from problem
         except AutodubError as problem:
             problem.message = problem.message.replace(str(path), name).replace(path.name, name)

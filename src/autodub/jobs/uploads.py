@@ -29,6 +29,7 @@ from autodub.jobs.receiving import Growing, Locked, WrongOffset, roomy
 from autodub.jobs.records import Actor
 from autodub.jobs.tables import jobs, uploads
 from autodub.model.errors import (
+    AutodubError,
     BadOption,
     Conflict,
     NotFound,
@@ -36,6 +37,8 @@ from autodub.model.errors import (
     RequestError,
     TooLarge,
     TooMany,
+    Unavailable,
+    UnsupportedSource,
 )
 
 log = logging.getLogger("autodub.uploads")
@@ -117,7 +120,8 @@ class Uploads:
     ) -> Upload:  # fmt: skip
         """Take the next bytes; with the last ones the file is examined, and kept or refused.
 
-        Raises NotFound, Conflict, Locked, WrongOffset, UnsupportedSource, BadSubtitles, and as ``append``.
+        Raises NotFound, Conflict, Locked, WrongOffset, UnsupportedSource, BadSubtitles, and as ``append``;
+        Unavailable also where it is whole and cannot be examined now: whoever looks at it later has it done.
         """
         with self._alone(actor, upload) as row:
             if row.state != "receiving":
@@ -159,7 +163,7 @@ class Uploads:
         if found.state != "receiving" or found.received != found.size:
             return found
         # Its last bytes came just before the server was killed.
-        with suppress(Locked, RequestError), self._alone(actor, upload) as row:
+        with suppress(Locked, RequestError, Unavailable), self._alone(actor, upload) as row:
             if row.state == "receiving" and self._growing.size(upload, row.name) == row.size:
                 self._finished(actor, row)
         with self._sql.reading() as connection:
@@ -225,15 +229,27 @@ class Uploads:
         return sorted(found - known)
 
     def _finished(self, actor: Actor, row: Row[Any]) -> Upload:
-        """Examine a file that is whole and keep it, or refuse it; under its lock. Raises RequestError."""
+        """Examine a file that is whole and keep it, or refuse it; under its lock.
+
+        Raises RequestError; Unavailable where it cannot be done now, and the file waits as it is.
+        """
         path = self._growing.path(row.id, row.name)
         try:
             info = examined(path, name=row.name, kind=row.kind)
         except RequestError as problem:
-            self._growing.remove(row.id, row.name)
-            self._note(row.id, state="refused", why=str(problem), size=0, received=0)
-            log.info("upload refused", extra={"upload": row.id, "code": problem.code})
+            self._refuse(row, problem)
             raise
+        except AutodubError:
+            raise
+        except Exception as fault:
+            # Looked at again it would fail again: whoever sent it must be told, and not find it for ever.
+            refusal = UnsupportedSource(
+                f"{row.name} could not be examined: the server made a mistake.",
+                hint="Converting it to MP4 first may help; the server's log has what happened.",
+            )
+            log.exception("an upload could not be examined", extra={"upload": row.id})
+            self._refuse(row, refusal)
+            raise refusal from fault
         with roomy():
             blob = self._store.blobs.keep(path, ending(row.name))
         self._store.pin(_OWNER + row.id, blob)
@@ -254,6 +270,12 @@ class Uploads:
             self._clear(row.id, row.name)
             raise NotFound("There is no such upload any more.", hint="Upload the file again.")
         return self._shown(kept)
+
+    def _refuse(self, row: Row[Any], problem: RequestError) -> None:
+        """Take away what came, and leave why."""
+        self._growing.remove(row.id, row.name)
+        self._note(row.id, state="refused", why=str(problem), size=0, received=0)
+        log.info("upload refused", extra={"upload": row.id, "code": problem.code})
 
     @contextmanager
     def _alone(self, actor: Actor, upload: str) -> Iterator[Row[Any]]:
