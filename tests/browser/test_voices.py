@@ -56,6 +56,7 @@ def test_consent_is_stated_and_withdrawn(opening: Opening, site: Site, axe: Axe)
     expect(page.get_by_text("Say whose voice it is.")).to_be_visible()
     expect(page.get_by_text("Without this nothing can be cloned.")).to_be_visible()
     page.get_by_label("Whose voice").fill("Jane Doe")
+    _nothing_is_lost_by_accident(page)
     page.get_by_label("What was agreed").fill("Jane Doe agreed in writing on 1 November 2026.")
     page.get_by_label("This is true").check()
     axe(page)
@@ -70,6 +71,22 @@ def test_consent_is_stated_and_withdrawn(opening: Opening, site: Site, axe: Axe)
     dialog.get_by_role("button", name="Withdraw").click()
     expect(page.get_by_text("Nothing is cloned on it any more.")).to_be_visible()
     assert ask(site, "GET", "/consents")["consents"][0]["withdrawn"] is not None
+
+
+def _nothing_is_lost_by_accident(page: Page) -> None:
+    """A press beside a dialog in which something was typed does nothing; Escape asks."""
+    page.mouse.click(5, 5)
+    expect(page.get_by_label("Whose voice")).to_have_value("Jane Doe")
+    for answer, left in (("Keep editing", 1), ("Throw away", 0)):
+        page.keyboard.press("Escape")
+        question = page.get_by_role("dialog", name="Throw away what you entered?")
+        question.get_by_role("button", name=answer).click()
+        expect(page.get_by_role("dialog")).to_have_count(left)
+    page.get_by_role("button", name="State consent").click()
+    page.mouse.click(5, 5)
+    expect(page.get_by_role("dialog")).to_have_count(0)  # nothing was typed in this one
+    page.get_by_role("button", name="State consent").click()
+    page.get_by_label("Whose voice").fill("Jane Doe")
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

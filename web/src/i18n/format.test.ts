@@ -3,6 +3,7 @@ import en from './en';
 import es from './es';
 import { best, fmt, isRightToLeft, locale, t, tOr } from './index.svelte';
 import type { Messages } from './keys';
+import { names } from './names.svelte';
 
 const plain = (text: string): string => text.replace(/[\u00a0\u202f]/g, ' ');
 beforeEach(() => locale.use('en', en as Messages));
@@ -44,5 +45,24 @@ describe('figures', () => {
     locale.use('es', es as Messages);
     expect(plain(fmt.money(1234.5))).toBe('1234,50 $');
     expect(fmt.language('de')).toBe('alemán');
+  });
+});
+
+describe('names of languages', () => {
+  const none = 'qbx'; // no browser has a name for it
+  it('are the server‘s where nobody here knows one, and tags until it has told them', async () => {
+    expect(fmt.language(none)).toBe(none);
+    expect(fmt.language(`${none}-ES`)).toBe(`${none} (Spain)`);
+    await Promise.resolve();
+    expect(names.isWanted).toBe(true);
+    names.tell([{ tag: none, name: 'Queblish' }]);
+    expect(fmt.language(none)).toBe('Queblish');
+    expect(fmt.language(`${none}-ES`)).toBe('Queblish (Spain)');
+  });
+  it('are our own before those', () => {
+    const common = { ...es.common, [`language.${none}`]: 'queblés' };
+    locale.use('es', { ...es, common } as Messages);
+    names.tell([{ tag: none, name: 'Queblish' }]);
+    expect(fmt.language(none)).toBe('queblés');
   });
 });

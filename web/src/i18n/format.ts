@@ -1,5 +1,6 @@
 // Numbers, times, sizes and money as the reader writes them.
-import { locale } from './index.svelte';
+import { locale, tOr } from './index.svelte';
+import { names } from './names.svelte';
 
 const kept = new Map<string, unknown>();
 function made<T>(name: string, make: (language: string) => T): T {
@@ -107,11 +108,16 @@ export const fmt = {
     return unit === 'second' ? words.format(0, 'second') : words.format(Math.round(away / step), unit);
   },
 
-  /** The name of a language (BCP-47): Spanish, español. */
+  /** The name of a language (BCP-47): Spanish, español. A tag is the last resort. */
   language: (tag: string): string => {
     try {
-      const names = made('languages', (own) => new Intl.DisplayNames(own, { type: 'language' }));
-      return names.of(tag) ?? tag;
+      const named = (fallback: 'code' | 'none'): Intl.DisplayNames =>
+        made(`languages ${fallback}`, (own) => new Intl.DisplayNames(own, { type: 'language', fallback }));
+      const said = named('code').of(tag) ?? tag;
+      const base = tag.split('-')[0] ?? tag;
+      if (named('none').of(base) !== undefined) return said;
+      // Many browsers have no name for Bashkir, and say "ba" or "ba (Russia)".
+      return said.replace(/^[^\s(]+/, tOr(`common.language.${base}`, '') || (names.of(base) ?? base));
     } catch {
       return tag;
     }

@@ -1,5 +1,6 @@
 // A glossary as a table: read from its text, written as text, and what is wrong with it. See docs/GLOSSARY.md.
 import { quoted } from '../../design/save';
+import { locale } from '../../i18n/index.svelte';
 
 /** What stands for "leave it as it is". */
 export const KEEP = '!';
@@ -61,7 +62,9 @@ export const newRow = (columns: number, given: Partial<Row> = {}): Row => ({
 export function languageOf(cell: string): string | null {
   if (!TAG.test(cell)) return null;
   const tag = Intl.getCanonicalLocales(cell)[0]!;
-  return names.of(tag.split('-')[0]!) === undefined ? null : tag;
+  const base = tag.split('-')[0]!;
+  // Those that we name ourselves are no words of the browser.
+  return names.of(base) === undefined && !locale.has(`common.language.${base}`) ? null : tag;
 }
 
 const clean = (cell: string): string => cell.normalize('NFC').split(/\s+/).filter(Boolean).join(' ');
