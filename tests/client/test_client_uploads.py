@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import errno
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
 import pytest
 
-from autodub.client import ApiError, BadRequest, Client, Unreachable, uploads
+from autodub.client import ApiError, BadFile, BadRequest, Client, Unreachable, uploads
 from autodub.infra import server_settings, settings
 from autodub.jobs.platform import Platform
 from autodub.web.app import create_app
@@ -118,6 +120,76 @@ def test_an_upload_that_was_given_up_is_resumed_by_its_id(
     told: list[int] = []
     sent = server.uploads.send(file, resume=begun.id, progress=lambda done, _: told.append(done))
     assert (sent.id, sent.state, told[0]) == (begun.id, "ready", 300)
+
+
+@pytest.mark.usefixtures("pieces")
+@pytest.mark.parametrize("breaks", [["", "", "", "", "after"], []])
+def test_a_refused_upload_says_why_also_when_its_answer_was_lost(
+    server: Client, transport: Shaky, tmp_path: Path, breaks: list[str]
+) -> None:
+    """With the last piece, or to whoever asks how far it is."""
+    file = tmp_path / "notes.srt"
+    file.write_text("These are only notes.\n" * 20)
+    transport.breaks = breaks
+    with pytest.raises(BadRequest, match="holds no subtitles"):
+        server.uploads.send(file, kind="subtitles")
+    (refused,) = server.uploads.list()
+    with pytest.raises(BadRequest, match="was refused: notes.srt holds no subtitles"):
+        server.uploads.send(file, kind="subtitles", resume=refused.id)
+
+
+@pytest.fixture
+def broken(tmp_path: Path) -> dict[str, Path]:
+    """Files that cannot be sent."""
+    (tmp_path / "empty.mp4").touch()
+    os.mkfifo(tmp_path / "pipe.mp4")
+    names = {"none": "none.mp4", "folder": ".", "empty": "empty.mp4", "pipe": "pipe.mp4", "odd": "a\0b.mp4"}
+    return {what: tmp_path / name for what, name in names.items()} | {
+        "under": tmp_path / "empty.mp4" / "x.mp4"
+    }
+
+
+@pytest.mark.parametrize(
+    ("what", "says"),
+    [
+        ("none", "There is no file .*none.mp4. Check its name"), ("folder", "is a folder. Name one file"),
+        ("empty", r"is empty \(0 bytes\). Its download"), ("pipe", "is no ordinary file. Save"),
+        ("odd", "cannot be read: embedded null byte. Check its name"), ("under", "There is no file"),
+    ],
+)  # fmt: skip
+def test_a_file_that_cannot_be_sent_is_an_error_of_the_clients(
+    server: Client, transport: Shaky, broken: dict[str, Path], what: str, says: str
+) -> None:
+    """It says what, why and how to fix it, whatever it was to be, and nobody is asked anything."""
+    file, link = broken[what], "https://youtu.be/dQw4w9WgXcQ"
+    for send in (
+        lambda: server.uploads.send(file),
+        lambda: server.jobs.submit(file, "es"),
+        lambda: server.jobs.check(link, "es", subtitles=file),
+        lambda: server.jobs.submit(link, "es", subtitles=file),
+        lambda: server.batches.submit("All", [link, file], ["es"]),
+        lambda: server.estimates.ask(file, "es"),
+        lambda: server.transcripts.bring("0" * 32, file),
+    ):
+        with pytest.raises(BadFile, match=says) as refused:
+            send()
+        assert (refused.value.status, refused.value.code) == (0, "bad_file")
+    assert transport.seen == []
+
+
+def test_a_file_that_may_not_be_read_is_one_too(
+    server: Client, file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its permissions are named."""
+
+    def closed(*_: object) -> None:
+        raise PermissionError(errno.EACCES, "Permission denied", str(file))
+
+    monkeypatch.setattr("builtins.open", closed)  # root may read everything
+    with pytest.raises(
+        BadFile, match="cannot be read: Permission denied. Check its name and its permissions"
+    ):
+        server.uploads.send(file)
 
 
 @pytest.mark.usefixtures("pieces")

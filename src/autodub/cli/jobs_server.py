@@ -79,7 +79,7 @@ def of_batch(sources: Sequence[str], targets: Sequence[str]) -> Iterator[None]:
 
 def _told(error: api.ApiError, *lines: str) -> AutodubError:
     """An error of the client's as one of ours, in the words of this command line."""
-    is_ours = 400 <= error.status < 500 and error.status != 429
+    is_ours = (400 <= error.status < 500 and error.status != 429) or error.code == "bad_file"
     hint = "\n".join((*lines, jobs_words.in_options(error.hint)))
     return (_Refused if is_ours else _Failed)(error.code, jobs_words.in_options(error.title), hint)
 

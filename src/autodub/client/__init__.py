@@ -5,6 +5,7 @@ from __future__ import annotations
 from autodub.client.client import Client
 from autodub.client.errors import (
     ApiError,
+    BadFile,
     BadRequest,
     Conflict,
     Forbidden,
@@ -18,6 +19,7 @@ from autodub.client.models import Batch, Edited, Estimate, Event, Failure, Job, 
 
 __all__ = [
     "ApiError",
+    "BadFile",
     "BadRequest",
     "Batch",
     "Client",

@@ -41,7 +41,7 @@ class Batches:
         return Batch.model_validate(self._transport.ask("POST", _BATCHES, json=asked, headers=headers))
 
     def check(self, sources: Sequence[str | PathLike[str]], targets: Sequence[str], **wishes: Any) -> None:
-        """Ask whether a batch would be taken; nothing is sent. Raises what ``submit`` would, OSError."""
+        """Ask whether a batch would be taken; nothing is sent. Raises what ``submit`` would."""
         self._uploads.check(sources, targets, wishes)
 
     def get(self, batch: str) -> Batch:

@@ -11,6 +11,7 @@
       TooMany             429: asked too often; ``retry_after`` seconds
       ServerError         5xx: the server or something behind it failed
       Unreachable         no answer at all; status 0
+      BadFile             a file of this machine cannot be sent; status 0, nothing was asked
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ class ApiError(Exception):
     ) -> None:  # fmt: skip
         super().__init__(f"{title} {hint}".strip())
         self.status = status
-        """Of HTTP; 0 where there was no answer."""
+        """Of HTTP; 0 where there was no answer, or no question."""
         self.code = code
         """A stable word, such as ``not_found``."""
         self.title = title
@@ -75,6 +76,13 @@ class ServerError(ApiError):
 
 class Unreachable(ApiError):
     """No answer at all."""
+
+
+class BadFile(ApiError):
+    """A file of this machine that cannot be sent: there is none, it is a folder, empty, or cannot be read."""
+
+    def __init__(self, title: str, hint: str) -> None:
+        super().__init__(0, "bad_file", title, hint)
 
 
 _CLASSES: dict[int, type[ApiError]] = {

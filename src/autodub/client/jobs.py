@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from autodub.client import files
+from autodub.client import files, local
 from autodub.client.following import Told, events_of
 from autodub.client.models import Event, File, Job
 from autodub.client.transport import Transport
@@ -38,14 +38,14 @@ class Jobs:
         if not is_address(source):
             self.check(source, target, **wishes)
             if progress is not None:
-                progress(0, Path(source).stat().st_size)  # now, not with the first piece
+                progress(0, local.size(source))  # now, not with the first piece
         sent = self._uploads.submitted(wishes)
         asked = self._uploads.source(source, progress) | {"target": target} | sent
         headers = {"Idempotency-Key": idempotency or uuid.uuid4().hex}
         return Job.model_validate(self._transport.ask("POST", _JOBS, json=asked, headers=headers))
 
     def check(self, source: str | PathLike[str], target: str, **wishes: Any) -> None:
-        """Ask whether a dub would be taken; nothing is sent. Raises what ``submit`` would, OSError."""
+        """Ask whether a dub would be taken; nothing is sent. Raises what ``submit`` would."""
         self._uploads.check([source], [target], wishes)
 
     def get(self, job: str) -> Job:

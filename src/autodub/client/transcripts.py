@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+from autodub.client import local
 from autodub.client.models import Edited, Job, Revision, Transcript
 from autodub.client.transport import Transport
 
@@ -73,9 +74,10 @@ class Transcripts:
         self._transport.ask("DELETE", f"{_line(job, line)}/lock")
 
     def bring(self, job: str, file: Path, *, of: str = "text", revision: int | None = None) -> Edited:
-        """Give lines the texts of an SRT or WebVTT file; ``of`` is ``text`` or ``source``. Raises OSError."""
+        """Give lines the texts of an SRT or WebVTT file; ``of`` is ``text`` or ``source``. Raises BadFile."""
         kind = {"Content-Type": _KINDS.get(file.suffix.lower(), "text/plain")}
-        content = file.read_bytes()
+        with local.opened(file) as stream:
+            content = stream.read()
         return self._edited(
             "PUT", f"{_of(job)}/transcript", revision, headers=kind, params={"of": of}, content=content
         )

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import base64
+import os
 from collections.abc import Iterator, Mapping, Sequence
+from http import HTTPStatus
 from os import PathLike, fspath
 from pathlib import Path
 from typing import IO, Any
 
-from autodub.client.errors import Conflict, ServerError, TooMany, Unreachable
+from autodub.client import local
+from autodub.client.errors import BadRequest, Conflict, ServerError, TooMany, Unreachable
 from autodub.client.files import Progress
 from autodub.client.models import Upload
 from autodub.client.transport import Transport
@@ -21,6 +24,7 @@ PIECE = 8_000_000
 """Bytes of a piece."""
 _UNSENT = "unsent"
 """What a server calls an upload that is still to come."""
+_ANEW = "Send a file that is right as a new upload."
 _PASSING = (Unreachable, ServerError, TooMany, Conflict)
 
 
@@ -47,10 +51,11 @@ class Uploads:
     def check(
         self, sources: Sequence[str | PathLike[str]], targets: Sequence[str], wishes: Mapping[str, Any]
     ) -> None:
-        """Ask whether dubs would be taken, before anything is sent. Raises ApiError, OSError."""
+        """Ask whether dubs would be taken, before anything is sent. Raises ApiError (BadFile)."""
         asked = given(wishes)
         asked.pop("title", None)  # of one dub, and nothing that could be refused
         if isinstance(asked.get("subtitles"), PathLike):
+            local.size(asked["subtitles"])
             asked["subtitles"] = _UNSENT
         told = {
             "sources": [_coming(one) for one in sources], "targets": list(targets), "wishes": asked,
@@ -63,10 +68,11 @@ class Uploads:
     ) -> Upload:  # fmt: skip
         """Upload a file; ``resume`` names an upload of the same file that broke off earlier.
 
-        A connection that breaks goes on where it broke. Raises ApiError, OSError.
+        A connection that breaks goes on where it broke. Raises ApiError (BadFile where it cannot be sent),
+        OSError where reading it fails on the way.
         """
-        with file.open("rb") as stream:
-            size = file.stat().st_size
+        with local.opened(file) as stream:
+            size = os.fstat(stream.fileno()).st_size
             if resume is None and size <= SMALL:
                 return self._form(stream, name or file.name, kind, size, progress)
             upload = resume or self._begin(name or file.name, kind, size)
@@ -110,8 +116,14 @@ class Uploads:
                 progress(done, size)
 
     def _offset(self, upload: str) -> int:
-        """Bytes that have arrived."""
-        answer = self._transport.send("HEAD", f"{_UPLOADS}/{upload}", headers=_TUS)
+        """Bytes that have arrived. Raises BadRequest, saying why, for an upload that was refused."""
+        try:
+            answer = self._transport.send("HEAD", f"{_UPLOADS}/{upload}", headers=_TUS)
+        except BadRequest as refused:
+            if refused.status != HTTPStatus.GONE:
+                raise
+            why = self.get(upload).why  # the answer to HEAD has no words
+            raise BadRequest(refused.status, "gone", f"The upload was refused: {why}", _ANEW) from None
         return int(answer.headers["Upload-Offset"])
 
     def get(self, upload: str) -> Upload:
@@ -139,8 +151,7 @@ def is_address(source: str | PathLike[str]) -> bool:
 
 
 def _coming(source: str | PathLike[str]) -> dict[str, Any]:
-    """A source as a check is told of it. Raises OSError."""
+    """A source as a check is told of it. Raises BadFile."""
     if is_address(source):
         return {"source": fspath(source)}
-    file = Path(source)
-    return {"file": {"name": file.name, "size": file.stat().st_size}}
+    return {"file": {"name": Path(source).name, "size": local.size(source)}}
