@@ -9,7 +9,6 @@ neighbours, and the optimum is exact. It always exists: overlaps have unlimited 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
@@ -70,8 +69,6 @@ def _cuts(table: Table) -> list[int]:
 
 def _solve(table: Table, length: Floats, lo: int, hi: int, start: Floats, u: Floats) -> tuple[Floats, Floats]:
     """Solve lines lo..hi; what lies before lo is settled in ``start`` and ``u``."""
-    from scipy.optimize import linprog
-
     n, w = hi - lo, table.weights
     d, part = length[lo:hi], slice(lo, hi)
     natural = _segments(table, d, part)
@@ -83,40 +80,34 @@ def _solve(table: Table, length: Floats, lo: int, hi: int, start: Floats, u: Flo
     # Columns: 10 segments, end late, end beyond the latest, end early (n each); u up, u down; slack.
     m, k = len(edges), len(linked)
     every, steps, pairs = np.arange(n), np.arange(k), np.arange(m)
-    equal = _Entries(n, d)
-    equal.ends(every, every)
-    equal.add(_OFFSET, every, (10 + np.arange(3)[:, None]) * n + every)
+    rows = _Entries(n, d)
+    rows.ends(every, every)
+    rows.add(_OFFSET, every, (10 + np.arange(3)[:, None]) * n + every)
     previous = table.before[part][linked] - lo
     inside = np.flatnonzero(previous >= 0)
     was = np.where(previous >= 0, natural.u[np.maximum(previous, 0)], u[np.maximum(previous + lo, 0)])
-    equal.rates(n + steps, linked)
-    equal.rates(n + inside, previous[inside], factor=-1.0)
-    equal.add(np.array([[-1.0], [1.0]]), n + steps, 13 * n + np.array([[0], [k]]) + steps)
+    rows.rates(n + steps, linked)
+    rows.rates(n + inside, previous[inside], factor=-1.0)
+    rows.add(np.array([[-1.0], [1.0]]), n + steps, 13 * n + np.array([[0], [k]]) + steps)
 
     i, j = edges.T - lo
     within = np.flatnonzero(i >= 0)
     i_end = np.where(i >= 0, end[np.maximum(i, 0)], (start + length * u)[edges[:, 0]])
-    order = _Entries(n, d)
-    order.ends(within, i[within])
-    order.starts(pairs, j, factor=-1.0)
-    order.add(np.array([[-1.0]]), pairs, 13 * n + 2 * k + pairs[None])
+    below = n + k
+    rows.ends(below + within, i[within])
+    rows.starts(below + pairs, j, factor=-1.0)
+    rows.add(np.array([[-1.0]]), below + pairs, 13 * n + 2 * k + pairs[None])
 
     top = np.concatenate([
         natural.widths.ravel(), latest - e, table.programme - latest, np.full(n + 2 * k + m, np.inf)
     ])  # fmt: skip
-    optimise: Any = linprog  # its published types know no sparse matrices
-    solution = optimise(
-        np.concatenate([_costs(table, part).ravel(), np.full(2 * k, w.smoothness), np.full(m, w.overlap)]),
-        A_eq=equal.matrix(n + k, len(top)),
-        b_eq=np.concatenate([e - end, was - natural.u[linked]]),
-        A_ub=order.matrix(m, len(top)) if m else None,
-        b_ub=natural.start[j] - i_end - gaps if m else None,
-        bounds=np.stack([np.zeros_like(top), top], axis=1),
-        method="highs",
-    )
-    if solution.x is None:
-        raise RuntimeError(f"the timing of lines {lo}..{hi} has no solution: {solution.message}")
-    moved = solution.x[: 10 * n].reshape(10, n)
+    costs = [_costs(table, part).ravel(), np.full(2 * k, w.smoothness), np.full(m, w.overlap)]
+    best = _least(
+        np.concatenate(costs), top, rows,
+        low=np.concatenate([e - end, was - natural.u[linked], np.full(m, -np.inf)]),
+        high=np.concatenate([e - end, was - natural.u[linked], natural.start[j] - i_end - gaps]),
+    )  # fmt: skip
+    moved = best[: 10 * n].reshape(10, n)
     found = natural.u + (_U * moved[3:]).sum(axis=0)
     began = natural.start + (_START * moved[:3]).sum(axis=0)
     return np.clip(began, 0, np.maximum(0, table.programme - d * found)), found
@@ -149,12 +140,34 @@ class _Entries:
         self.starts(rows, of)
         self.rates(rows, of, factor=self._lengths[of])
 
-    def matrix(self, rows: int, columns: int) -> Any:
-        """All entries, by columns."""
-        from scipy import sparse
-
+    def by_columns(self, columns: int) -> tuple[Integers, Integers, Floats]:
+        """All entries in the order of their columns: where each column begins, rows, values."""
         values, at, across = (np.concatenate(part) for part in zip(*self._parts, strict=True))
-        return sparse.csc_matrix((values, (at, across)), shape=(rows, columns))
+        order = np.argsort(across, kind="stable")
+        starts = np.concatenate([[0], np.cumsum(np.bincount(across, minlength=columns))])
+        return starts.astype(np.int32), at[order].astype(np.int32), values[order]
+
+
+def _least(costs: Floats, top: Floats, rows: _Entries, *, low: Floats, high: Floats) -> Floats:
+    """Columns from 0 to ``top`` of least cost whose rows lie between ``low`` and ``high``."""
+    import highspy
+
+    programme = highspy.HighsLp()
+    programme.num_col_, programme.num_row_ = len(costs), len(low)
+    programme.col_cost_, programme.col_lower_, programme.col_upper_ = costs, np.zeros_like(top), top
+    programme.row_lower_, programme.row_upper_ = low, high
+    matrix = programme.a_matrix_
+    matrix.format_ = highspy.MatrixFormat.kColwise
+    matrix.num_col_, matrix.num_row_ = len(costs), len(low)
+    matrix.start_, matrix.index_, matrix.value_ = rows.by_columns(len(costs))
+    solver = highspy.Highs()  # type: ignore[no-untyped-call]  # the one method without annotations
+    solver.setOptionValue("output_flag", False)
+    solver.setOptionValue("threads", 1)
+    solver.passModel(programme)
+    solver.run()
+    if (status := solver.getModelStatus()) != highspy.HighsModelStatus.kOptimal:
+        raise RuntimeError(f"the timing has no solution: {solver.modelStatusToString(status)}")
+    return np.asarray(solver.getSolution().col_value)
 
 
 def _segments(table: Table, d: Floats, part: slice) -> _Segments:

@@ -14,7 +14,7 @@ from autodub.pipeline.choosing import likely
 
 ALWAYS = (  # in the order in which a dub comes to need them
     "autodub.pipeline.performing",
-    "scipy.optimize",
+    "highspy",
     "soundfile",
     "soxr",
     "autodub.pipeline.delivering",
