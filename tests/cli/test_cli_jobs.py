@@ -141,11 +141,15 @@ def test_submitting_alone_comes_back_at_once(run: Run, platform: Platform) -> No
     assert (str(spec.budget), spec.retention_days) == ("2.50", 0)
 
 
-def test_a_file_that_is_not_there_is_refused_before_anything_is_sent(run: Run) -> None:
+def test_a_file_that_cannot_be_sent_is_refused_before_anything_is_sent(run: Run, tmp_path: Path) -> None:
     """The mistake is told at once, with exit code 2."""
     code, _, err = run("submit", "missing.mp4", "--to", "es")
     assert code == 2
     assert "There is no file missing.mp4." in err
+    (tmp_path / "empty.mp4").touch()
+    code, _, err = run("submit", str(tmp_path / "empty.mp4"), "--to", "es")
+    assert code == 2
+    assert "empty.mp4 is empty (0 bytes)." in err
 
 
 def test_what_the_server_refuses_is_told_in_its_words(run: Run) -> None:
