@@ -342,6 +342,14 @@ def test_a_dub_that_failed_says_why(opening: Opening, studio: Studio, axe: Axe) 
     expect(page.locator("[data-number]").last).to_contain_text("Failed")
     axe(page)
 
+    page.goto(f"/jobs/{job}/studio")  # there is no text to edit, and nothing is asked for that is not there
+    expect(alert).to_contain_text("This dub failed")
+    expect(alert).to_contain_text("Open the video itself and copy its link")
+    axe(page)
+    with page.expect_response("**/retry"):
+        page.get_by_role("button", name="Retry").click()
+    assert studio.over(job)["attempt"] == 2
+
 
 def test_the_same_source_speaks_another_language(
     opening: Opening, studio: Studio, axe: Axe, job: str
