@@ -149,7 +149,7 @@ def test_a_file_that_cannot_be_sent_is_refused_before_anything_is_sent(run: Run,
     (tmp_path / "empty.mp4").touch()
     code, _, err = run("submit", str(tmp_path / "empty.mp4"), "--to", "es")
     assert code == 2
-    assert "empty.mp4 is empty (0 bytes)." in err
+    assert "empty.mp4 is empty (0 bytes)." in " ".join(err.split())  # its path may fill a line
 
 
 def test_what_the_server_refuses_is_told_in_its_words(run: Run) -> None:
