@@ -104,7 +104,7 @@ class MuxCommand:
         args += self._original()
         args += self._subtitles(spoken)
         if extras.is_synthetic:
-            args += marking.options(container.muxer, self._comment())
+            args += marking.options(container.muxer, self.info.comment)
         if self.is_range and self.picture != "copied":
             args += ["-t", f"{self.seconds + 0.001:.3f}"]
         if container.muxer in ("matroska", "webm"):
@@ -197,21 +197,14 @@ class MuxCommand:
         """Whether an MP4 source begins with frames that its edit list hides; other formats cannot."""
         if "mp4" not in self.info.container.split(","):
             return False
-        first = ["-show_entries", "packet=flags", "-read_intervals", "%+#1"]
-        found = self._ask(["-select_streams", str(self.moving[0].index), *first]).get("packets", [])
-        return any("D" in packet.get("flags", "") for packet in found)
-
-    def _ask(self, question: list[str]) -> dict[str, Any]:
-        """What ffprobe says about the source, as JSON."""
         program = process.find("ffprobe", package="ffmpeg")
-        argv = [program, "-v", "error", "-of", "json", *question, *ffmpeg.source(self.source)]
-        answer: dict[str, Any] = json.loads(process.run(argv, deadline=60.0).stdout or b"{}")
-        return answer
-
-    def _comment(self) -> str:
-        """The source's own comment, if any."""
-        tags = self._ask(["-show_entries", "format_tags=comment"]).get("format", {}).get("tags", {})
-        return next((str(value) for key, value in tags.items() if key.lower() == "comment"), "")
+        first = ["-show_entries", "packet=flags", "-read_intervals", "%+#1"]
+        argv = [
+            program, "-v", "error", "-of", "json", "-select_streams", str(self.moving[0].index), *first,
+            *ffmpeg.source(self.source),
+        ]  # fmt: skip
+        found: dict[str, Any] = json.loads(process.run(argv, deadline=60.0).stdout or b"{}")
+        return any("D" in packet.get("flags", "") for packet in found.get("packets", []))
 
     @staticmethod
     def _disposition(which: str, value: str) -> list[str]:

@@ -230,7 +230,13 @@ def _describe(
         video=tuple(video),
         audio=tuple(audio),
         subtitles=tuple(subtitles),
+        comment=_comment(form),
     )
+
+
+def _comment(form: Mapping[str, Any]) -> str:
+    tags: Mapping[str, object] = form.get("tags", {})
+    return next((str(value) for key, value in tags.items() if key.lower() == "comment"), "")
 
 
 def _duration(

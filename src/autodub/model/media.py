@@ -95,6 +95,8 @@ class MediaInfo:
     video: tuple[VideoStream, ...]
     audio: tuple[AudioStream, ...]
     subtitles: tuple[SubtitleStream, ...]
+    comment: str = ""
+    """What the container says under that name: kept in what is made of it."""
 
 
 @dataclass(frozen=True, slots=True)

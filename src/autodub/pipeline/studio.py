@@ -18,7 +18,7 @@ from autodub.model.media import Audio, Blob, Clip, Soundtrack, Source, Timeline
 from autodub.model.speech import Line, Tone
 from autodub.model.time import Span
 
-VERSION = "12"
+VERSION = "13"
 """Change it whenever the same request would be answered differently."""
 
 
