@@ -25,8 +25,8 @@ class Toasts {
   /** Anything that was thrown. */
   problem = (thrown: unknown): number => {
     const problem = problemOf(thrown);
-    const { text, also } = told(problem);
-    return this.show('bad', text, { hint: [also, problem.hint].filter(Boolean).join(' ') });
+    const { text, hint, also } = told(problem);
+    return this.show('bad', text, { hint: [hint, also].filter(Boolean).join(' ') });
   };
   close = (id: number): void => {
     this.all = this.all.filter((one) => one.id !== id);

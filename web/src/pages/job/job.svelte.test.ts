@@ -4,7 +4,7 @@ import { json, problem, serve } from '../../api/testing';
 import en from '../../i18n/en';
 import es from '../../i18n/es';
 import { locale } from '../../i18n/index.svelte';
-import { asText, detailOf, filtered, toneOf, wordsOf } from './log';
+import { asText, detailOf, filtered, isForeign, toneOf, wordsOf } from './log';
 import { made } from './making';
 import {
   aimOf,
@@ -138,6 +138,21 @@ describe('the log', () => {
     expect(wordsOf(event(9, 'kind.of.tomorrow'))).toBe('kind.of.tomorrow');
     locale.use('es', es);
     expect(wordsOf(failed)).toBe('Fallido');
+    const known = event(5, 'job.failed', { message: 'No.', data: { code: 'no_credit' } });
+    expect(wordsOf(known)).toBe('Fallido: La cuenta del proveedor no tiene saldo.');
+    const degraded = event(6, 'degraded', { message: 'One voice.', data: { what: 'diarizer' } });
+    expect(wordsOf(degraded)).toBe('Los hablantes no se han distinguido como deberían.');
+  });
+
+  it('says how far a stage is in the words of the reader, or of the server', () => {
+    const far = (message: string) => event(7, 'stage.progress', { stage: 'speak', fraction: 0.5, message });
+    expect(detailOf(far('3 of 12 lines'))).toBe('3 of 12 lines');
+    locale.use('es', es);
+    expect(detailOf(far('3 of 12 lines'))).toBe('3 de 12 líneas');
+    expect(detailOf(far('Fetching the sound'))).toBe('descargando el sonido');
+    expect(isForeign(far('Fetching the sound'))).toBe(false);
+    expect(detailOf(far('taking a nap'))).toBe('taking a nap');
+    expect(isForeign(far('taking a nap'))).toBe(true);
   });
 
   it('is chosen by kind and by words', () => {

@@ -1,7 +1,9 @@
 // Events as lines of a log, in words.
 import type { JobEvent } from '../../api';
-import { fmt, t, tOr } from '../../i18n/index.svelte';
+import { fmt, locale, t, tOr } from '../../i18n/index.svelte';
+import { told } from '../../i18n/told';
 import { stageWords } from '../jobs/words';
+import { said } from './said';
 
 export const KINDS = ['all', 'stages', 'calls', 'trouble'] as const;
 export type Kind = (typeof KINDS)[number];
@@ -68,19 +70,32 @@ export function wordsOf(event: JobEvent): string {
         verb: text('verb'),
         code: text('code'),
       });
+    case 'job.failed':
+      // In English the server's sentence, which follows, says it better.
+      return locale.language !== 'en' && data.code
+        ? t('job.log.failedOf', { why: told({ code: text('code'), message: '' }).text })
+        : t('job.log.job.failed');
+    case 'degraded':
+      return (locale.language === 'en' ? '' : tOr(`job.less.${text('what')}`, '')) || t('job.log.degraded');
     case 'job.edited':
       return t('job.log.edited', { revision: number('revision') });
   }
   return tOr(`job.log.${event.kind}`, event.kind);
 }
 
-/** What the server says of it besides, in English. */
+/** What the server says of it besides, in English where nobody has words for it. */
 export function detailOf(event: JobEvent): string {
-  if (event.kind === 'stage.started') return '';
+  // The stage is named, and its message is its name in other words.
+  if (event.kind === 'stage.started' || event.kind === 'stage.finished') return '';
+  if (event.kind === 'stage.progress') return said(event.message).text;
   const reason = event.kind === 'degraded' ? String(event.data.reason ?? '') : '';
   const hint = event.kind === 'job.failed' ? String(event.data.hint ?? '') : '';
   return [event.message, reason, hint].filter(Boolean).join(' – ');
 }
+
+/** Whether that is in English, whatever the reader speaks. */
+export const isForeign = (event: JobEvent): boolean =>
+  event.kind !== 'stage.progress' || said(event.message).isForeign;
 
 /** Those that are wanted: of a kind, and with all words that are looked for. */
 export function filtered(events: readonly JobEvent[], kind: Kind, text: string): readonly JobEvent[] {

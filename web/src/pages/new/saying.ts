@@ -1,6 +1,6 @@
 // Refusals in the reader's words, where we have some; else in the server's.
 import { fmt, t, tOr, type Key } from '../../i18n/index.svelte';
-import { toldLine } from '../../i18n/told';
+import { told } from '../../i18n/told';
 import type { Checking, Missing } from './checking.svelte';
 import type { Place, Refusal } from './refusals';
 
@@ -32,9 +32,16 @@ const NAMES: Record<Place, Key> = {
 export function refusalText(refusal: Refusal): string {
   const between = /^Must be a (?:whole )?number from (\S+) to (\S+)\.$/.exec(refusal.text);
   if (between) return t('newdub.between.numbers', { low: between[1]!, high: between[2]! });
-  const { code, text } = refusal;
-  return tOr(`newdub.refused.${code}`, '') || toldLine({ code, message: text });
+  const { code, text: message, hint } = refusal;
+  const ours = tOr(`newdub.refused.${code}`, '');
+  if (ours) return ours;
+  const { text, also } = told({ code, message, hint });
+  return also ? `${text} ${also}` : text;
 }
+
+/** What to do about it. */
+export const refusalHint = ({ code, text: message, hint }: Refusal): string =>
+  told({ code, message, hint }).hint;
 
 /** A refusal in a list of them: with the field, or the language, it is about. */
 export function listedText(refusal: Refusal, several: boolean): string {
@@ -52,6 +59,5 @@ export function errorAt(checking: Checking, place: Place): string | undefined {
   if (lacks) return checking.isPressed ? missingText(lacks) : undefined;
   const refusal = checking.at(place);
   if (!refusal) return undefined;
-  const text = refusalText(refusal);
-  return refusal.hint ? `${text} ${refusal.hint}` : text;
+  return [refusalText(refusal), refusalHint(refusal)].filter(Boolean).join(' ');
 }
