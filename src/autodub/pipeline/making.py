@@ -214,7 +214,8 @@ def _make(
     looks = Looks(run, plan) if is_new else None  # else its accounts have answered before
     if is_first or is_new:
         run.load_ahead(lambda: [chosen.engine for chosen in plan.engines.values()])
-    run.beside(ahead.load_libraries, name="libraries")
+    if not edits:  # an edited line is waited for as soon as it is asked for: time enough then
+        run.beside(_load_libraries, looks, name="libraries", is_left=True)
     rehearsal = (
         run.beside(delivering.rehearse, run, plan, request, name="rehearse") if opened.is_here else None
     )
@@ -269,6 +270,13 @@ def _make(
         run, delivering.with_picture(run, plan, opened), request, heard, programme, show, kept, record,
         language=spoken,
     )  # fmt: skip
+
+
+def _load_libraries(looks: Looks | None) -> None:
+    """Load what a dub comes to need, after what looks at the accounts: a wrong key is told of first."""
+    if looks is not None:
+        looks.wait_for_libraries()
+    ahead.load_libraries()
 
 
 def _digest(store: Store, subtitles: str | None) -> str:

@@ -13,6 +13,7 @@ from autodub.dubbing.timing import Choice, Slot, plan
 from autodub.model.errors import BadProject, EngineError
 from autodub.model.media import Clip
 from autodub.model.speech import Line, Voice, Wording
+from autodub.pipeline import ahead
 from autodub.pipeline.booth import Ask, Booth
 from autodub.pipeline.project import Edits, LineEdit
 from autodub.pipeline.speaking import Part, Programme, Spoken, Take
@@ -155,7 +156,9 @@ def respeak(
     }
     clips: dict[str, Clip] = {name: take.clip for name, take in takes.items()}
     predicted = {name: slots[name].choices[fits[name].choice].seconds for name in fresh}
-    for (name, _), said in zip(asks.items(), booth.speak(list(asks.values())) if asks else [], strict=True):
+    under_way = [booth.submit(ask) for ask in asks.values()]
+    ahead.load_libraries()  # what is still to be done needs them
+    for name, said in zip(asks, booth.collect(under_way), strict=True):
         if isinstance(said, EngineError):
             failed[name] = said.message
             del slots[name]
