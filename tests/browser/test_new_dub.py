@@ -21,6 +21,10 @@ _SIGHT: dict[str, Any] = {
     "width": 1920, "height": 1080, "language": "en", "refused": None,
     "tracks": [{"kind": "captions", "language": "en", "codec": "vtt", "channels": None}],
 }  # fmt: skip
+_FIGURES: dict[str, Any] = {
+    "title": "", "seconds": 5.0, "speech_seconds": 4.0, "dollars": None, "items": [], "unpriced": [],
+    "prices_of": None,
+}  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -99,6 +103,37 @@ def test_a_clip_becomes_a_dub(opening: Opening, own: Site, axe: Axe, clip: Path)
     listed = page.request.get("/api/v1/jobs").json()
     assert [job["title"] for job in listed["jobs"]] == ["The harbour"]
     page.request.post(f"/api/v1/jobs/{listed['jobs'][0]['id']}/cancel")
+
+
+def test_nothing_is_paid_before_its_price_was_seen(opening: Opening, own: Site, axe: Axe, clip: Path) -> None:
+    """A start waits for the price: what costs something is asked about, what is free begins."""
+    page, _ = opening(own, None)
+    asked: list[Route] = []
+    page.route("**/api/v1/estimates?*", lambda route: asked.append(route))
+    page.goto("/")
+    _send(page, clip)
+    _choose(page, "Spanish")
+    _dub(page).click()
+    expect(page.get_by_text("A free dub begins by itself")).to_be_visible()
+    axe(page)
+    while not asked:
+        page.wait_for_timeout(50)
+    asked[0].fulfill(json=_FIGURES | {"dollars": {"low": 1.0, "likely": 2.0, "high": 3.0}})
+    expect(page.get_by_text("That is what it costs. Press again to begin.")).to_be_visible()
+    expect(page.get_by_text("$2.00")).to_be_visible()
+    _choose(page, "French")
+    _dub(page).click()
+    page.get_by_role("button", name="Do not begin").click()
+    page.get_by_role("button", name="Remove Spanish").click()
+    page.get_by_role("button", name="Dub into French").click()
+    expect(page.get_by_role("button", name="Begin without waiting")).to_be_visible()
+    page.route("**/api/v1/estimates?*", lambda route: route.fulfill(json=_FIGURES))
+    with page.expect_response("**/api/v1/jobs") as made:
+        for route in asked[1:]:
+            route.fulfill(json=_FIGURES)
+    expect(page).to_have_url(re.compile(r"/jobs/[0-9a-f]{32}$"))
+    assert made.value.json()["target"] == "fr"
+    page.request.post(f"/api/v1/jobs/{made.value.json()['id']}/cancel")
 
 
 def test_what_is_missing_is_asked_for(opening: Opening, own: Site, axe: Axe) -> None:

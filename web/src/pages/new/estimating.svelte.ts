@@ -21,6 +21,9 @@ export interface Price {
   pricesOf: string | null;
 }
 
+/** Whether it is known that nobody is paid. */
+export const isFree = (price: Price): boolean => !price.dollars && !price.unpriced.length;
+
 /** One price of several dubs: what the same engine is paid for the same is one line. */
 export function together(all: readonly Figures[]): Price {
   const lines = new Map<string, Line>();

@@ -6,6 +6,8 @@ export class Submitting {
   isBusy = $state(false);
   /** Pressed while files are still on their way: it starts when they are there. */
   isWaiting = $state(false);
+  /** Pressed while the price is being worked out: it starts if that is nothing, and is asked about otherwise. */
+  isPricing = $state(false);
   problem = $state.raw<ApiProblem>();
   #key = '';
   #body = '';
@@ -23,7 +25,7 @@ export class Submitting {
   async submit(draft: Draft, name: string): Promise<string | null> {
     if (this.isBusy) return null;
     this.isBusy = true;
-    this.isWaiting = false;
+    this.isWaiting = this.isPricing = false;
     this.problem = undefined;
     try {
       const where = draft.targets.length === 1 ? await this.#one(draft) : await this.#many(draft, name);
