@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import calendar
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from decimal import Decimal
 from typing import Any
@@ -16,7 +16,7 @@ from autodub.jobs.platform import LOCAL_ACTOR
 from autodub.jobs.quotas import Quotas
 from autodub.jobs.records import Actor, Job
 from autodub.jobs.spec import JobSpec
-from autodub.jobs.tables import jobs, usage, users
+from autodub.jobs.tables import holds, jobs, usage, users
 from autodub.model.errors import QuotaExceeded
 from autodub.model.job import Event
 
@@ -114,12 +114,12 @@ def _running(desk: Desk, count: int, actor: Actor = LOCAL_ACTOR, **wishes: Any) 
     return [job for job in taken if job is not None]
 
 
-def _at_once(work: Callable[[Job], Any], wanted: list[Job]) -> list[Any]:
+def _at_once(work: Callable[[Any], Any], wanted: Sequence[Job | str]) -> list[Any]:
     """What each comes to, its refusal included."""
 
-    def tried(job: Job) -> Any:
+    def tried(one: Job | str) -> Any:
         try:
-            return work(job)
+            return work(one)
         except QuotaExceeded as problem:
             return problem
 
@@ -210,3 +210,47 @@ def test_a_used_up_quota_refuses_dubs_and_no_estimates(desk: Desk) -> None:
     assert desk.jobs.submit(LOCAL_ACTOR, spec, kind="estimate")[1]
     with desk.sql.reading() as connection:
         assert len(connection.execute(jobs.select()).all()) == 1
+
+
+def test_money_for_single_calls_is_nobody_elses(opening: Opening) -> None:
+    """Jobs and calls that ask at the same instant get what is left of the month between them, and no more."""
+    desk = Desk(opening(dollars=10, user_running=10))
+    jobs_ = _running(desk, 3)
+    quotas = _quotas(desk)
+
+    def ask(who: Job | str) -> Decimal | None:
+        if isinstance(who, Job):
+            return quotas.afford(who, Decimal(3))
+        held = quotas.hold(who, Decimal(2))
+        return held.dollars if held else None
+
+    said = _at_once(ask, [jobs_[0], "local", jobs_[1], "local", jobs_[2], "local"])
+    assert sum(one for one in said if isinstance(one, Decimal)) == 10
+    assert quotas.month("local").dollars_left == 0
+
+
+def test_money_for_a_single_call_is_free_again(opening: Opening) -> None:
+    """Once it is over, and when whoever asked for it was killed."""
+    desk = Desk(opening(dollars=10))
+    clock = Clock(MARCH)
+    quotas = Quotas(desk.sql, desk.platform.server, clock=clock)
+    done, lost = (quotas.hold("local", Decimal(9)) for _ in range(2))
+    assert done is not None
+    assert lost is not None
+    assert (done.dollars, lost.dollars, quotas.month("local").dollars_held) == (9, 1, 10)
+    with pytest.raises(QuotaExceeded, match=r"\$10.00 is set aside"):
+        quotas.hold("local", Decimal(1))
+    with desk.sql.writing() as connection:
+        quotas.release(connection, done)
+    assert quotas.month("local").dollars_held == 1
+    clock.pass_(3600)
+    assert quotas.month("local").dollars_held == 0
+    held = quotas.hold("local", Decimal(10))
+    assert held is not None
+    with desk.sql.reading() as connection:
+        assert connection.execute(select(holds.c.id)).scalars().all() == [held.id]
+
+
+def test_who_has_no_quota_holds_nothing_for_a_call(desk: Desk) -> None:
+    """There is nothing that others could take."""
+    assert _quotas(desk).hold("local", Decimal(1000)) is None

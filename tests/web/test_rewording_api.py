@@ -199,6 +199,32 @@ def test_of_two_who_ask_at_once_the_second_has_what_the_first_left(
     assert desk.spent()[0] == Decimal("0.04")
 
 
+def test_a_job_that_begins_meanwhile_cannot_spend_the_same_money(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What the question may cost is set aside in the month while it is asked, and free again afterwards."""
+    monkeypatch.setattr(rewording, "price", lambda *_: Decimal("0.10"))
+    monkeypatch.setattr(rewording.Gateway, "bill", lambda _: SimpleNamespace(total=Decimal("0.20")))
+    with desk.platform.sql.writing() as connection:
+        connection.exec_driver_sql("UPDATE users SET dollars = 1")
+    answer = desk.client.post("/api/v1/jobs", json={"source": "https://youtu.be/dQw4w9WgXcQ", "target": "es"})
+    job = desk.platform.claims.next("worker")
+    assert job is not None
+    assert job.id == answer.get_json()["id"]
+    may: list[Decimal | None] = []
+    real = Sayings.translate
+
+    def translate(self: Any, request: Any, work: Any) -> Any:
+        may.append(desk.platform.quotas.afford(job, Decimal(5)))
+        return real(self, request, work)
+
+    monkeypatch.setattr(Sayings, "translate", translate)
+    assert desk.ask().status_code == 200
+    assert may == [Decimal("0.70")]
+    month = desk.platform.quotas.month("local")
+    assert (month.dollars, month.dollars_held) == (Decimal("0.20"), Decimal("0.70"))
+
+
 def test_what_would_cost_more_than_is_left_is_refused_in_plain_words(
     desk: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -3,23 +3,26 @@
 from __future__ import annotations
 
 import calendar
+import secrets
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from decimal import Decimal
 
-from sqlalchemy import Connection, and_, func, or_, select, update
+from sqlalchemy import Connection, and_, delete, func, insert, or_, select, update
 
 from autodub.dubbing.cost import money
 from autodub.infra.server_settings import ServerSettings
 from autodub.infra.sql import Sql
 from autodub.jobs.claiming import ours
 from autodub.jobs.records import Job
-from autodub.jobs.tables import jobs, usage, users
+from autodub.jobs.tables import holds, jobs, usage, users
 from autodub.model.errors import QuotaExceeded
 
 _LOCK = 4_214
 """Number of the advisory lock under which something is set aside."""
+_HELD = 900.0
+"""Seconds that money is kept for a single call: longer than one takes with all its tries."""
 _SLACK = 1.0
 """Seconds: containers and their streams are never quite of one length."""
 
@@ -41,7 +44,7 @@ class Month:
     seconds_held: float = 0.0
     """Set aside for jobs under way."""
     dollars_held: Decimal = Decimal(0)
-    """The same, beyond what they have spent."""
+    """The same, beyond what they have spent; also for single calls."""
 
     @property
     def seconds_left(self) -> float | None:
@@ -56,6 +59,14 @@ class Month:
         if self.dollars_allowed is None:
             return None
         return max(Decimal(0), self.dollars_allowed - self.dollars - self.dollars_held)
+
+
+@dataclass(frozen=True, slots=True)
+class Hold:
+    """Money set aside for a single call."""
+
+    id: str
+    dollars: Decimal
 
 
 class Quotas:
@@ -120,6 +131,34 @@ class Quotas:
 
         return self._sql.again(work)
 
+    def hold(self, user: str, dollars: Decimal) -> Hold | None:
+        """Set money aside for a single call, ``dollars`` at most; None = no limit.
+
+        Nobody else gets it until it is released, or so old that whoever asked must be gone. Raises
+        QuotaExceeded where nothing is left.
+        """
+
+        def work(connection: Connection) -> Hold | None:
+            self._sql.alone(connection, _LOCK)
+            month = self._month(connection, user, "")
+            _check_money(month)
+            left, now = month.dollars_left, self._clock()
+            if left is None:
+                return None
+            held = Hold(secrets.token_hex(16), min(dollars, left))
+            connection.execute(delete(holds).where(holds.c.owner == user, holds.c.until <= now))
+            row = {"id": held.id, "owner": user, "dollars": held.dollars, "until": now + _HELD}
+            connection.execute(insert(holds).values(**row))
+            return held
+
+        return self._sql.again(work)
+
+    @staticmethod
+    def release(connection: Connection, held: Hold | None) -> None:
+        """Let go of what was set aside, in the transaction that counts what was spent of it."""
+        if held is not None:
+            connection.execute(delete(holds).where(holds.c.id == held.id))
+
     def _month(self, connection: Connection, user: str, besides: str) -> Month:
         now = time.gmtime(self._clock())
         begins = float(calendar.timegm((now.tm_year, now.tm_mon, 1, 0, 0, 0)))
@@ -140,6 +179,8 @@ class Quotas:
             if row.id != besides and row.state == "processing":
                 seconds_held += row.reserved_seconds or 0.0
                 dollars_held += max(Decimal(0), Decimal(row.reserved_dollars or 0) - fresh)
+        single = select(func.sum(holds.c.dollars)).where(holds.c.owner == user, holds.c.until > self._clock())
+        dollars_held += Decimal(connection.execute(single).scalar() or 0)
         own = connection.execute(
             select(users.c.minutes, users.c.dollars).where(users.c.id == user)
         ).one_or_none()

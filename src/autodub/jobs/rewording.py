@@ -25,6 +25,7 @@ from autodub.jobs.deriving import PATIENCE, Check, Derived
 from autodub.jobs.engine_use import Uses
 from autodub.jobs.foreseeing import Fitting
 from autodub.jobs.notes import GLOSSARY
+from autodub.jobs.quotas import Hold
 from autodub.jobs.records import OVER, Actor, Job
 from autodub.jobs.results import Result
 from autodub.jobs.spec import JobSpec, asked
@@ -33,12 +34,14 @@ from autodub.model.errors import BudgetExceeded, Conflict, NotFound
 from autodub.model.job import Event
 from autodub.pipeline.choosing import builder, named
 from autodub.pipeline.project import Project
-from autodub.pipeline.rewording import Told, reword
+from autodub.pipeline.rewording import Told, price, question, reword
 
 if TYPE_CHECKING:
     from autodub.jobs.platform import Platform
 
 
+_TRIES = 3
+"""Calls that money is set aside for: an answer of no use is paid for, too, and asked for again."""
 _GLANCE = 0.05
 """Seconds between two looks whether somebody else's question is answered."""
 
@@ -90,22 +93,25 @@ class Rewording:
         self, actor: Actor, job: Job, project: Project, line: str, lengths: Sequence[float], store: Store
     ) -> list[str]:
         here = self._platform
-        here.quotas.check(job.owner)
         spec = asked(job)
         name = self._translator(job)
         if spec.engines.get("translator") != name:  # its options are of another one
             spec = spec.model_copy(update={"options": {}})
         request = spec.request("", title=None, subtitles=None, glossary=None, budget=self._budget(job, spec))
         build = builder(request, engine_context(here.settings))
-        chosen = named("translator", name, build, why="as the dub was made", by_user=True)
-        gateway = Gateway(
-            store, redact=here.settings.redact, prices=price_list.table(here.settings.prices),
-            cap=request.budget, cancel=here.deriving.cancel,
-        )  # fmt: skip
+        engine = named("translator", name, build, why="as the dub was made", by_user=True).engine
         told = Told(self._glossary(job, project.target), request.style)
+        wish = question(engine, project, line, lengths, told)
+        prices = price_list.table(here.settings.prices)
+        held = here.quotas.hold(job.owner, price(engine, wish, prices) * _TRIES)
+        limits = (request.budget, None if held is None else held.dollars)
+        cap = min((one for one in limits if one is not None), default=None)
+        gateway = Gateway(
+            store, redact=here.settings.redact, prices=prices, cap=cap, cancel=here.deriving.cancel
+        )
         texts: tuple[str, ...] = ()
         try:
-            texts = reword(gateway, chosen.engine, project, line, lengths, told)
+            texts = reword(gateway, engine, wish, told)
         except BudgetExceeded as problem:  # its advice is for who runs dubs by hand
             raise TooLittle(
                 "Other wordings would cost more than the job's `budget` and your month have left.",
@@ -114,7 +120,7 @@ class Rewording:
         finally:  # also an answer of no use was paid for
             dollars = gateway.bill().total
             gateway.close()
-            self._charge(actor, job, line, Decimal(dollars), count=len(texts), engine=name)
+            self._charge(actor, job, line, Decimal(dollars), count=len(texts), engine=name, held=held)
         return list(texts)
 
     @contextmanager
@@ -160,8 +166,9 @@ class Rewording:
         return () if text is None else parse(text.removeprefix("\ufeff"), target=target)
 
     def _charge(
-        self, actor: Actor, job: Job, line: str, dollars: Decimal, *, count: int, engine: str
-    ) -> None:
+        self, actor: Actor, job: Job, line: str, dollars: Decimal, *, count: int, engine: str,
+        held: Hold | None,
+    ) -> None:  # fmt: skip
         """Tell of it, and put what it cost on the owner's account."""
         now = self._clock()
         uses = Uses()
@@ -176,6 +183,7 @@ class Rewording:
                        "engines": uses.text()}  # fmt: skip
                 of = job.id if number is not None else secrets.token_hex(16)
                 connection.execute(insert(usage).values(id=secrets.token_hex(16), job=of, **row))
+            self._platform.quotas.release(connection, held)
             audit.record(
                 self._platform.sql, connection, actor, "job.reworded", f"job:{job.id}", at=now,
                 data={"line": line},

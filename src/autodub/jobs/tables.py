@@ -270,6 +270,15 @@ usage = Table(  # what a finished attempt consumed; rows stay when the job goes
     Column("told", BigInteger, nullable=False, server_default="0"),  # number of the last event in it
 )
 
+holds = Table(  # money of a month that is set aside for single calls; jobs have theirs in their row
+    "holds",
+    metadata,
+    Column("id", ID, primary_key=True),
+    _owner(),
+    Column("dollars", MONEY, nullable=False),
+    Column("until", Float, nullable=False),  # when it is anybody's again, should whoever asked be gone
+)
+
 hooks = Table(
     "hooks",
     metadata,
