@@ -1,24 +1,20 @@
 """``autodub worker`` whose dubs end when and how a test says.
 
-Run as a program it imports everything once and then starts a worker for each line of its standard input:
-a JSON object of ``env``, ``folder`` and ``arguments``. It answers with the process's number, and writes the
-exit code of each into ``folder/exit-PID``. Where ``env`` has ``NEWER_RELEASE``, a folder of migrations, the
-worker is of the release that they belong to.
+Run as a program it does what ``commands`` says. Where ``env`` has ``NEWER_RELEASE``, a folder of migrations,
+the worker is of the release that they belong to.
 """
 
 from __future__ import annotations
 
-import contextlib
-import json
 import os
-import signal
 import sys
-import threading
 import time
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
+
+import commands
 
 from autodub.cli import worker as embedded
 from autodub.gateway.cancel import Cancel
@@ -57,42 +53,12 @@ def patches(folder: Path) -> list[tuple[object, str, Any]]:
     ]  # fmt: skip
 
 
-def main() -> None:
-    """Start workers as long as somebody asks for them."""
-    from autodub.cli import main as command
-
-    started = []
-    for line in sys.stdin:
-        asked = json.loads(line)
-        process = os.fork()
-        if not process:
-            os.setsid()
-            os.dup2(2, 1)  # what is answered there is ours alone
-            os.environ |= asked["env"]
-            folder = Path(asked["folder"])
-            newer = asked["env"].get("NEWER_RELEASE")
-            for place, name, value in (*patches(folder), *(releases.patches(Path(newer)) if newer else ())):
-                setattr(place, name, value)
-            code = 1
-            try:
-                code = command(asked["arguments"])
-            finally:
-                sys.stderr.flush()
-                os._exit(code)
-        threading.Thread(target=_note, args=(process, Path(asked["folder"])), daemon=True).start()
-        started.append(process)
-        print(process, flush=True)
-    for process in started:  # whoever asked was killed, or has ended them
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(process, signal.SIGKILL)
-
-
-def _note(process: int, folder: Path) -> None:
-    _, status = os.waitpid(process, 0)
-    made = folder / f".{process}"
-    made.write_text(str(os.waitstatus_to_exitcode(status)))
-    made.rename(folder / f"exit-{process}")
+def _prepare(folder: Path, env: dict[str, str]) -> None:
+    os.dup2(2, 1)  # what is answered there is not the worker's to say
+    newer = env.get("NEWER_RELEASE")
+    for place, name, value in (*patches(folder), *(releases.patches(Path(newer)) if newer else ())):
+        setattr(place, name, value)
 
 
 if __name__ == "__main__":
-    main()
+    commands.serve(_prepare)

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from itertools import count
 from pathlib import Path
+from typing import Any, cast
 
 import psycopg
 import pytest
@@ -16,9 +17,12 @@ from autodub.gateway.store import Answer, Store
 from autodub.infra import settings
 from autodub.infra.pg_index import PgIndex
 from autodub.infra.settings import Settings
+from autodub.infra.shared_blobs import SharedBlobs
+from autodub.infra.shared_store import SharedStore
 from autodub.model.media import Blob
 
 Open = Callable[..., Store]
+Machine = Callable[..., Settings]
 _numbers = count()
 _TABLES = (
     "answers", "parts", "pins", "uses", "files", "rentals", "holds", "locks", "places", "sessions", "objects",
@@ -120,3 +124,25 @@ def answer(store: Store, content: bytes, result: str = '"x"') -> Answer:
 def contents(store: Store) -> set[bytes]:
     """The contents of all files."""
     return {path.read_bytes() for path in store.blobs.files()}
+
+
+def ours(store: Store) -> SharedBlobs:
+    """A store's files, known to be shared ones."""
+    assert isinstance(store.blobs, SharedBlobs)
+    return store.blobs
+
+
+def look(store: Store) -> None:
+    """Strike who is gone, as the renewing thread does."""
+    cast("SharedStore", store._shared)._process.sessions.look()
+
+
+def rows(of: Settings, table: str) -> list[tuple[Any, ...]]:
+    """What a table of the index has."""
+    with psycopg.connect(of.store_database.get_secret_value()) as connection:
+        return list(connection.execute(f"SELECT * FROM autodub_store.{table}"))
+
+
+def keys(of: Settings, server: S3Server) -> list[str]:
+    """What lies in S3 for these settings."""
+    return server.keys(of.blobs.removeprefix(f"s3://{BUCKET}/") + "/")
