@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import hypothesis
 import pytest
@@ -14,6 +15,14 @@ hypothesis.settings.register_profile(  # a machine that does other things as wel
 )
 hypothesis.settings.load_profile("house")
 _MEDIA = Path(__file__).resolve().parents[2] / "shared" / "media"
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Several processes of tests are given whole files."""
+    from sharing_out import Whole
+
+    return Whole(config, log)
 
 
 @pytest.fixture(autouse=True)

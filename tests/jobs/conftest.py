@@ -14,6 +14,7 @@ from desk import Desk
 from postgres import cluster
 from sqlalchemy import text
 
+import ready_tables
 from autodub.infra import server_settings, settings
 from autodub.infra.sql import Sql
 from autodub.jobs import schema
@@ -82,6 +83,8 @@ def opening(tmp_path: Path, address: str) -> Iterator[Opening]:
         def open_(**given: Any) -> Platform:
             known = settings.load(environ={"HOME": str(tmp_path)}, data_dir=tmp_path / "data")
             values = {"database": address, "spare": 0, "check_engines": False} | given
+            if not values["database"]:
+                ready_tables.lay(known.data_dir)
             platform = Platform(known, server_settings.load(known, environ={}, given=values))
             stack.callback(platform.close)
             return platform

@@ -11,6 +11,7 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
+import ready_tables
 from autodub.infra import server_settings, settings
 from autodub.jobs.platform import Platform
 from autodub.web.app import create_app
@@ -27,6 +28,7 @@ def opening(tmp_path: Path) -> Iterator[Opening]:
 
         def open_(**given: Any) -> Platform:
             known = settings.load(environ={"HOME": str(tmp_path)}, data_dir=tmp_path / "data")
+            ready_tables.lay(known.data_dir)
             platform = Platform(known, server_settings.load(known, environ={}, given=_USUAL | given))
             stack.callback(platform.close)
             return platform
