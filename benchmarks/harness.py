@@ -20,6 +20,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from benchmarks import programs
+
 _PAGE = os.sysconf("SC_PAGE_SIZE")
 _EVERY = 0.1
 _PROGRAMS = ("ffmpeg", "ffprobe", "espeak-ng", "apertium", "flite", "python")
@@ -31,7 +33,7 @@ def main(order_path: Path, result_path: Path) -> None:
     data_dir, log = Path(order.pop("data_dir")), order.pop("log", None)
     environ = {"HOME": os.environ["HOME"], **order.pop("environ", {})}
     separation = order.pop("separation", None)
-    programs = _Programs()
+    started = _Programs()
     peak = _Peak()
     began = time.monotonic()
 
@@ -65,10 +67,10 @@ def main(order_path: Path, result_path: Path) -> None:
         "cpu_self_s": own.ru_utime + own.ru_stime - peak.spent,
         "cpu_children_s": children.ru_utime + children.ru_stime,
         "cpu_roles_s": dict(spent),
-        "cpu_programs_s": dict(programs.spent),
+        "cpu_programs_s": dict(started.spent),
         "peak_self_mb": own.ru_maxrss / 1024,
         "peak_tree_mb": most / 2**20,
-        "programs": dict(programs.started),
+        "programs": dict(started.started),
         "output": str(dubbed.output),
         "project": str(dubbed.project),
         "reused": dubbed.reused,
@@ -119,33 +121,15 @@ class _Programs:
     def __init__(self) -> None:
         self.started = Counter[str]()
         self.spent: defaultdict[str, float] = defaultdict(float)
-        popen: Any = subprocess.Popen
-        begin = popen.__init__
+        programs.watch(self._began, self._ended)
 
-        def started(process: Any, args: Any, *rest: Any, **named: Any) -> None:
-            process.counted_as = _program(args)
-            self.started[process.counted_as] += 1
-            begin(process, args, *rest, **named)
+    def _began(self, args: Any) -> str:
+        name = _program(args)
+        self.started[name] += 1
+        return name
 
-        def ended(process: Any, flags: int) -> tuple[int, int]:
-            """As the library waits, but asking what was used as well."""
-            try:
-                pid, status, used = os.wait4(process.pid, flags)
-            except ChildProcessError:
-                return process.pid, 0
-            if pid == process.pid:
-                self.spent[process.counted_as] += used.ru_utime + used.ru_stime
-            return pid, status
-
-        def polled(process: Any, *_: Any, **__: Any) -> int | None:
-            if process.returncode is None:
-                pid, status = ended(process, os.WNOHANG)
-                if pid == process.pid:
-                    process._handle_exitstatus(status)
-            code: int | None = process.returncode
-            return code
-
-        popen.__init__, popen._try_wait, popen._internal_poll = started, ended, polled
+    def _ended(self, name: str, seconds: float) -> None:
+        self.spent[name] += seconds
 
 
 def _program(args: Any) -> str:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
 import threading
 import time
 from pathlib import Path
 from typing import Any
+
+from benchmarks import programs
 
 HOOK = """
 if "worker" in sys.orig_argv:
@@ -62,30 +63,8 @@ def _calls(here: Any, note: Any) -> None:
 
 
 def _programs(here: Any, note: Any) -> None:
-    """As ``subprocess`` waits, but asking what was used as well."""
-    popen: Any = subprocess.Popen
-    begin = popen.__init__
-
-    def started(process: Any, args: Any, *rest: Any, **named: Any) -> None:
+    def began(args: Any) -> tuple[str, str]:
         words = [str(word) for word in args] if isinstance(args, (list, tuple)) else [str(args)]
-        process.counted_as = (getattr(here, "verb", "beside"), Path(words[0]).name)
-        begin(process, args, *rest, **named)
+        return getattr(here, "verb", "beside"), Path(words[0]).name
 
-    def ended(process: Any, flags: int) -> tuple[int, int]:
-        try:
-            pid, status, used = os.wait4(process.pid, flags)
-        except ChildProcessError:
-            return process.pid, 0
-        if pid == process.pid:
-            note(*process.counted_as, used.ru_utime + used.ru_stime)
-        return pid, status
-
-    def polled(process: Any, *_: Any, **__: Any) -> int | None:
-        if process.returncode is None:
-            pid, status = ended(process, os.WNOHANG)
-            if pid == process.pid:
-                process._handle_exitstatus(status)
-        code: int | None = process.returncode
-        return code
-
-    popen.__init__, popen._try_wait, popen._internal_poll = started, ended, polled
+    programs.watch(began, lambda names, seconds: note(*names, seconds))
