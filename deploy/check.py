@@ -33,6 +33,16 @@ WAYS: dict[str, dict[str, Any]] = {
         "workers": {"demucs": {"calls": "demucs", "concurrency": 1, "replicas": 1, "resources": {}}},
         "settings": {"AUTODUB_REMOTE_ENGINES": "demucs"}, "autoscaling": {"kind": "keda"},
     },
+    "fenced": {
+        "image": {"tag": "0.0.9"},
+        "networkPolicy": {
+            "from": [{"namespaceSelector": {"matchLabels": {"name": "ingress-nginx"}}}],
+            "egress": {
+                "enabled": True, "dns": [{"namespaceSelector": {}}],
+                "to": [{"to": [{"ipBlock": {"cidr": "10.0.12.0/24"}}], "ports": [{"port": 5432}]}],
+            },
+        },
+    },
     "bare": {
         "ingress": {"enabled": False}, "networkPolicy": {"enabled": False},
         "serviceAccount": {"create": False}, "migration": {"enabled": False},
@@ -43,6 +53,8 @@ WRONG: dict[str, dict[str, Any]] = {
     "a worker that does both": {"workers": {"jobs": {"calls": "demucs"}}},
     "a worker named as the servers": {"workers": {"api": {"queues": "gpu", "concurrency": 1, "replicas": 1}}},
     "no secret": {"secretName": ""},
+    "a tag that is a number": {"image": {"tag": 1.0}},
+    "a rule that nobody reads": {"networkPolicy": {"egress": {"enabled": True, "cidr": "10.0.0.0/8"}}},
     "a setting that is no text": {"settings": {"AUTODUB_PROXIES": 1}},
 }
 """What the schema of the values must refuse."""

@@ -19,6 +19,7 @@ import pytest
 import yaml
 from deploy.cluster import parts, sites
 
+from autodub import __version__
 from autodub.cli import root
 from autodub.infra import server_settings, settings
 
@@ -156,6 +157,13 @@ def test_nginx_takes_the_sites(tmp_path: Path) -> None:
         assert done.returncode == 0, f"{name}: {done.stderr}"
 
 
+def test_the_chart_is_of_this_release() -> None:
+    """What a chart installs is the release it came with, unless its user says otherwise."""
+    chart = yaml.safe_load((DEPLOY / "helm" / "autodub" / "Chart.yaml").read_text())
+    values = yaml.safe_load((DEPLOY / "helm" / "autodub" / "values.yaml").read_text())
+    assert (chart["appVersion"], values["image"]["tag"]) == (__version__, "")
+
+
 def test_image_has_what_setup_installs() -> None:
     """The image has the programs of a machine that was set up, and extras that there are."""
     text = (DEPLOY / "Dockerfile").read_text()
@@ -212,3 +220,22 @@ def test_chart_is_taken_by_helm_and_kubernetes() -> None:
             pod = one["spec"]["template"]["spec"]
             assert pod["terminationGracePeriodSeconds"] >= 30
             assert all(box["securityContext"]["readOnlyRootFilesystem"] for box in pod["containers"])
+            assert {box["image"] for box in pod["containers"]} == {f"autodub:{__version__}"}
+    fences = {way: policies(made) for way, made in found["made"].items()}
+    assert fences["bare"] == {}
+    assert set(fences["as it is"]) == {"demo-autodub", "demo-autodub-api"}
+    assert fences["as it is"]["demo-autodub"] == {"policyTypes": ["Ingress"], "ingress": []}
+    (served,) = fences["fenced"]["demo-autodub-api"]["ingress"]
+    assert served["from"]
+    _, world, ours = fences["fenced"]["demo-autodub-egress"]["egress"]
+    assert "10.0.0.0/8" in world["to"][0]["ipBlock"]["except"]
+    assert ours == {"to": [{"ipBlock": {"cidr": "10.0.12.0/24"}}], "ports": [{"port": 5432}]}
+
+
+def policies(made: list[Any]) -> dict[str, Any]:
+    """Name of each NetworkPolicy -> what it says, of whatever pods."""
+    found = {one["metadata"]["name"]: one["spec"] for one in made if one["kind"] == "NetworkPolicy"}
+    return {
+        name: {key: value for key, value in spec.items() if key != "podSelector"}
+        for name, spec in found.items()
+    }

@@ -1,7 +1,7 @@
 {{- define "autodub.labels" -}}
 app.kubernetes.io/name: autodub
 app.kubernetes.io/instance: {{ .Release.Name }}
-app.kubernetes.io/version: {{ .Values.image.tag | quote }}
+app.kubernetes.io/version: {{ .Values.image.tag | default .Chart.AppVersion | quote }}
 app.kubernetes.io/managed-by: {{ .Release.Service }}
 helm.sh/chart: {{ .Chart.Name }}-{{ .Chart.Version }}
 {{- end }}
@@ -9,6 +9,10 @@ helm.sh/chart: {{ .Chart.Name }}-{{ .Chart.Version }}
 {{- define "autodub.selector" -}}
 app.kubernetes.io/name: autodub
 app.kubernetes.io/instance: {{ .Release.Name }}
+{{- end }}
+
+{{- define "autodub.image" -}}
+"{{ .Values.image.repository }}:{{ .Values.image.tag | default .Chart.AppVersion }}"
 {{- end }}
 
 {{- define "autodub.account" -}}
@@ -47,7 +51,7 @@ volumes:
 
 {{- /* What containers of ours have in common. */}}
 {{- define "autodub.container" -}}
-image: "{{ .Values.image.repository }}:{{ .Values.image.tag }}"
+image: {{ include "autodub.image" . }}
 imagePullPolicy: {{ .Values.image.pullPolicy }}
 securityContext:
   allowPrivilegeEscalation: false
