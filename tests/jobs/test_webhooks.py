@@ -376,6 +376,23 @@ def test_something_can_be_sent_again(desk: Desk, receiver: Receiver) -> None:
         desk.platform.hooks.redeliver(LOCAL_ACTOR, made.id, token())
 
 
+def test_nothing_is_sent_again_by_a_webhook_that_is_switched_off(desk: Desk, receiver: Receiver) -> None:
+    """It would wait for ever, and come as a surprise later; a test is sent all the same."""
+    made, _ = desk.platform.hooks.create(LOCAL_ACTOR, receiver.url, ["job.queued"])
+    desk.submit()
+    ping = desk.platform.hooks.ping(LOCAL_ACTOR, made.id)
+    sent(desk)
+    desk.platform.hooks.change(LOCAL_ACTOR, made.id, active=False)
+    (only,) = (
+        one for one in desk.platform.hooks.deliveries(LOCAL_ACTOR, made.id)[0] if one.kind == "job.queued"
+    )
+    with pytest.raises(Conflict, match="switched off"):
+        desk.platform.hooks.redeliver(LOCAL_ACTOR, made.id, only.id)
+    left = {one.id: one.state for one in desk.platform.hooks.deliveries(LOCAL_ACTOR, made.id)[0]}
+    assert left == {only.id: "sent", ping.id: "sent"}
+    assert desk.platform.hooks.redeliver(LOCAL_ACTOR, made.id, ping.id).state == "waiting"
+
+
 def test_deliveries_are_listed_in_pages_newest_first(desk: Desk) -> None:
     """Each once, also those of one instant; forgotten after a week."""
     made, _ = desk.platform.hooks.create(LOCAL_ACTOR, PUBLIC, ["job.queued"])

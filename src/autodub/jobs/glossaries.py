@@ -25,6 +25,7 @@ from autodub.model.speech import Term
 
 LARGEST = 500_000
 """Characters of one glossary."""
+_LOCK = 4_216
 MOST = 200
 """Glossaries of one user."""
 _ANY = "und"
@@ -77,6 +78,7 @@ class Glossaries:
         now, new = self._clock(), secrets.token_hex(16)
 
         def work(connection: Connection) -> Glossary:
+            self._sql.alone(connection, _LOCK)  # of two who count at once the second sees the first one's
             mine = select(func.count()).select_from(glossaries).where(glossaries.c.owner == actor.id)
             if connection.execute(mine).scalar_one() >= MOST:
                 raise QuotaExceeded(

@@ -25,6 +25,7 @@ _SECRET = 43
 _HINT = 10
 _WRITTEN = 60.0
 """Seconds between two notes that a key is used."""
+_LOCK = 4_217
 _MOST = 100
 """Keys of one user that are good at the same time."""
 
@@ -81,6 +82,7 @@ class Keys:
         )  # fmt: skip
 
         def work(connection: Any) -> None:
+            self._sql.alone(connection, _LOCK)  # of two who count at once the second sees the first one's
             row = connection.execute(select(users).where(users.c.id == owner)).one_or_none()
             if row is None or not (actor.is_admin or owner == actor.id):
                 raise NotFound("There is no such user.", hint="Look at the list of users.")

@@ -27,6 +27,7 @@ from autodub.jobs.tables import (
     clones,
     consents,
     glossaries,
+    holds,
     hooks,
     jobs,
     keys,
@@ -42,7 +43,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("autodub.privacy")
 _NOBODY = Actor(SYSTEM, SYSTEM, "admin")
-_OWNED = (usage, glossaries, hooks, keys, sessions, clones, consents, batches, uploads)
+_OWNED = (usage, holds, glossaries, hooks, keys, sessions, clones, consents, batches, uploads)
 """What goes with a user, what refers to others of these first."""
 
 

@@ -22,6 +22,7 @@ from autodub.jobs.records import Actor
 from autodub.jobs.tables import deliveries, hooks
 from autodub.model.errors import BadOption, Conflict, NotFound, UnsupportedSource
 
+_LOCK = 4_215
 MOST = 20
 """Webhooks of one user."""
 KEPT_DAYS = 7.0
@@ -84,6 +85,7 @@ class Webhooks:
         }  # fmt: skip
 
         def work(connection: Connection) -> Hook:
+            self._sql.alone(connection, _LOCK)  # of two who count at once the second sees the first one's
             mine = select(func.count()).select_from(hooks).where(hooks.c.owner == actor.id)
             if connection.execute(mine).scalar_one() >= MOST:
                 raise Conflict(f"There are {MOST} webhooks already.", hint="Delete one first.")
@@ -182,17 +184,19 @@ class Webhooks:
         return found, found[-1].id if len(rows) > limit else None
 
     def redeliver(self, actor: Actor, hook: str, delivery: str) -> Delivery:
-        """Send something again, under the same id."""
+        """Send something again, under the same id. Raises Conflict where the webhook is switched off."""
         mine = (deliveries.c.id == delivery, deliveries.c.hook == hook)
         again = (
             update(deliveries).where(*mine).values(state="waiting", tries=0, due=self._clock(), trouble="")
         )
 
         def work(connection: Connection) -> Delivery:
-            self._own(connection, actor, hook)
+            is_on = self._own(connection, actor, hook).active
             row = connection.execute(again.returning(*deliveries.c)).one_or_none()
             if row is None:
                 raise NotFound(f"There is no delivery {delivery[:40]}.", hint="They are listed for a week.")
+            if not is_on and row.kind != owing.PING:  # it would wait for ever
+                raise Conflict("The webhook is switched off.", hint="Switch it on first.")
             return _delivery(row)
 
         done = self._sql.again(work)
