@@ -31,6 +31,7 @@ from gunicorn.workers.gthread import ThreadWorker
 from autodub.infra.child import die_with_parent
 from autodub.infra.keeping import Kept
 from autodub.web import serving
+from autodub.web.crew import Crew
 from autodub.web.farewells import Farewells
 from autodub.web.patience import Line, Patient, Turns
 
@@ -63,6 +64,9 @@ class _Log(Logger):  # type: ignore[misc]
 
 class Threads(ThreadWorker):  # type: ignore[misc]
     """The process that answers."""
+
+    def get_thread_pool(self) -> Crew:
+        return Crew(self.cfg.threads)
 
     def init_signals(self) -> None:
         super().init_signals()
