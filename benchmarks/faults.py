@@ -3,7 +3,8 @@
 ``python -m benchmarks.faults [--jobs 30] [--rate 0.2] [--kills 50] [--lines 12] [--seed 1] [--quick]``.
 First a dub that nothing disturbs: its bill and its bytes are what all others are compared with. Then
 jobs with a part of all requests failing at random (429, 500, time-outs, resets), then kill -9 at random
-instants and a resumption each. Prints tables; results go to ``bench/faults.json``.
+instants and a resumption each. Prints tables; results go to ``bench/faults.json``, each as soon as it is
+there, so that a run that is stopped has something to show.
 """
 
 from __future__ import annotations
@@ -63,26 +64,31 @@ def main() -> int:
         f"undisturbed: {base['wall_s']:.1f} s, {base['requests']} requests, {base['charged']}",
         file=sys.stderr,
     )
-    struck = [
-        disturbed(talk, folder, base, rate=options.rate, seed=options.seed + number)
-        for number in range(options.jobs)
-    ]
-    instants = random.Random(options.seed)
+    struck: list[dict[str, Any]] = []
     killed: list[dict[str, Any]] = []
+    report = {"undisturbed": base, "faults": struck, "kills": killed}
+    for number in range(options.jobs):
+        struck.append(disturbed(talk, folder, base, rate=options.rate, seed=options.seed + number))
+        _write(folder, report)
+    instants = random.Random(options.seed)
     late = 0
     while len(killed) < options.kills:
         made = interrupted(talk, folder, base, after=instants.uniform(0.2, base["wall_s"] * 0.95))
         if made["killed"] or late > options.kills:
             killed.append(made)
+            _write(folder, report)
         else:  # it was done before its instant came: draw another one
             late += 1
-    report = {"undisturbed": base, "faults": struck, "kills": killed}
-    (folder / "faults.json").write_text(json.dumps(report, indent=2) + "\n")
+    _write(folder, report)
     show(f"{options.rate:.0%} of requests fail", struck, _STRUCK)
     show("kill -9 and resume", killed, _KILLED)
     good = all(t["finished"] and t["same_bill"] and t["same_dub"] and not t["repeated"] for t in struck)
     good &= all(t["finished"] and t["same_dub"] and t["repeated"] <= t["in_flight"] for t in killed)
     return 0 if good and not any(t["voices_left"] for t in struck + killed) else 1
+
+
+def _write(folder: Path, report: dict[str, Any]) -> None:
+    (folder / "faults.json").write_text(json.dumps(report, indent=2) + "\n")
 
 
 @contextmanager
