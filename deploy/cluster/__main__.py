@@ -1,7 +1,8 @@
 """``make cluster``: start a whole cluster on this machine, say where it is, and end it on Ctrl-C.
 
 ``AUTODUB_CLUSTER`` is the folder everything lies in (``build/cluster``). Whatever else of Autodub's is in the
-environment, the keys of clouds among it, reaches servers and workers.
+environment, the keys of clouds among it, reaches servers and workers, but for what makes them a cluster.
+Their settings file is ``config.toml`` in that folder, or what ``AUTODUB_CONFIG`` names.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ import threading
 from pathlib import Path
 
 from deploy.cluster.cluster import Cluster
-from deploy.cluster.supervisor import CannotBegin
+from deploy.cluster.supervisor import CannotBegin, NotWanted
 
 _PORT = 5000
 
@@ -37,6 +38,7 @@ def main() -> int:
         cluster = Cluster(
             folder, port=_port() if options.port is None else options.port, servers=options.servers,
             workers=options.workers, slots=options.slots, say=lambda text: print(text, flush=True),
+            is_over=asked.is_set,
         )  # fmt: skip
         with cluster:
             print(
@@ -47,6 +49,8 @@ def main() -> int:
             )
             asked.wait()
             print("Stopping: jobs are handed back and go on with the next start.", flush=True)
+    except NotWanted:
+        pass
     except CannotBegin as problem:
         print(f"cluster: {problem}", file=sys.stderr)
         return 1

@@ -37,11 +37,13 @@ class Cluster:
         self, folder: Path, *, port: int = 0, servers: int = 2, workers: int = 3, slots: int = 1,
         queues: str = "net,cpu,gpu", durable: bool = True, environ: Mapping[str, str] | None = None,
         people: Sequence[str] = (), route: Route | None = None, tuning: Mapping[str, str] | None = None,
-        say: Callable[[str], None] = print,
+        say: Callable[[str], None] = print, is_over: Callable[[], bool] = lambda: False,
     ) -> None:  # fmt: skip
         """``port`` 0 takes any that is free; ``environ`` is what servers and workers get besides.
 
         ``tuning`` is what PostgreSQL is told; not ``durable``, it is quick, and may be lost with the power.
+
+        ``is_over`` says that it is to end, while it begins.
 
         Where there are ``people``, they alone may use it, each with a key of ``keys``; the first is an admin.
 
@@ -56,6 +58,9 @@ class Cluster:
         self._known = _secrets(folder / "secrets.json")
         self._extra = dict(environ or {}) | ({"AUTODUB_ACCOUNTS": "1"} if people else {})
         self._people = tuple(people)
+        self._config = Path(os.environ.get("AUTODUB_CONFIG") or folder / "config.toml").resolve()
+        if not os.environ.get("AUTODUB_CONFIG"):
+            private.file(self._config)  # its own, empty: not that of the user's other Autodub
         self.keys: dict[str, str] = {}
         """Name -> key, of this start."""
         self.servers = [f"api-{number}" for number in range(1, servers + 1)]
@@ -64,7 +69,7 @@ class Cluster:
         self.ports = dict(zip(names, _free(len(names)), strict=True))
         self.ports["front"] = port or self.ports["front"]
         self.url = f"http://127.0.0.1:{self.ports['front']}"
-        self.supervisor = Supervisor(folder / "logs", say=say)
+        self.supervisor = Supervisor(folder / "logs", say=say, is_over=is_over)
 
     def __enter__(self) -> Self:
         try:
@@ -80,7 +85,7 @@ class Cluster:
         self.close()
 
     def start(self) -> None:
-        """Start everything and wait until it works. Raises CannotBegin."""
+        """Start everything and wait until it works. Raises CannotBegin, NotWanted."""
         known, ports, begin = self._known, self.ports, self.supervisor.begin
         database = self.folder / "postgres"
         begin(
@@ -117,7 +122,10 @@ class Cluster:
         return f"redis://:{self._known['redis']}@127.0.0.1:{port}"
 
     def environment(self, who: str) -> dict[str, str]:
-        """Everything that a server, a worker or a command on their machine needs to know."""
+        """Everything that a server, a worker or a command on their machine needs to know.
+
+        What is said of one Autodub in the environment is not theirs: where it listens, and engines elsewhere.
+        """
         database, redis = self.database(who), self.broker(who)
         return {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"} | {
             "AUTODUB_DATA_DIR": str(self.data(who)), "AUTODUB_DATABASE": database,
@@ -125,6 +133,7 @@ class Cluster:
             "AUTODUB_LIMITS": f"{redis}/1",
             "AUTODUB_BLOBS": f"s3://{parts.BUCKET}/store", "AUTODUB_PROXIES": "1",
             "AUTODUB_PUBLIC_URL": self.url, "AUTODUB_LOG": "json",
+            "AUTODUB_HOST": "127.0.0.1", "AUTODUB_REMOTE_ENGINES": "", "AUTODUB_CONFIG": str(self._config),
             "AWS_ENDPOINT_URL_S3": f"http://127.0.0.1:{self._port(who, 's3')}",
             "AWS_ACCESS_KEY_ID": self._known["key"], "AWS_SECRET_ACCESS_KEY": self._known["secret"],
             "AWS_REGION": "us-east-1", "AWS_EC2_METADATA_DISABLED": "true", **self._extra,

@@ -82,15 +82,7 @@ def postgres(folder: Path, port: int, password: str, tuning: Mapping[str, str]) 
     if user:
         shutil.chown(folder, user, user)
     if not (data / "PG_VERSION").exists():
-        shutil.rmtree(data, ignore_errors=True)
-        secret = folder / "password"
-        private.file(secret)
-        secret.write_text(password + "\n")
-        if user:
-            shutil.chown(secret, user, user)
-        _run([*tied(user), str(programs / "initdb"), "-D", str(data), "-U", "autodub", "--auth=scram-sha-256",
-              f"--pwfile={secret}", "--no-sync", "-E", "UTF8", "--locale=C.UTF-8"], folder)  # fmt: skip
-        secret.unlink()
+        _init(programs, folder, data, password, user)
     settings = {
         "port": port, "listen_addresses": "127.0.0.1", "unix_socket_directories": "", "max_connections": 300,
         **tuning,
@@ -112,6 +104,21 @@ def postgres(folder: Path, port: int, password: str, tuning: Mapping[str, str]) 
 
     # SIGINT: it ends with whoever is connected, in good order.
     return Part("postgres", argv, answers, _environment(), user=user, stop=signal.SIGINT)
+
+
+def _init(programs: Path, folder: Path, data: Path, password: str, user: str) -> None:
+    """Make a database whole or not at all: whoever begins may be told to end, or be killed, meanwhile."""
+    made, secret = folder / "half", folder / "password"
+    for old in (made, data):
+        shutil.rmtree(old, ignore_errors=True)
+    private.file(secret)
+    secret.write_text(password + "\n")
+    if user:
+        shutil.chown(secret, user, user)
+    _run([*tied(user), str(programs / "initdb"), "-D", str(made), "-U", "autodub", "--auth=scram-sha-256",
+          f"--pwfile={secret}", "--no-sync", "-E", "UTF8", "--locale=C.UTF-8"], folder)  # fmt: skip
+    secret.unlink()
+    made.rename(data)
 
 
 def s3(folder: Path, port: int, key: str, secret: str) -> Part:
@@ -176,7 +183,10 @@ def asked(port: int, question: str) -> bytes:
 
 
 def _run(argv: Sequence[str], folder: Path) -> None:
-    done = subprocess.run(argv, cwd=folder, capture_output=True, text=True, check=False, env=_environment())
+    done = subprocess.run(
+        argv, cwd=folder, capture_output=True, text=True, check=False, env=_environment(),
+        process_group=0,  # Ctrl-C is for us
+    )  # fmt: skip
     if done.returncode:
         hint = "A user other than root must be able to reach the folder: choose another by AUTODUB_CLUSTER."
         raise CannotBegin(f"PostgreSQL cannot make a database in {folder}:\n{done.stderr[-2000:]}\n{hint}")

@@ -28,6 +28,10 @@ class CannotBegin(RuntimeError):
     """Something is missing, or did not come up; the text says what."""
 
 
+class NotWanted(RuntimeError):
+    """Somebody wants it to end before all of it is up."""
+
+
 @dataclass(frozen=True, slots=True)
 class Part:
     """One program."""
@@ -93,9 +97,12 @@ class _Running:
 class Supervisor:
     """Runs parts until it is told to stop. Safe for many threads."""
 
-    def __init__(self, logs: Path, *, say: Callable[[str], None]) -> None:
+    def __init__(
+        self, logs: Path, *, say: Callable[[str], None], is_over: Callable[[], bool] = lambda: False
+    ) -> None:
+        """``is_over`` says whether it is to end; it is asked again and again while something begins."""
         logs.mkdir(mode=0o700, parents=True, exist_ok=True)
-        self._logs, self._say = logs, say
+        self._logs, self._say, self._is_over = logs, say, is_over
         self._lock = threading.RLock()
         self._parts: dict[str, _Running] = {}
         self._leaving = threading.Event()
@@ -104,13 +111,17 @@ class Supervisor:
         self._thread.start()
 
     def begin(self, *parts: Part, patience: float = 300.0) -> None:
-        """Start these and wait until each does its work. Raises CannotBegin."""
+        """Start these and wait until each does its work. Raises CannotBegin, NotWanted."""
+        if self._is_over():
+            raise NotWanted
         with self._lock:
             for part in parts:
                 self._parts[part.name] = _Running(part, self._logs / f"{part.name}.log")
         end = time.monotonic() + patience
         for part in parts:
             while not self.is_ready(part.name):
+                if self._is_over():
+                    raise NotWanted
                 if time.monotonic() > end or self.starts(part.name) > len(_PAUSES):
                     raise CannotBegin(f"{part.name} does not come up:\n{self.tail(part.name)}")
                 time.sleep(_LOOK)

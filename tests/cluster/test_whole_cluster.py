@@ -66,13 +66,21 @@ def folder() -> Iterator[Path]:
 
 @pytest.fixture
 def cluster(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Cluster]:
-    """A cluster with two users."""
+    """A cluster with two users, begun by somebody whose own Autodub has settings that would break it."""
     if lacking := parts.missing():
         pytest.skip(f"a cluster needs what is not here (make setup installs it): {'; '.join(lacking)}")
     for name in [one for one in os.environ if one.startswith(("AUTODUB_", "AWS_"))]:
         monkeypatch.delenv(name)
+    (folder / "mine" / "autodub").mkdir(parents=True)
+    (folder / "mine" / "autodub" / "config.toml").write_text("what = is this?")
     environ = {"AUTODUB_SPARE": "0", "OMP_NUM_THREADS": "1", "HOME": str(folder)}
-    with Cluster(folder, durable=False, people=("ann", "bob"), environ=environ) as made:
+    with ExitStack() as stack:
+        with monkeypatch.context() as mine:
+            mine.setenv("AUTODUB_HOST", "192.0.2.1")
+            mine.setenv("AUTODUB_REMOTE_ENGINES", "espeak")
+            mine.setenv("XDG_CONFIG_HOME", str(folder / "mine"))
+            made = Cluster(folder, durable=False, people=("ann", "bob"), environ=environ)
+            stack.enter_context(made)
         yield made
 
 
