@@ -44,6 +44,8 @@ def test_a_link_into_the_app_is_good(opening: Opening, site: Site) -> None:
     page.goto("/voices/nothing/here")
     expect(page.locator("main h1")).to_have_text("Not found")
     witness.expected.add(404)
+    page.goto("/nowhere/at/all")
+    expect(page.locator("main h1")).to_have_text("Not found")
     page.goto(f"/jobs/{'0' * 32}")
     expect(page.get_by_role("alert")).to_contain_text("This is not here, or not yours.")
 

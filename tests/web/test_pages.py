@@ -122,6 +122,17 @@ def test_nothing_else_is_served(built: Path, client: FlaskClient, name: str) -> 
     assert client.get(f"/assets/{name}").status_code == 404
 
 
+def test_a_person_at_a_wrong_address_is_shown_the_app(built: Path, client: FlaskClient) -> None:
+    """A browser gets the page, which says that nothing is there; a program gets the problem."""
+    browser = {"Accept": "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"}
+    answer = client.get("/nowhere", headers=browser)
+    assert (answer.status_code, answer.mimetype) == (404, "text/html")
+    for address, headers in (("/nowhere", {}), ("/api/v1/nowhere", browser), ("/assets/no.js", browser)):
+        answer = client.get(address, headers=headers)
+        assert (answer.status_code, answer.mimetype) == (404, "application/problem+json"), address
+    assert client.post("/nowhere", headers=browser).mimetype == "application/problem+json"
+
+
 def test_without_the_app_the_front_door_leads_to_the_interface(unbuilt: None, client: FlaskClient) -> None:
     """Whoever opens the address that the server names finds its description, and how to build the app."""
     answer = client.get("/")

@@ -77,6 +77,18 @@ def place(rest: str = "") -> Response:  # noqa: ARG001 - the page looks at its a
     return answer
 
 
+def missing() -> Response | None:
+    """For a person at an address that nothing has: the app's page, which says so. None for programs."""
+    if request.method not in ("GET", "HEAD") or request.path.startswith(("/api/", "/assets/")):
+        return None
+    wanted = request.accept_mimetypes.best_match(("application/problem+json", "text/html"))
+    if wanted != "text/html" or _page() is None:
+        return None
+    answer = place()
+    answer.status_code = 404
+    return answer
+
+
 for _name in PLACES:
     for _rule in (f"/{_name}", f"/{_name}/<path:rest>"):
         blueprint.add_url_rule(_rule, _rule.strip("/").replace("/<path:rest>", "_rest"), place)

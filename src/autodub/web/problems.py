@@ -13,6 +13,7 @@ from werkzeug.exceptions import HTTPException
 from autodub.infra.faults import faults
 from autodub.infra.sql import DatabaseAway
 from autodub.model.errors import AutodubError, EngineError, RequestError, TooMany
+from autodub.web import pages
 from autodub.web.asking import taken
 from autodub.web.identity import platform
 
@@ -167,6 +168,8 @@ def of_http(error: HTTPException) -> Response:
     status = error.code or 500
     if status < 400:  # a redirection is none
         return error.get_response()  # type: ignore[return-value]
+    if status == 404 and request.url_rule is None and (page := pages.missing()) is not None:
+        return page
     said, hint = error.description or error.name, ""
     if said == type(error).description:  # nobody of ours has said more
         said, hint = _SAID.get(status, said), _HINTS.get(status, "")
