@@ -72,7 +72,7 @@ def main(folder: Path) -> None:
             page.get_by_role("button", name="Dub into Spanish").click()
             page.get_by_role("heading", name="How good it is").wait_for(timeout=180_000)
             page.get_by_role("heading", name="Figures").wait_for()
-            picture(page, "result", 1400)
+            picture(page, "result", 1488)
             page.get_by_role("link", name="Open the studio").click()
             page.get_by_text("I am very well today.").first.click()
             expect(page.locator("main .skeleton, main [aria-busy=true]")).to_have_count(0)
