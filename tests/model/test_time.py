@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from autodub.model.time import Span, intersection, merged, padded, subtract, total
+from autodub.model.time import Span, intersection, merged, padded, subtract, total, touching
 
 spans = st.lists(
     st.tuples(st.integers(0, 400), st.integers(0, 60)).map(lambda pair: Span(pair[0], pair[0] + pair[1])),
@@ -37,6 +37,15 @@ def test_results_are_sorted_and_disjoint(items: list[Span]) -> None:
     """No span of a result touches the next one."""
     out = merged(items)
     assert all(a.end < b.start for a, b in pairwise(out))
+
+
+@settings(deadline=None, max_examples=100)
+@given(spans, st.integers(0, 460), st.integers(0, 60))
+def test_what_touches_a_window_is_found_among_sorted_spans(items: list[Span], start: int, size: int) -> None:
+    """It is what shares time with the window, or what lies around its moment where it is empty."""
+    known, window = merged(items), Span(start, start + size)
+    expected = [span for span in known if span.start < window.end and span.end > window.start]
+    assert [span for span in touching(known, window) if span.duration] == [x for x in expected if x.duration]
 
 
 def test_a_span_cannot_run_backwards() -> None:

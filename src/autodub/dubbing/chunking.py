@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-from autodub.model.time import Span, intersection
+from autodub.model.time import Span, intersection, touching
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,12 +95,7 @@ def trimmed(span: Span, speech: Sequence[Span]) -> Span:
 
     ``speech`` is sorted and disjoint. Recognisers often let a word begin in the pause before it.
     """
-    first = bisect_right(speech, span.start, key=lambda s: s.end)
-    touching = []
-    for at in range(first, len(speech)):
-        if speech[at].start >= span.end:
-            break
-        touching.append(speech[at])
-    if not touching:
+    inside = touching(speech, span)
+    if not inside:
         return span
-    return Span(max(span.start, touching[0].start), min(span.end, touching[-1].end))
+    return Span(max(span.start, inside[0].start), min(span.end, inside[-1].end))

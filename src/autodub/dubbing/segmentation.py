@@ -8,13 +8,12 @@ lines of one speaker never overlap.
 from __future__ import annotations
 
 import re
-from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 from dataclasses import replace
 
 from autodub.dubbing.tokens import PAUSE, SAYING, Token, join, tokens
 from autodub.model.speech import Line, Phrase, Transcript, Turn
-from autodub.model.time import Span, intersection, merged, total
+from autodub.model.time import Span, intersection, merged, total, touching
 
 LONGEST = 12_000
 """Milliseconds a line lasts at most, where there is a place to split it."""
@@ -62,15 +61,14 @@ def snapped(lines: Sequence[Line], speech: Sequence[Span]) -> tuple[Line, ...]:
     its neighbours; one in which the detector hears too little for its text stays as it is.
     """
     heard = merged(speech)
-    starts = [span.start for span in heard]
     out: list[Line] = []
     for at, line in enumerate(lines):
         before = max((other.span.end for other in out[max(0, at - 4) : at]), default=0)
         after = lines[at + 1].span.start if at + 1 < len(lines) else line.span.end + REACH
         low = min(line.span.start, max(before, line.span.start - REACH))
         high = max(line.span.end, min(after, line.span.end + REACH))
-        first = max(0, bisect_right(starts, low) - 1)
-        pieces = intersection((Span(low, high),), heard[first : bisect_left(starts, high)])
+        room = Span(low, high)
+        pieces = intersection((room,), touching(heard, room))
         # What reaches in from outside a line's own time must touch it: a neighbour's speech does not count.
         pieces = tuple(piece for piece in pieces if piece.overlap(line.span))
         is_heard = total(pieces) >= SAYING * len(line.text)

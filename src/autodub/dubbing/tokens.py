@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from autodub.model.speech import Segment, Transcript, Turn, Word
-from autodub.model.time import Span, intersection, merged
+from autodub.model.time import Span, intersection, merged, touching
 
 PAUSE = 300
 """Milliseconds of silence that separate two phrases."""
@@ -74,7 +74,7 @@ def _timed(segment: Segment, islands: Sequence[Span]) -> list[Token]:
 
 def _onto_speech(word: Word, islands: Sequence[Span]) -> Span:
     """A word's span without the silence a recogniser often puts before or after it."""
-    parts = intersection([word.span], islands) if islands and word.span.duration else ()
+    parts = intersection([word.span], touching(islands, word.span)) if word.span.duration else ()
     if not parts:
         return word.span
     longest = max(parts, key=lambda part: part.duration)
@@ -98,13 +98,13 @@ def _room(segments: Sequence[Segment], at: int, islands: Sequence[Span]) -> Span
             share = len(earlier.text) / max(1, len(segment.text) + len(earlier.text))
             first = earlier.span.start
             start = min(end - 1, first + int((max(end, earlier.span.end) - first) * share))
-    heard = intersection([Span(start, max(end, start + 1))], islands)
-    if heard:
+    named = Span(start, max(end, start + 1))
+    if intersection([named], touching(islands, named)):
         limit = segments[at + 1].span.start if at + 1 < len(segments) else end + _REACH
-        lead = next((s for s in islands if s.start < start < s.end), None)
+        lead = next(iter(touching(islands, Span(start, start))), None)
         if lead and start - lead.start <= _REACH and lead.start >= before:
             start = lead.start
-        tail = next((s for s in islands if s.start < end < s.end), None)
+        tail = next(iter(touching(islands, Span(end, end))), None)
         if tail and tail.end - end <= _REACH and tail.end <= limit:
             end = tail.end
     return Span(start, max(end, start + 1))
@@ -120,7 +120,7 @@ def _shared(segment: Segment, room: Span, islands: Sequence[Span]) -> list[Token
     A silence of 300 ms or more inside is put between two words, after punctuation where that is near.
     """
     words, glued = _words(segment.text)
-    heard = [part for part in intersection([room], islands) if part.duration >= 120]
+    heard = [part for part in intersection([room], touching(islands, room)) if part.duration >= 120]
     if sum(part.duration for part in heard) < SAYING * len(segment.text):
         heard = [room]  # the detector missed some of it: the cue is believed
     weights = [len(word) + 1 for word in words]

@@ -10,8 +10,7 @@ from __future__ import annotations
 import importlib.util
 import json
 import os
-from bisect import bisect_left
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from importlib import metadata
 from pathlib import Path
 from typing import Any, ClassVar
@@ -26,7 +25,7 @@ from autodub.infra.child import Workers
 from autodub.model.calls import Diarize
 from autodub.model.errors import EngineCannot, Unreachable
 from autodub.model.speech import Turn, Turns
-from autodub.model.time import Span
+from autodub.model.time import Span, touching
 
 _FETCH = "autodub engines fetch diarizer.sherpa"
 _INSTALL = "pip install 'autodub[sherpa]'"
@@ -160,7 +159,7 @@ class Sherpa:
         turns = [
             Turn(span, names[part, voice], None if sure is None else max(0.0, sure))
             for part, span, voice, sure in sorted(found, key=lambda turn: (turn[1].start, turn[1].end))
-            if any(span.overlap(spoken) for spoken in _around(spans, span))
+            if any(span.overlap(spoken) for spoken in touching(spans, span))
         ]
         return Turns(_covering(spans, turns))
 
@@ -227,15 +226,6 @@ def _file(given: Path | None, folder: Path) -> Path | None:
     if given is not None:
         return given if (given := hub.located(given)).is_file() else None
     return next((path for path in sorted(folder.glob("*.onnx")) if path.is_file()), None)
-
-
-def _around(spans: Sequence[Span], span: Span) -> Iterable[Span]:
-    """The spans (sorted, disjoint) that may touch one."""
-    first = max(0, bisect_left(spans, span.start, key=lambda s: s.end))
-    for at in range(first, len(spans)):
-        if spans[at].start >= span.end:
-            return
-        yield spans[at]
 
 
 def _covering(spans: Sequence[Span], turns: Sequence[Turn]) -> tuple[Turn, ...]:

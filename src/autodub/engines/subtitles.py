@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bisect import bisect_right
+from bisect import bisect_right, insort
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import ClassVar
@@ -15,7 +15,7 @@ from autodub.engines.roles import EngineContext, EngineOptions, Info, Readiness,
 from autodub.model.calls import Transcribe
 from autodub.model.errors import BadSubtitles, EngineCannot
 from autodub.model.speech import Segment, Transcript
-from autodub.model.time import Span, merged
+from autodub.model.time import Span, merged, touching
 
 _SAYING = 60
 """Milliseconds a character takes to say, unhurried."""
@@ -118,20 +118,19 @@ def refined(segments: Sequence[Segment], speech: Sequence[Span], *, reach: int) 
     """
     voiced = merged(speech)
     out: list[Segment] = []
+    ends = [0]
+    """Of those before, in order."""
     for at, segment in enumerate(segments):
         span = segment.span
-        before = max((other.span.end for other in out if other.span.end <= span.start), default=0)
+        before = ends[bisect_right(ends, span.start) - 1]
         following = (other.span.start for other in segments[at + 1 :] if other.span.start >= span.end)
         after = next(following, span.end + reach)
-        first = bisect_right(voiced, span.start, key=lambda s: s.end)
-        inside = []
-        while first < len(voiced) and voiced[first].start < span.end:
-            inside.append(voiced[first])
-            first += 1
+        inside = touching(voiced, span)
         if inside:
             start = max(inside[0].start, span.start - reach, before)
             end = min(inside[-1].end, span.end + reach, after)
             # Where the detector hears too little for the text it missed some: then the cue is believed.
             span = Span(start, end) if end - start >= SAYING * len(segment.text) else span
         out.append(replace(segment, span=span))
+        insort(ends, span.end)
     return tuple(out)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -16,7 +15,7 @@ from autodub.media.placing import Sounding
 from autodub.media.survey import MixSource
 from autodub.model.media import Timeline
 from autodub.model.speech import Line
-from autodub.model.time import Span, intersection, merged
+from autodub.model.time import Span, intersection, merged, touching
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,15 +113,13 @@ def _match(
     speakers = [line.speaker for line in known]
     voice = levels.speech_cells(source.mix, source.bed)
     heard = merged(spans)
-    starts = [span.start for span in heard]
     mine: dict[str, list[Sounding]] = {}
     for clip, placement in zip(clips, timeline.placements, strict=True):
         mine.setdefault(placement.line, []).append(clip)
     there: list[tuple[float, float]] = []
     here: list[tuple[float, float]] = []
     for line in known:
-        near = heard[max(0, bisect_right(starts, line.span.start) - 1) : bisect_left(starts, line.span.end)]
-        found = _within(voice, intersection([line.span], near))
+        found = _within(voice, intersection([line.span], touching(heard, line.span)))
         there.append(found if found[1] else _within(voice, (line.span,)))
         here.append((sum(c.energy for c in mine[line.id]), sum(c.seconds for c in mine[line.id])))
     original = levels.line_levels([e for e, _ in there], [s for _, s in there], speakers)

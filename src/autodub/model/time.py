@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 
@@ -40,6 +41,15 @@ def merged(spans: Iterable[Span], *, gap: int = 0) -> tuple[Span, ...]:
         else:
             out.append(span)
     return tuple(out)
+
+
+def touching(spans: Sequence[Span], window: Span) -> Sequence[Span]:
+    """The part of sorted, disjoint spans that may share time with a window, found without reading them all.
+
+    Of an empty window: what lies around its moment.
+    """
+    first = bisect_right(spans, window.start, key=lambda span: span.end)
+    return spans[first : bisect_left(spans, window.end, lo=first, key=lambda span: span.start)]
 
 
 def intersection(left: Iterable[Span], right: Iterable[Span]) -> tuple[Span, ...]:

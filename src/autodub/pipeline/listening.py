@@ -13,7 +13,7 @@ from autodub.model.language import Language
 from autodub.model.media import Audio, Blob, Soundtrack, Stems
 from autodub.model.request import DubRequest
 from autodub.model.speech import Line, Transcript, Turns
-from autodub.model.time import Span, intersection, merged, total
+from autodub.model.time import Span, intersection, merged, total, touching
 from autodub.pipeline.choosing import TEXT_ENGINE
 from autodub.pipeline.names import path_of
 from autodub.pipeline.plan import Hearing
@@ -138,7 +138,8 @@ class Separation:
 def _voiced(found: tuple[Span, ...], transcript: Transcript | None) -> tuple[Span, ...]:
     """Where a voice must be taken out: detected speech, and cues in which the detector hears hardly any."""
     cues = [part.span for part in transcript.segments] if transcript else []
-    unheard = [cue for cue in cues if 2 * total(intersection((cue,), found)) < cue.duration]
+    known = merged(found)
+    unheard = [cue for cue in cues if 2 * total(intersection((cue,), touching(known, cue))) < cue.duration]
     return merged((*found, *unheard))
 
 

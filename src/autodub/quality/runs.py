@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from bisect import bisect_left, bisect_right
+from bisect import bisect_left
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-from autodub.model.time import Span, intersection, merged, total
+from autodub.model.time import Span, intersection, merged, total, touching
 from autodub.quality.facts import LineFact
 
 PAUSE = 300
@@ -104,15 +104,8 @@ def attribute(
     return tuple(out)
 
 
-def _near(spans: Sequence[Span], window: Span) -> Sequence[Span]:
-    """The part of sorted, disjoint spans that can touch the window (binary search, so cheap for films)."""
-    first = bisect_right(spans, window.start, key=lambda span: span.end)
-    last = bisect_left(spans, window.end, key=lambda span: span.start)
-    return spans[first:last]
-
-
 def _inside(spans: Sequence[Span], window: Span) -> tuple[Span, ...]:
-    return intersection(_near(spans, window), (window,))
+    return intersection(touching(spans, window), (window,))
 
 
 def _onset_error(
@@ -123,7 +116,7 @@ def _onset_error(
     left = max(before, clip.start - reach, 0)
     if left > clip.start:
         return None
-    heard = _near(dub, Span(left, clip.end))
+    heard = touching(dub, Span(left, clip.end))
     if not heard or heard[0].start < left:
         return None
     planned = fact.planned_start * 1000 / fact.rate_hz + fact.lead_ms
