@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import fields, is_dataclass
+from functools import cache
 from hashlib import sha256
-from typing import Any, get_type_hints
+from typing import Any, TypeVar, cast, get_type_hints
 
 from autodub.engines.roles import EngineOptions
 from autodub.gateway.accounts import account_of
@@ -28,6 +29,9 @@ ANSWERS: dict[str, type] = {
     "moderate": Moderation,
 }
 """What each role's verb answers."""
+_PLAIN = frozenset({str, int, float, bool, type(None)})
+"""Most of what requests and answers hold; nothing lies inside."""
+T = TypeVar("T")
 
 
 def key(engine: Any, verb: str, request: object) -> str:
@@ -76,16 +80,31 @@ def answer_type(engine: Any, verb: str) -> type[Any]:
     return kind
 
 
-def values(value: object, kind: type[Any]) -> Iterator[Any]:
+def values(value: object, kind: type[T]) -> list[T]:
     """Every value of that type inside a value, in order of its fields."""
+    found: list[T] = []
+    _collect(value, kind, found)
+    return found
+
+
+def _collect(value: object, kind: type[T], found: list[T]) -> None:
     if isinstance(value, kind):
-        yield value
+        found.append(value)
     elif isinstance(value, (tuple, list)):
         for item in value:
-            yield from values(item, kind)
-    elif is_dataclass(value):
-        for field in fields(value):
-            yield from values(getattr(value, field.name), kind)
+            if type(item) not in _PLAIN:
+                _collect(item, kind, found)
+    else:
+        for name in _names(cast("Any", type(value))):
+            item = getattr(value, name)
+            if type(item) not in _PLAIN:
+                _collect(item, kind, found)
+
+
+@cache
+def _names(kind: Any) -> tuple[str, ...]:
+    """Fields of a data class; none of anything else."""
+    return tuple(field.name for field in fields(kind)) if is_dataclass(kind) else ()
 
 
 def blobs(value: object) -> tuple[Blob, ...]:
