@@ -15,6 +15,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar, Token
+from functools import lru_cache
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal, TextIO
@@ -29,6 +30,10 @@ _about: ContextVar[Callable[[], Facts] | None] = ContextVar("autodub_log", defau
 _OWN = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
 _PLAIN = (AutodubError, ImportError, NameError, AttributeError, TypeError, NotImplementedError)
 """Exceptions whose message names code or was written by us; others may quote what they were given."""
+_UNSEEN = ("_srcfile", "logThreads", "logProcesses", "logMultiprocessing")
+"""What Python finds out for every record unless these are unset (its logging HOWTO), and no line here says."""
+_SHORT = 200
+"""Characters of a text that comes again and again, such as an address or a path."""
 _ROOTS = tuple(sorted({str(Path(place).absolute()) for place in sys.path if place}, key=len, reverse=True))
 
 
@@ -65,6 +70,9 @@ def written(
     root.setLevel(logging.WARNING)
     own.setLevel(level.upper())
     logging.captureWarnings(True)
+    found_out = {name: getattr(logging, name) for name in _UNSEEN}
+    for name in _UNSEEN:
+        setattr(logging, name, None)
     sys.excepthook = _uncaught
     threading.excepthook = _uncaught_beside
     try:
@@ -72,6 +80,8 @@ def written(
     finally:
         sys.excepthook, threading.excepthook = hooks
         logging.captureWarnings(False)
+        for name, value in found_out.items():
+            setattr(logging, name, value)
         root.removeHandler(handler)
         root.setLevel(levels[0])
         own.setLevel(levels[1])
@@ -98,10 +108,16 @@ def hiding(settings: Settings, server: ServerSettings) -> Callable[[str], str]:
     return hide
 
 
+_spelled = json.JSONEncoder(ensure_ascii=False).encode
+
+
 class _Lines(logging.Formatter):
     def __init__(self, hide: Callable[[str], str]) -> None:
         super().__init__()
-        self._hide = hide
+        self._hide_any, self._hide_short = hide, lru_cache(1000)(hide)
+
+    def _hide(self, text: str) -> str:
+        return self._hide_short(text) if len(text) < _SHORT else self._hide_any(text)
 
     def facts(self, record: logging.LogRecord) -> dict[str, Any]:
         """Job, request, user and whatever else a record carries; nothing hidden yet."""
@@ -130,7 +146,7 @@ class _Json(_Lines):
         line |= {name: self.hidden(value) for name, value in self.facts(record).items() if name not in line}
         if record.exc_info and record.exc_info[1] is not None:
             line["trace"] = self._hide(trace(record.exc_info[1]))
-        return json.dumps(line, ensure_ascii=False)
+        return _spelled(line)
 
 
 class _Text(_Lines):
