@@ -1,13 +1,10 @@
 """A server under load: status requests at a steady rate and open streams of events, while jobs run.
 
-The load comes from another process (``python -m benchmarks.platform_load ORDER``). Requests are sent at the
-moments they are due, whether or not earlier ones were answered, and each is timed from when it was due: a
-server that stands still for a second is charged for everything it kept waiting.
+The load comes from another process (:mod:`benchmarks.load_generator`).
 """
 
 from __future__ import annotations
 
-import asyncio
 import json
 import os
 import statistics
@@ -16,13 +13,12 @@ import sys
 import threading
 import time
 from collections.abc import Mapping
-from contextlib import closing, suppress
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 from benchmarks.server import Desk, Server, database
 
-_CONNECTIONS = 32
 _EVERY = 1.0
 """Seconds between two looks at the server's memory."""
 
@@ -93,7 +89,7 @@ def _under_load(
     result = folder / "load.json"
     order = {"port": server.port, "job": looked_at, "rate": rate, "streams": streams, "result": str(result)}
     generator = subprocess.Popen(
-        [sys.executable, "-m", "benchmarks.platform_load", json.dumps(order)], stdin=subprocess.PIPE
+        [sys.executable, "-m", "benchmarks.load_generator", json.dumps(order)], stdin=subprocess.PIPE
     )
     time.sleep(3.0)  # until all streams are open
     loaded: list[float] = []
@@ -139,109 +135,3 @@ class _Memory:
         began = time.monotonic()
         while not self._over.wait(_EVERY):
             self._seen.append((time.monotonic() - began, self._server.answering_memory() / 2**20))
-
-
-async def _load(order: dict[str, Any]) -> dict[str, Any]:
-    """Send until somebody writes to standard input; what the answers were like."""
-    path = f"/api/v1/jobs/{order['job']}"
-    over = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    loop.add_reader(sys.stdin, over.set)
-    events = [0]
-    open_streams = [0]
-    following = [
-        asyncio.create_task(
-            _follow(
-                order["port"],
-                "/api/v1/events" if n % 2 else f"{path}/events?follow=true",
-                events,
-                open_streams,
-            )
-        )
-        for n in range(order["streams"])
-    ]
-    due: asyncio.Queue[float] = asyncio.Queue()
-    took: list[float] = []
-    failed: list[str] = []
-    asking = [asyncio.create_task(_ask(order["port"], path, due, took, failed)) for _ in range(_CONNECTIONS)]
-    began, number = time.monotonic(), 0
-    least = order["streams"]
-    while not over.is_set():
-        moment = began + number / order["rate"]
-        await asyncio.sleep(max(0.0, moment - time.monotonic()))
-        due.put_nowait(moment)
-        number += 1
-        if moment - began > 3:
-            least = min(least, open_streams[0])
-    await asyncio.wait_for(due.join(), 30)
-    for task in (*asking, *following):
-        task.cancel()
-    took.sort()
-    used = os.times()
-    seconds = time.monotonic() - began
-    return {
-        "requests": number, "requests per second": round(number / seconds, 1),
-        "p50, ms": _at(took, 0.5), "p95, ms": _at(took, 0.95), "p99, ms": _at(took, 0.99),
-        "most, ms": _at(took, 1.0), "failed requests": len(failed), "first failures": failed[:3],
-        "streams open, least": least, "events on streams": events[0],
-        "generator's share of a core": round((used.user + used.system) / seconds, 2),
-    }  # fmt: skip
-
-
-def _at(ordered: list[float], share: float) -> float:
-    return round(ordered[min(len(ordered) - 1, int(len(ordered) * share))] * 1000, 1) if ordered else 0.0
-
-
-async def _ask(port: int, path: str, due: asyncio.Queue[float], took: list[float], failed: list[str]) -> None:
-    """One connection: asks whenever something is due."""
-    reader, writer = None, None
-    request = f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nAccept: application/json\r\n\r\n".encode()
-    while True:
-        moment = await due.get()
-        try:
-            if writer is None or reader is None or writer.is_closing():
-                reader, writer = await asyncio.open_connection("127.0.0.1", port)
-            writer.write(request)
-            head = await reader.readuntil(b"\r\n\r\n")
-            size = next(
-                int(line.split(b":")[1])
-                for line in head.split(b"\r\n")
-                if line.lower().startswith(b"content-length")
-            )
-            await reader.readexactly(size)
-            if b" 200 " not in head[:20]:
-                failed.append(head[:40].decode("latin-1"))
-            if b"connection: close" in head.lower():
-                writer.close()
-                writer = None
-            took.append(time.monotonic() - moment)
-        except (OSError, asyncio.IncompleteReadError, StopIteration, ValueError) as problem:
-            failed.append(repr(problem)[:100])
-            writer = None
-        finally:
-            due.task_done()
-
-
-async def _follow(port: int, path: str, events: list[int], open_streams: list[int]) -> None:
-    """A stream of events, opened again when it ends."""
-    request = f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nAccept: text/event-stream\r\n\r\n".encode()
-    while True:
-        with suppress(OSError, asyncio.IncompleteReadError):
-            reader, writer = await asyncio.open_connection("127.0.0.1", port)
-            try:
-                writer.write(request)
-                await reader.readuntil(b"\r\n\r\n")
-                open_streams[0] += 1
-                try:
-                    while line := await reader.readline():
-                        events[0] += line.startswith(b"data:")
-                finally:
-                    open_streams[0] -= 1
-            finally:
-                writer.close()
-        await asyncio.sleep(0.5)
-
-
-if __name__ == "__main__":
-    given = json.loads(sys.argv[1])
-    Path(given["result"]).write_text(json.dumps(asyncio.run(_load(given))))

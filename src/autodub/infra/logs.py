@@ -31,7 +31,7 @@ _OWN = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "task
 _PLAIN = (AutodubError, ImportError, NameError, AttributeError, TypeError, NotImplementedError)
 """Exceptions whose message names code or was written by us; others may quote what they were given."""
 _UNSEEN = ("_srcfile", "logThreads", "logProcesses", "logMultiprocessing")
-"""What Python finds out for every record unless these are unset (its logging HOWTO), and no line here says."""
+"""What Python finds out for every record unless these are unset (its logging HOWTO); no line here says it."""
 _SHORT = 200
 """Characters of a text that comes again and again, such as an address or a path."""
 _ROOTS = tuple(sorted({str(Path(place).absolute()) for place in sys.path if place}, key=len, reverse=True))
