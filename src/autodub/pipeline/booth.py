@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from concurrent.futures import Future
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future, wait
 from dataclasses import dataclass, replace
 from typing import Self
 
 from autodub.dubbing.text import clean
-from autodub.engines.roles import Synthesizer
+from autodub.engines.roles import Ahead, Synthesizer
 from autodub.model.calls import Synthesize
 from autodub.model.errors import (
     AutodubError,
@@ -95,6 +95,12 @@ class Booth:
     def speak(self, asks: Sequence[Ask]) -> list[Clip | EngineError]:
         """Speak lines now; as ``collect``."""
         return self.collect([self.submit(ask) for ask in asks])
+
+    def meanwhile(self, work: Callable[[], object]) -> None:
+        """Do something while lines are spoken that takes the processor, once the synthesizer is loaded."""
+        if isinstance(self._synthesizer, Ahead):  # what fails in it fails in the lines, too
+            wait([self._run.beside(self._synthesizer.prepare, name="load", is_left=True)])
+        work()
 
     def _attempt(self, ask: Ask) -> Clip | AutodubError:
         try:
