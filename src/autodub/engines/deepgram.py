@@ -36,7 +36,9 @@ _CALLED = {"nb": "no", "nn": "no", "fil": "tl", "yue": "zh-HK"}
 class DeepgramOptions(EngineOptions):
     """Options of the deepgram transcriber."""
 
-    model: str = Field("nova-3", pattern=r"^[\w.:-]{1,100}$", description="Model, such as nova-3 or nova-2.")
+    model: str = Field(
+        "nova-3", pattern=r"^[A-Za-z0-9_.:-]{1,100}$", description="Model, such as nova-3 or nova-2."
+    )
     diarize_model: Literal["latest", "v1", "v2", "off"] = Field(
         "latest", description="Which model tells the speakers apart; off = none does."
     )

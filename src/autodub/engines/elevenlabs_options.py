@@ -24,7 +24,7 @@ class ElevenLabsOptions(EngineOptions):
 
     model_id: str = Field(
         default=DEFAULT,
-        pattern=r"^[\w.-]{1,80}$",
+        pattern=r"^[A-Za-z0-9_.-]{1,80}$",
         description="Model that speaks; `autodub doctor` says when it is gone.",
     )
     voices: str = Field(
