@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future, wait
 from dataclasses import dataclass, replace
 from typing import Self
@@ -28,6 +28,8 @@ from autodub.pipeline.studio import Trim
 
 OF_ONE_LINE = (BadAnswer, Rejected, TooLong, Unreachable)
 """Failures that say something about one line; any other one stops the dub, which can be resumed."""
+_GLANCE = 0.05
+"""Seconds between two looks whether the dub was stopped."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,11 +98,20 @@ class Booth:
         """Speak lines now; as ``collect``."""
         return self.collect([self.submit(ask) for ask in asks])
 
-    def meanwhile(self, work: Callable[[], object]) -> None:
-        """Do something while lines are spoken that takes the processor, once the synthesizer is loaded."""
-        if isinstance(self._synthesizer, Ahead):  # what fails in it fails in the lines, too
-            wait([self._run.beside(self._synthesizer.prepare, name="load", is_left=True)])
+    def meanwhile(self, asks: Iterable[Ask], work: Callable[[], object]) -> None:
+        """Do something while these lines are spoken that takes the processor, once whoever speaks is loaded.
+
+        Where the answers to all of them are kept nobody is asked, and nothing is loaded. Raises Cancelled.
+        """
+        if isinstance(self._synthesizer, Ahead) and not all(map(self._is_kept, asks)):
+            load = self._run.beside(self._synthesizer.prepare, name="load", is_left=True)
+            while not load.done():  # what fails in it fails in the lines, too
+                wait([load], _GLANCE)
+                self._run.gateway.cancel.check()
         work()
+
+    def _is_kept(self, ask: Ask) -> bool:
+        return self._run.is_kept(self._synthesizer, "synthesize", self._request(ask)[0])
 
     def _attempt(self, ask: Ask) -> Clip | AutodubError:
         try:
@@ -108,7 +119,8 @@ class Booth:
         except AutodubError as problem:  # sorted out in `collect`, which sees all of them
             return problem
 
-    def _say(self, ask: Ask) -> Clip:
+    def _request(self, ask: Ask) -> tuple[Synthesize, float]:
+        """What is asked for a line, and its rate in all."""
         # Pace and rate are one thing to a synthesizer: as one number, equal speech has one identity.
         total = round(ask.rate * ask.voice.pace, 4)
         if self.paid:  # a provider holds to its bounds, whatever pace a person gave the voice
@@ -120,6 +132,10 @@ class Booth:
             clean(ask.before) if self.joins else "",
             clean(ask.after) if self.joins else "",
         )
+        return request, total
+
+    def _say(self, ask: Ask) -> Clip:
+        request, total = self._request(ask)
         speech: Speech = self._run.call(self._synthesizer, "synthesize", request, stage="speak")
         clip: Clip = self._run.call(self._run.studio, "trim", Trim(speech.audio, total), stage="speak")
         return replace(clip, rate=round(total / ask.voice.pace, 4))

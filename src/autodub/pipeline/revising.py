@@ -157,7 +157,7 @@ def respeak(
     clips: dict[str, Clip] = {name: take.clip for name, take in takes.items()}
     predicted = {name: slots[name].choices[fits[name].choice].seconds for name in fresh}
     under_way = [booth.submit(ask) for ask in asks.values()]
-    booth.meanwhile(ahead.load_libraries)  # what is still to be done needs them
+    booth.meanwhile(asks.values(), ahead.load_libraries)  # what is still to be done needs them
     for name, said in zip(asks, booth.collect(under_way), strict=True):
         if isinstance(said, EngineError):
             failed[name] = said.message
