@@ -83,6 +83,55 @@ def test_whoever_worked_last_works_next() -> None:
     assert crew.submit(lambda: threading.current_thread().name).result(PATIENCE) == names[-1]
 
 
+@pytest.fixture
+def full(monkeypatch: pytest.MonkeyPatch) -> tuple[threading.Event, threading.Event]:
+    """Set the first, and the system has no room for more threads that answer; the second: one was refused."""
+    is_full, refused = threading.Event(), threading.Event()
+
+    class Scarce(threading.Thread):
+        def start(self) -> None:
+            if is_full.is_set() and self.name.startswith("answers-"):
+                refused.set()
+                raise RuntimeError("can't start new thread")
+            super().start()
+
+    monkeypatch.setattr(threading, "Thread", Scarce)
+    return is_full, refused
+
+
+def test_more_threads_begin_once_there_is_room_for_them(
+    release: threading.Event, full: tuple[threading.Event, threading.Event]
+) -> None:
+    """A machine that was full for a moment does not leave the server with few threads for ever."""
+    is_full, refused = full
+    crew = Crew(4, few=1, moment=0.01)
+    crew.submit(release.wait, PATIENCE)
+    second = crew.submit(release.wait, PATIENCE)
+    while crew.size < 2:  # whoever looks after what waits has begun
+        time.sleep(0.001)
+    is_full.set()
+    late = crew.submit(lambda: "answered")
+    assert refused.wait(PATIENCE)
+    assert not late.done()
+    is_full.clear()
+    assert late.result(PATIENCE) == "answered"
+    assert not second.done()
+    assert crew.size > 2
+
+
+def test_without_a_thread_nothing_is_taken(full: tuple[threading.Event, threading.Event]) -> None:
+    """Whoever asks is told; once there is room the next one is answered, and nothing is done late."""
+    is_full, _ = full
+    crew = Crew(4)
+    done: list[int] = []
+    is_full.set()
+    with pytest.raises(RuntimeError, match="no thread"):
+        crew.submit(done.append, 1)
+    is_full.clear()
+    crew.submit(done.append, 2).result(PATIENCE)
+    assert done == [2]
+
+
 def test_what_goes_wrong_is_told_and_the_thread_goes_on() -> None:
     """An exception reaches whoever waits for the answer, and takes no thread away."""
     crew = Crew(1)

@@ -9,6 +9,7 @@ many where they do not.
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 from collections import deque
@@ -18,6 +19,7 @@ from typing import Any, ParamSpec, TypeVar
 
 P = ParamSpec("P")
 T = TypeVar("T")
+log = logging.getLogger("autodub.serve")
 FEW = 4
 """Threads that begin as soon as there is work for them."""
 MOMENT = 0.05
@@ -55,7 +57,7 @@ class Crew(Executor):
         return len(self._free)
 
     def submit(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Future[T]:
-        """Have something done. Raises RuntimeError after ``shutdown``."""
+        """Have something done. Raises RuntimeError after ``shutdown``, and where not one thread can begin."""
         future: Future[T] = Future()
         with self._lock:
             if self._is_over:
@@ -63,10 +65,11 @@ class Crew(Executor):
             self._work.append((time.monotonic(), (future, lambda: fn(*args, **kwargs))))
             if self._free:
                 self._free.pop().wake()
-            elif len(self._threads) < self._few:
-                self._begin()
-            elif len(self._threads) < self._most:
+            elif len(self._threads) >= self._few or not self._begin():
                 self._look_after()
+            if not self._threads and self._watch is None:
+                self._work.pop()
+                raise RuntimeError("no thread can be started")
         return future
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
@@ -83,10 +86,14 @@ class Crew(Executor):
         for thread in threads:
             thread.join()
 
-    def _begin(self) -> None:
+    def _begin(self) -> bool:
+        """Start one more thread; False where the system has no room for it now."""
         name = f"answers-{len(self._threads)}"
-        self._threads.append(threading.Thread(target=self._run, args=(_Hand(),), name=name, daemon=True))
-        self._threads[-1].start()
+        thread = threading.Thread(target=self._run, args=(_Hand(),), name=name, daemon=True)
+        if not _started(thread):
+            return False
+        self._threads.append(thread)
+        return True
 
     def _run(self, hand: _Hand) -> None:
         while True:
@@ -106,9 +113,11 @@ class Crew(Executor):
             del work  # an idle thread holds nobody's connection
 
     def _look_after(self) -> None:
+        if len(self._threads) >= self._most:
+            return
         if self._watch is None:
-            self._watch = threading.Thread(target=self._watching, name="answers-late", daemon=True)
-            self._watch.start()
+            watch = threading.Thread(target=self._watching, name="answers-late", daemon=True)
+            self._watch = watch if _started(watch) else None  # the next work asks for it again
         elif self._is_idle:
             self._is_idle = False
             self._late.notify_all()
@@ -124,8 +133,7 @@ class Crew(Executor):
                     continue
                 left = self._work[0][0] + self._moment - time.monotonic()
                 if left <= 0:
-                    for _ in range(self._wanted()):
-                        self._begin()
+                    all(self._begin() for _ in range(self._wanted()))  # until one cannot: later again
                     left, self._taken = self._moment, 0  # which those have to show what they can do
                 self._late.wait(left)
 
@@ -148,6 +156,15 @@ class _Hand:
 
     def wait(self) -> None:
         self._bell.acquire()
+
+
+def _started(thread: threading.Thread) -> bool:
+    try:
+        thread.start()
+    except RuntimeError:
+        log.warning("the system has no room for one more thread that answers")
+        return False
+    return True
 
 
 def _do(work: _Work) -> None:
