@@ -258,7 +258,7 @@ def test_a_stop_during_any_stage_ends_the_dub_and_loses_nothing(stage, web, role
     assert caught.value.code == "cancelled"
     left = [t for t in set(threading.enumerate()) - before if t.is_alive() and not t.name.startswith("load")]
     for thread in left:
-        thread.join(2)
+        thread.join(60)  # libraries may be on their way in still
     assert not [thread.name for thread in left if thread.is_alive()]
     done = {name: [repr(r) for r in stage.asked(name)] for name in stage.scripts if name != role}
     stage.dub()
