@@ -105,8 +105,8 @@ def test_more_threads_begin_once_there_is_room_for_them(
     """A machine that was full for a moment does not leave the server with few threads for ever."""
     is_full, refused = full
     crew = Crew(4, few=1, moment=0.01)
-    crew.submit(release.wait, PATIENCE)
-    second = crew.submit(release.wait, PATIENCE)
+    crew.submit(release.wait, 2 * PATIENCE)
+    second = crew.submit(release.wait, 2 * PATIENCE)
     while crew.size < 2:  # whoever looks after what waits has begun
         time.sleep(0.001)
     is_full.set()
