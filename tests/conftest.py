@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,8 @@ hypothesis.settings.register_profile(  # a machine that does other things as wel
     "house", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
 )
 hypothesis.settings.load_profile("house")
+_UMASK = os.umask(0o022)
+os.umask(_UMASK)
 _MEDIA = Path(__file__).resolve().parents[2] / "shared" / "media"
 
 
@@ -23,6 +26,12 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
     from sharing_out import Whole
 
     return Whole(config, log)
+
+
+@pytest.fixture(autouse=True)
+def _usual_umask() -> None:
+    """A command that makes its process private has not done so to the tests that come after it."""
+    os.umask(_UMASK)
 
 
 @pytest.fixture(autouse=True)

@@ -51,7 +51,7 @@ class Cluster:
         """
         if lacking := parts.missing():
             raise CannotBegin("For a cluster there is missing: " + "; ".join(lacking))
-        folder.mkdir(parents=True, exist_ok=True)
+        parts.passable(folder)
         self.folder, self._lock = folder, _locked(folder / "lock")
         self._tuning = dict(tuning or {}) | ({} if durable else parts.QUICK)
         self.slots, self._queues, self._route = slots, queues, route

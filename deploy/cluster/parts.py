@@ -54,6 +54,14 @@ def _postgres() -> Path | None:
     return installed[-1].parent if installed else None
 
 
+def passable(folder: Path) -> None:
+    """Make a folder through which programs of other users reach theirs, whatever umask we have."""
+    missing = [one for one in (folder, *folder.parents) if not one.exists()]
+    folder.mkdir(parents=True, exist_ok=True)
+    for one in missing:
+        one.chmod(0o755)
+
+
 def redis(folder: Path, port: int, password: str) -> Part:
     """A Redis that keeps nothing over a restart: nothing that matters is in it."""
     folder.mkdir(parents=True, exist_ok=True)
@@ -140,7 +148,7 @@ def nginx(folder: Path, port: int, servers: Sequence[int]) -> Part:
     """The nginx with ``deploy/nginx.conf`` in front of servers at these ports of loopback."""
     program = _nginx()
     assert program is not None
-    folder.mkdir(parents=True, exist_ok=True)
+    passable(folder)
     config = folder / "nginx.conf"
     config.write_text(nginx_config(folder, port, servers))
 

@@ -72,8 +72,9 @@ def test_it_ends_while_it_begins(folder: Path, how: signal.Signals) -> None:
     }  # fmt: skip
     argv = [sys.executable, "-m", "deploy.cluster", "--port", "0"]
     process = subprocess.Popen(
-        argv, cwd=ROOT, env=environ, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE
-    )
+        argv, cwd=ROOT, env=environ, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        umask=0o077,  # of a careful user: the database's reaches its folder all the same
+    )  # fmt: skip
     assert process.stdout is not None
     assert process.stdout.readline().startswith("Starting ")
     process.send_signal(how)

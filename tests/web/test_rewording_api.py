@@ -220,9 +220,9 @@ def test_a_job_that_begins_meanwhile_cannot_spend_the_same_money(
 
     monkeypatch.setattr(Sayings, "translate", translate)
     assert desk.ask().status_code == 200
-    assert may == [Decimal("0.70")]
+    assert may == [Decimal("0.40")]
     month = desk.platform.quotas.month("local")
-    assert (month.dollars, month.dollars_held) == (Decimal("0.20"), Decimal("0.70"))
+    assert (month.dollars, month.dollars_held) == (Decimal("0.20"), Decimal("0.40"))
 
 
 def test_what_would_cost_more_than_is_left_is_refused_in_plain_words(

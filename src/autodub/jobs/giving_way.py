@@ -64,7 +64,7 @@ def _in_use(connection: Connection, what: str, waited: float) -> TablesInUse:
             "SELECT pid, coalesce(nullif(application_name, ''), usename::text) AS who,"
             " extract(epoch FROM clock_timestamp() - xact_start) AS seconds FROM pg_stat_activity"
             " WHERE datname = current_database() AND pid <> pg_backend_pid() AND xact_start IS NOT NULL"
-            " ORDER BY xact_start LIMIT 1"
+            " AND backend_type = 'client backend' ORDER BY xact_start LIMIT 1"
         )
     ).one_or_none()
     why = "Other sessions keep its tables in use"

@@ -40,8 +40,9 @@ if TYPE_CHECKING:
     from autodub.jobs.platform import Platform
 
 
-_TRIES = 3
-"""Calls that money is set aside for: an answer of no use is paid for, too, and asked for again."""
+_HELD = 6
+"""Times the expected price is set aside: three calls, each of twice the expected length. An answer of no use
+is paid for, too, and asked for again."""
 _GLANCE = 0.05
 """Seconds between two looks whether somebody else's question is answered."""
 
@@ -103,7 +104,7 @@ class Rewording:
         told = Told(self._glossary(job, project.target), request.style)
         wish = question(engine, project, line, lengths, told)
         prices = price_list.table(here.settings.prices)
-        held = here.quotas.hold(job.owner, price(engine, wish, prices) * _TRIES)
+        held = here.quotas.hold(job.owner, price(engine, wish, prices) * _HELD)
         limits = (request.budget, None if held is None else held.dollars)
         cap = min((one for one in limits if one is not None), default=None)
         gateway = Gateway(

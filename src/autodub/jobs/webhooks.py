@@ -191,7 +191,7 @@ class Webhooks:
         )
 
         def work(connection: Connection) -> Delivery:
-            is_on = self._own(connection, actor, hook).active
+            is_on = self._own(connection, actor, hook, lock=True).active
             row = connection.execute(again.returning(*deliveries.c)).one_or_none()
             if row is None:
                 raise NotFound(f"There is no delivery {delivery[:40]}.", hint="They are listed for a week.")
@@ -212,8 +212,10 @@ class Webhooks:
         with self._sql.writing() as connection:
             connection.execute(delete(deliveries).where(old))
 
-    def _own(self, connection: Connection, actor: Actor, hook: str) -> Row[Any]:
-        row = connection.execute(select(hooks).where(hooks.c.id == hook)).one_or_none()
+    def _own(self, connection: Connection, actor: Actor, hook: str, *, lock: bool = False) -> Row[Any]:
+        """A webhook of the actor's; with ``lock`` nobody switches it before this transaction ends."""
+        wanted = select(hooks).where(hooks.c.id == hook)
+        row = connection.execute(wanted.with_for_update() if lock else wanted).one_or_none()
         if row is None or not (row.owner == actor.id or actor.is_admin):
             raise NotFound(f"There is no webhook {hook[:40]}.", hint="It may have been deleted.")
         return row
