@@ -242,3 +242,22 @@ def test_progress_of_an_estimate_is_that_of_its_own_stages() -> None:
         for event in _stage(name):
             progress.see(event)
     assert progress.whole == 0.99
+
+
+def test_what_is_shown_belongs_together_and_is_still_going_on() -> None:
+    """Of stages side by side the one that spoke last is shown, with its own words; never one that is over."""
+    progress = Progress("dub")
+
+    def seen(kind: str, stage: str, message: str = "") -> tuple[str, str]:
+        progress.see(Event(f"stage.{kind}", stage=stage, message=message))
+        return progress.stage, progress.message
+
+    assert seen("started", "transcribe", "writing down") == ("transcribe", "writing down")
+    assert seen("started", "separate", "taking the voice out") == ("separate", "taking the voice out")
+    assert seen("progress", "separate") == ("separate", "taking the voice out")
+    assert seen("finished", "separate") == ("transcribe", "writing down")
+    assert seen("progress", "transcribe", "1 of 3 pieces") == ("transcribe", "1 of 3 pieces")
+    assert seen("progress", "transcribe") == ("transcribe", "1 of 3 pieces")
+    assert seen("started", "diarize") == ("diarize", "")
+    assert seen("finished", "transcribe") == ("diarize", "")
+    assert seen("finished", "diarize") == ("diarize", "")

@@ -34,6 +34,8 @@ class Progress:
         self.whole = 0.0
         self.stage = ""
         self.message = ""
+        self._running: dict[str, str] = {}
+        """Stage under way -> what it said last; the one that spoke last is the last."""
         self.seconds: dict[str, float] = {}
         """Wall seconds by stage."""
 
@@ -43,10 +45,15 @@ class Progress:
             return
         if event.kind == "stage.finished":
             self._done[event.stage] = 1.0
+            self._running.pop(event.stage, None)
+            if self.stage == event.stage and self._running:  # one beside it goes on
+                self.stage, self.message = list(self._running.items())[-1]
             took = float(event.data.get("seconds") or 0)
             self.seconds[event.stage] = self.seconds.get(event.stage, 0.0) + took
         else:
-            self.stage, self.message = event.stage, event.message or self.message
+            before = self._running.pop(event.stage, "")
+            self.stage, self.message = event.stage, event.message or before
+            self._running[event.stage] = self.message
             self._done[event.stage] = max(self._done.get(event.stage, 0.0), event.fraction or 0.0)
             self._done |= dict.fromkeys(_OVER.get(event.stage, ()), 1.0)
         total = sum(self._weights.values())
