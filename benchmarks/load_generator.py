@@ -13,6 +13,7 @@ import selectors
 import socket
 import sys
 import time
+from abc import ABC, abstractmethod
 from collections import deque
 from pathlib import Path
 from typing import Any
@@ -25,7 +26,7 @@ _LAST = 30.0
 _END = b"\r\n\r\n"
 
 
-class _Connection:
+class _Connection(ABC):
     """One connection, opened when it is needed."""
 
     def __init__(self, load: Load, path: str, accept: str) -> None:
@@ -62,11 +63,13 @@ class _Connection:
         else:
             self.lost()
 
+    @abstractmethod
     def take(self, data: bytes) -> None:
-        raise NotImplementedError
+        """What has come."""
 
+    @abstractmethod
     def lost(self) -> None:
-        raise NotImplementedError
+        """It was closed by the server."""
 
 
 class _Asker(_Connection):
